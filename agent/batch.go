@@ -1,0 +1,98 @@
+package agent
+
+// A Span is a stretch of a Batch's Buf, as byte offsets.
+type Span struct{ Start, End int32 }
+
+// Len is the span's length in bytes.
+func (s Span) Len() int { return int(s.End - s.Start) }
+
+// A Batch is what one read of one Source produced. The lines lie in Buf, and
+// only there. A batch belongs to whoever got it from Feed.Batch until it is
+// given to Feed.Emit or Feed.Release; nobody may keep a part of it afterwards.
+type Batch struct {
+	Source   *Source
+	Buf      []byte
+	Records  []Record
+	Findings []Finding // ascending by Record
+	Pos      Position  // where Source stands once this batch is safe
+}
+
+// Body is the text of record i, without its line end.
+func (b *Batch) Body(i int) []byte {
+	s := b.Records[i].Body
+	return b.Buf[s.Start:s.End]
+}
+
+// Reset empties the batch and keeps its memory.
+func (b *Batch) Reset() {
+	b.Source = nil
+	b.Buf, b.Records, b.Findings = b.Buf[:0], b.Records[:0], b.Findings[:0]
+	b.Pos = Position{}
+}
+
+// A Record is one line of a log, joined where the log had it in pieces.
+type Record struct {
+	Time   int64 // nanoseconds since 1970, from the log where it has one
+	End    int64 // offset in the source's file just after this record
+	Body   Span
+	Stream Stream
+	Flags  Flags
+}
+
+// Stream says which of a container's streams a record was written to.
+type Stream uint8
+
+// The streams; None for logs that have no streams.
+const (
+	None Stream = iota
+	Stdout
+	Stderr
+)
+
+func (s Stream) String() string {
+	switch s {
+	case Stdout:
+		return "stdout"
+	case Stderr:
+		return "stderr"
+	}
+	return ""
+}
+
+// Flags mark records that are not what the log's writer meant them to be.
+type Flags uint8
+
+const (
+	// Malformed marks a line that is not in its log's format; Body is the raw line.
+	Malformed Flags = 1 << iota
+	// Cut marks a piece of a line that was longer than a record may be.
+	Cut
+)
+
+// A Finding is a rule that held for one record.
+type Finding struct {
+	Rule   *Rule
+	Record int32 // index into the batch's Records
+	Match  Span  // what matched, in Buf
+}
+
+// A Rule is what a finding says of itself. The matcher that made it keeps the
+// expressions; a Rule never changes once it is loaded.
+type Rule struct {
+	Name     string // unique among all rules
+	Group    string
+	Class    string // error, security, slow, database, availability, ...
+	Severity string // critical, warning or info
+	Summary  string
+	Runbook  string
+	File     string // where it was read: a path, or pack:NAME
+	Line     int
+	Index    int // dense, from 0, within one loaded set of rules
+}
+
+// A Matcher judges the records of a batch in one go and appends what it finds
+// to b.Findings, ascending by record. It is called from many goroutines at once.
+type Matcher interface {
+	Match(b *Batch)
+	Rules() []*Rule
+}

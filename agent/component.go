@@ -1,0 +1,64 @@
+package agent
+
+import "context"
+
+// A Collector reads sources and emits what it finds. Run returns when ctx is
+// done, or with an error when it cannot go on; the agent then starts it again,
+// later and later. It never retries by itself what Run can report.
+type Collector interface {
+	Name() string
+	Run(ctx context.Context, s Sink) error
+}
+
+// A Sink is where collectors put what they read.
+type Sink interface {
+	// Open announces a source. The same ID may be open only once at a time.
+	Open(src *Source) Feed
+}
+
+// A Feed takes the batches of one source, in order. It is used by one goroutine.
+type Feed interface {
+	// Resume says where to read on: the lowest position that some consumer
+	// still needs. ok is false when nobody has seen this source before.
+	Resume() (p Position, ok bool)
+	// Batch waits for an empty batch. There are few: get one only when there
+	// is data, and wait for nothing while holding it.
+	Batch(ctx context.Context) (*Batch, error)
+	// Emit hands the batch over, whatever it returns. An error means that it
+	// was not taken in full: read again from Resume.
+	Emit(ctx context.Context, b *Batch) error
+	// Release gives a batch back unused.
+	Release(b *Batch)
+	// Behind reports how many bytes are known to be there and were not read.
+	Behind(bytes int64)
+	// Close ends the feed. gone says that the source will not come back.
+	Close(gone bool)
+}
+
+// An Output sends, serves or stores. Run returns when ctx is done, or with an
+// error when it cannot go on; the agent then starts it again.
+type Output interface {
+	Name() string
+	Run(ctx context.Context) error
+}
+
+// A RecordOutput is an Output that takes records.
+type RecordOutput interface {
+	Output
+	// Write encodes the records of b from index from on into the output's own
+	// bounded memory and returns; it keeps nothing of b. It blocks while there
+	// is no room. After an error nothing of b was taken.
+	Write(ctx context.Context, b *Batch, from int) error
+	// Consumer is what the output reports to when records are safe.
+	Consumer() *Consumer
+	// Drain is called once, after the last Write and while Run still runs. It
+	// returns when all that was written is safe, or ctx is done.
+	Drain(ctx context.Context) error
+}
+
+// A Meter is a component that has something to measure about itself.
+type Meter interface {
+	// Meter calls yield for each sample. It may be called at any time, from
+	// any goroutine.
+	Meter(yield func(Sample))
+}

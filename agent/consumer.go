@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"sort"
+	"time"
+)
+
+// A Consumer is somebody to whom records have to get, whatever happens: an
+// output, or the rules. For each source it knows two positions. Taken is how
+// far the running consumer has accepted the source, and is lost with the
+// process; Safe is how far a restart need not read again.
+type Consumer struct {
+	ledger *Ledger
+	name   string
+	places map[string]*place // by source ID; guarded by ledger.mu
+}
+
+// A place is one consumer's standing in one source. Guarded by ledger.mu.
+type place struct {
+	safe, taken Position
+	seen        int64  // unix seconds of the last move
+	open        bool   // somebody reads the source now
+	key         []byte // the start of its line in the ledger
+}
+
+// place returns the source's place, made if need be. The caller holds mu.
+func (c *Consumer) place(source string) *place {
+	p := c.places[source]
+	if p == nil {
+		p = &place{key: quotedKey(c.name, source)}
+		c.places[source] = p
+	}
+	return p
+}
+
+// Safe says that everything of the source up to p is safe. It never moves a
+// position back.
+func (c *Consumer) Safe(source string, p Position) {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	pl := c.place(source)
+	if !pl.safe.Before(p) {
+		return
+	}
+	pl.safe, pl.seen = p, time.Now().Unix()
+	if pl.taken.Before(p) {
+		pl.taken = p
+	}
+	c.ledger.append(pl.key, positionEntry(p, pl.seen))
+}
+
+// Position is how far the source is safe; zero where nothing is known.
+func (c *Consumer) Position(source string) Position {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	if p := c.places[source]; p != nil {
+		return p.safe
+	}
+	return Position{}
+}
+
+func (c *Consumer) taken(source string) Position {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	if p := c.places[source]; p != nil {
+		return p.taken
+	}
+	return Position{}
+}
+
+func (c *Consumer) take(source string, p Position) {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	if pl := c.place(source); pl.taken.Before(p) {
+		pl.taken = p
+	}
+}
+
+func (c *Consumer) setOpen(source string, open bool) {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	p := c.place(source)
+	p.open, p.seen = open, time.Now().Unix()
+}
+
+// firstAfter is the index of the first record of b that lies beyond p; ok is
+// false when b has nothing beyond p, not even its own position.
+func firstAfter(b *Batch, p Position) (i int, ok bool) {
+	if !p.Before(b.Pos) {
+		return len(b.Records), false
+	}
+	if p.Epoch < b.Pos.Epoch {
+		return 0, true
+	}
+	return sort.Search(len(b.Records), func(i int) bool { return b.Records[i].End > p.Offset }), true
+}

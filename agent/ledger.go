@@ -1,0 +1,327 @@
+package agent
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	ledgerName    = "positions.jsonl"
+	ledgerSync    = time.Second
+	ledgerCompact = 1 << 20            // bytes appended before the file is written anew
+	ledgerForget  = 7 * 24 * time.Hour // for sources that nobody opens any more
+)
+
+// A Ledger keeps, for each durable consumer and source, how far the source is
+// safe with that consumer.
+//
+// It is a file of JSON lines to which each move of a position is appended at
+// once: a killed process repeats nothing that it knew to be safe. Once a second
+// the file is synced, for the machine's sake; when it has grown it is replaced
+// by a snapshot of itself, atomically. While the file cannot be written the
+// positions are kept in memory and a snapshot is tried every second.
+type Ledger struct {
+	path    string
+	log     *slog.Logger
+	trouble *Trouble
+
+	mu        sync.Mutex
+	consumers map[string]*Consumer
+	stored    map[string]map[string]entry // what the file had of consumers that nobody asked for yet
+	file      *os.File
+	appended  int64
+	dirty     bool // written and not synced
+	broken    bool // the file lacks something, or has a torn line
+	failures  uint64
+}
+
+// An entry is one line of the ledger.
+type entry struct {
+	Consumer string `json:"c"`
+	Source   string `json:"s"`
+	Epoch    uint64 `json:"e"`
+	Offset   int64  `json:"o"`
+	Head     uint64 `json:"h"`
+	Len      uint32 `json:"n"`
+	Inode    uint64 `json:"i"`
+	Time     int64  `json:"t"`           // unix seconds
+	Gone     bool   `json:"x,omitempty"` // the source was forgotten
+}
+
+func (e *entry) position() Position {
+	return Position{Epoch: e.Epoch, Offset: e.Offset, File: FileID{Head: e.Head, Len: e.Len, Inode: e.Inode}}
+}
+
+// OpenLedger reads the ledger in dir, which must exist, or starts a new one. A
+// ledger that can be read and, for now, not written (a full disk) is no error.
+func OpenLedger(dir string, log *slog.Logger) (*Ledger, error) {
+	l := &Ledger{
+		path:      filepath.Join(dir, ledgerName),
+		log:       log,
+		trouble:   NewTrouble(log),
+		consumers: map[string]*Consumer{},
+		stored:    map[string]map[string]entry{},
+	}
+	if err := l.load(); err != nil {
+		return nil, fmt.Errorf("read positions: %w", err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.snapshot(); err != nil {
+		if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
+			return nil, fmt.Errorf("write positions: %w", err)
+		}
+		l.fail(err)
+	}
+	return l, nil
+}
+
+func (l *Ledger) load() error {
+	f, err := os.Open(l.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(f, 64<<10)
+	for n := 1; ; n++ {
+		line, err := r.ReadBytes('\n')
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			var e entry
+			if jerr := json.Unmarshal(line, &e); jerr != nil || e.Consumer == "" || e.Source == "" {
+				l.log.Warn("a line of the positions file is not readable and is left out", "file", l.path, "line", n)
+			} else {
+				l.restore(e)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Ledger) restore(e entry) {
+	m := l.stored[e.Consumer]
+	if m == nil {
+		m = map[string]entry{}
+		l.stored[e.Consumer] = m
+	}
+	if e.Gone {
+		delete(m, e.Source)
+		return
+	}
+	m[e.Source] = e
+}
+
+// Consumer returns the consumer of that name; a new one starts with no
+// positions.
+func (l *Ledger) Consumer(name string) *Consumer {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.consumers[name]; c != nil {
+		return c
+	}
+	c := &Consumer{ledger: l, name: name, places: map[string]*place{}}
+	for id, e := range l.stored[name] {
+		p := c.place(id)
+		p.safe, p.taken, p.seen = e.position(), e.position(), e.Time
+	}
+	delete(l.stored, name)
+	l.consumers[name] = c
+	return c
+}
+
+// Forget drops all positions of the source: it will not come back.
+func (l *Ledger) Forget(source string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, m := range l.stored {
+		if _, ok := m[source]; ok {
+			delete(m, source)
+			l.append(quotedKey(name, source), entry{Gone: true})
+		}
+	}
+	for _, c := range l.consumers {
+		if p := c.places[source]; p != nil {
+			delete(c.places, source)
+			l.append(p.key, entry{Gone: true})
+		}
+	}
+}
+
+// Run keeps the file on the disk in step until ctx is done.
+func (l *Ledger) Run(ctx context.Context) error {
+	t := time.NewTicker(ledgerSync)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			l.Sync()
+		}
+	}
+}
+
+// Sync brings what was written to the disk.
+func (l *Ledger) Sync() {
+	l.mu.Lock()
+	if l.broken || l.appended > ledgerCompact {
+		if err := l.snapshot(); err != nil {
+			l.fail(err)
+		} else {
+			l.trouble.Clear("positions are written again", "file", l.path)
+		}
+	}
+	f, dirty := l.file, l.dirty
+	l.dirty = false
+	l.mu.Unlock()
+	if !dirty || f == nil {
+		return
+	}
+	if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
+		l.mu.Lock()
+		l.fail(err)
+		l.mu.Unlock()
+	}
+}
+
+// Close writes a last snapshot.
+func (l *Ledger) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.snapshot()
+	if l.file != nil {
+		l.file.Close()
+		l.file = nil
+	}
+	if err != nil {
+		return fmt.Errorf("write positions: %w", err)
+	}
+	return nil
+}
+
+// append writes one line. The caller holds mu.
+func (l *Ledger) append(key []byte, e entry) {
+	if l.broken || l.file == nil {
+		return
+	}
+	var arr [256]byte
+	b := appendEntry(append(arr[:0], key...), e)
+	n, err := l.file.Write(b)
+	l.appended += int64(n)
+	l.dirty = true
+	if err != nil {
+		l.fail(err)
+	}
+}
+
+// fail says what is wrong; the next Sync tries a snapshot. The caller holds mu.
+func (l *Ledger) fail(err error) {
+	l.broken = true
+	l.failures++
+	l.trouble.Fail(err, "positions cannot be written: after a crash now, what was shipped since would be shipped again; free space in state_dir or make it writable", "file", l.path)
+}
+
+// snapshot replaces the file by one with a line for each position. The caller
+// holds mu.
+func (l *Ledger) snapshot() error {
+	tmp := l.path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(l.encode(time.Now())); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = os.Rename(tmp, l.path)
+	}
+	if err == nil {
+		err = SyncDir(filepath.Dir(l.path))
+	}
+	if err != nil {
+		f.Close()
+		os.Remove(tmp)
+		return err
+	}
+	if l.file != nil {
+		l.file.Close()
+	}
+	l.file, l.appended, l.dirty, l.broken = f, 0, false, false
+	return nil
+}
+
+func (l *Ledger) encode(now time.Time) []byte {
+	oldest := now.Add(-ledgerForget).Unix()
+	var lines [][]byte
+	add := func(key []byte, p Position, seen int64) {
+		lines = append(lines, appendEntry(bytes.Clone(key), positionEntry(p, seen)))
+	}
+	for name, m := range l.stored {
+		for id, e := range m {
+			if e.Time >= oldest {
+				add(quotedKey(name, id), e.position(), e.Time)
+			}
+		}
+	}
+	for _, c := range l.consumers {
+		for _, p := range c.places {
+			if !p.safe.IsZero() && (p.open || p.seen >= oldest) {
+				add(p.key, p.safe, p.seen)
+			}
+		}
+	}
+	sort.Slice(lines, func(i, j int) bool { return bytes.Compare(lines[i], lines[j]) < 0 })
+	return bytes.Join(lines, nil)
+}
+
+func positionEntry(p Position, seen int64) entry {
+	return entry{Epoch: p.Epoch, Offset: p.Offset, Head: p.File.Head, Len: p.File.Len, Inode: p.File.Inode, Time: seen}
+}
+
+// quotedKey is the start of a line: everything that never changes in it.
+func quotedKey(consumer, source string) []byte {
+	c, _ := json.Marshal(consumer)
+	s, _ := json.Marshal(source)
+	return fmt.Appendf(nil, `{"c":%s,"s":%s`, c, s)
+}
+
+func appendEntry(b []byte, e entry) []byte {
+	b = strconv.AppendUint(append(b, `,"e":`...), e.Epoch, 10)
+	b = strconv.AppendInt(append(b, `,"o":`...), e.Offset, 10)
+	b = strconv.AppendUint(append(b, `,"h":`...), e.Head, 10)
+	b = strconv.AppendUint(append(b, `,"n":`...), uint64(e.Len), 10)
+	b = strconv.AppendUint(append(b, `,"i":`...), e.Inode, 10)
+	b = strconv.AppendInt(append(b, `,"t":`...), e.Time, 10)
+	if e.Gone {
+		b = append(b, `,"x":true`...)
+	}
+	return append(b, "}\n"...)
+}
+
+// Meter reports the ledger's own health.
+func (l *Ledger) Meter(yield func(Sample)) {
+	l.mu.Lock()
+	failures := l.failures
+	l.mu.Unlock()
+	yield(Sample{Name: "logkeel_positions_write_errors_total", Help: "Failed writes of the positions file.", Type: Counter, Value: float64(failures)})
+}

@@ -1,0 +1,20 @@
+package agent
+
+// A SampleType is how a Sample's value is to be read.
+type SampleType uint8
+
+// The types, with Prometheus's meaning.
+const (
+	Gauge SampleType = iota
+	Counter
+)
+
+// A Sample is one measured value. All samples of a name have the same help,
+// type and label names.
+type Sample struct {
+	Name   string // Prometheus's conventions: base units, _total for counters
+	Help   string
+	Type   SampleType
+	Labels []Label
+	Value  float64
+}

@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Trouble says a failure once, however often it happens, and its end once.
+type Trouble struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	since time.Time       // zero: all is well
+	times int             // failures since then
+	said  map[string]bool // by text without its digits
+}
+
+// maxSaid bounds how many different failures one trouble says.
+const maxSaid = 8
+
+// NewTrouble returns a Trouble that writes to log.
+func NewTrouble(log *slog.Logger) *Trouble { return &Trouble{log: log} }
+
+// Fail notes a failure, and says it where it was not said since all was well.
+func (t *Trouble) Fail(err error, msg string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.since.IsZero() {
+		t.since, t.times, t.said = time.Now(), 0, map[string]bool{}
+	}
+	t.times++
+	key := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' { // ports and counts change from one failure to the next
+			return -1
+		}
+		return r
+	}, err.Error())
+	if t.said[key] || len(t.said) >= maxSaid {
+		return
+	}
+	t.said[key] = true
+	t.log.Warn(msg, append(args, "error", err)...)
+}
+
+// Clear says that the failure is over, where there was one.
+func (t *Trouble) Clear(msg string, args ...any) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.since.IsZero() {
+		return
+	}
+	t.log.Info(msg, append(args, "failures", t.times, "after", time.Since(t.since).Round(time.Millisecond).String())...)
+	t.since, t.said = time.Time{}, nil
+}
+
+// Active reports whether the failure goes on.
+func (t *Trouble) Active() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.since.IsZero()
+}
