@@ -148,7 +148,7 @@ func TestDecode(t *testing.T) {
 		Name: "default", Common: Common{Level: "info"}, Count: 3, Port: 8080, Ratio: 0.5, On: true,
 		Every: Duration(90 * time.Second), Limit: 64 << 20, Paths: Strings{"/var/log"},
 		Labels: map[string]string{"kept": "yes", "env": "prod", "port": "8080", "yaml": "a: [b, c]", "twice": "${PORT}$$", "cost": "5$", "none": "null"},
-		Any:    map[string]any{"n": 8080, "s": "8080", "m": "<<", "l": []any{true, 0.5, "", "null"}},
+		Any:    map[string]any{"s": "8080", "m": "<<", "l": []any{true, 0.5, "", "null"}},
 		Auth:   auth{User: "db.local:x", Password: NewSecret("s3cret ")},
 		Page:   &page{Title: "logkeel"},
 	}

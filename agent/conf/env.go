@@ -42,6 +42,9 @@ func (d *decoder) expand(n *yaml.Node, p *path) bool {
 	if _, done := d.sources[n]; done {
 		return true
 	}
+	if d.expanded > maxExpanded {
+		return false // that was said
+	}
 	text, problem, hint := d.substitute(n.Value)
 	if problem != "" {
 		d.fail(p.line, p, problem, hint)
@@ -49,10 +52,6 @@ func (d *decoder) expand(n *yaml.Node, p *path) bool {
 	}
 	if text == n.Value {
 		return true
-	}
-	if d.expanded += len(text); d.expanded > maxExpanded {
-		d.fail(p.line, p, "variables make this file too large", "use shorter values")
-		return false
 	}
 	d.sources[n] = n.Value
 	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle | yaml.LiteralStyle | yaml.FoldedStyle | yaml.TaggedStyle
@@ -113,8 +112,8 @@ func (d *decoder) substitute(s string) (text, problem, hint string) {
 				fmt.Sprintf("set it, or give a default as ${%s:-value}", name)
 		}
 		b.WriteString(value)
-		if b.Len() > maxExpanded {
-			return "", "variables make this value too large", "use shorter values"
+		if d.expanded += len(value); d.expanded > maxExpanded {
+			return "", "variables make this file too large", "use shorter values"
 		}
 		s = rest
 	}

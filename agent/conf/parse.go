@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -61,8 +62,14 @@ func syntaxError(file string, data []byte, err error) *Error {
 	switch le.Stage {
 	case yaml.ReaderStage:
 		e.Msg, e.Hint = "the file has a character that YAML does not allow", "save it as plain UTF-8 text"
+		if i := bytes.IndexFunc(data, forbidden); i >= 0 {
+			e.Line = 1 + bytes.Count(data[:i], []byte("\n"))
+		}
 	case yaml.ScannerStage, yaml.ParserStage:
 		e.Msg = "not YAML: " + le.Message
+		if strings.Contains(le.Message, "end of stream") && le.ContextMark.Line > 0 {
+			e.Line = le.ContextMark.Line // where the quote was opened
+		}
 		if h := syntaxHint(le.Message, line(data, e.Line)); h != "" {
 			e.Hint = h
 		}
@@ -74,6 +81,11 @@ func syntaxError(file string, data []byte, err error) *Error {
 		e.Msg, e.Hint = "a value does not fit the tag (!) before it", "put quotes round the value, or remove the tag"
 	}
 	return e
+}
+
+// forbidden finds control characters and bytes that are no UTF-8.
+func forbidden(r rune) bool {
+	return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f || r == utf8.RuneError
 }
 
 func syntaxHint(msg, text string) string {

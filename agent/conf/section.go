@@ -46,7 +46,7 @@ func fieldsOf(t reflect.Type) []field {
 // section fills the struct v.
 func (d *decoder) section(n *yaml.Node, v reflect.Value, p *path) {
 	if n.Kind != yaml.MappingNode {
-		d.wrong(n, p, "a section (keys and values)", `write "key: value" lines below it, indented`, true)
+		d.noSection(n, p)
 		return
 	}
 	fields := fieldsOf(v.Type())

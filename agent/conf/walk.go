@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v4"
@@ -63,6 +63,15 @@ func (d *decoder) wrong(n *yaml.Node, p *path, want, hint string, secret bool) {
 	d.fail(p.line, p, "expected "+want+", found "+d.show(n, secret), hint)
 }
 
+// noSection notes a value where a section has to be.
+func (d *decoder) noSection(n *yaml.Node, p *path) {
+	hint := `write "key: value" lines below it, indented`
+	if p.parent == nil {
+		hint = `write it as "key: value" lines`
+	}
+	d.wrong(n, p, "a section (keys and values)", hint, true)
+}
+
 // show says what a value is, as it stands in the file: never what a variable
 // held, nor what may be a secret.
 func (d *decoder) show(n *yaml.Node, secret bool) string {
@@ -76,6 +85,8 @@ func (d *decoder) show(n *yaml.Node, secret bool) string {
 		return "nothing"
 	case secret:
 		return "a value"
+	case !expanded && n.ShortTag() != "!!str":
+		return shorten(n.Value)
 	case !expanded:
 		return strconv.Quote(shorten(n.Value))
 	case n.Value == "":
@@ -173,14 +184,24 @@ func (d *decoder) byKind(n *yaml.Node, v reflect.Value, p *path) {
 		if !d.expandAll(n, p) {
 			return
 		}
-		if n.Load(v.Addr().Interface()) != nil {
-			want, hint := wanted(v.Type())
-			if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
-				hint = "write it without quotes"
-			}
-			d.wrong(n, p, want, hint, false)
-		}
+		d.plain(n, v, p)
 	}
+}
+
+// plain fills a number, a text, true or false, or an any.
+func (d *decoder) plain(n *yaml.Node, v reflect.Value, p *path) {
+	_, expanded := d.sources[n]
+	if expanded && v.Kind() != reflect.Interface {
+		n.Tag = plainTag(n.Value) // in quotes too: {port: "${PORT}"} has to have them
+	}
+	if n.Load(v.Addr().Interface()) == nil {
+		return
+	}
+	want, hint := wanted(v.Type())
+	if !expanded && n.ShortTag() == "!!str" && plainTag(n.Value) != "!!str" {
+		hint = "write it without quotes"
+	}
+	d.wrong(n, p, want, hint, false)
 }
 
 // wanted says what a plain Go type expects, for people.
@@ -228,7 +249,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, p *path) {
 // mapping adds to the map v, or replaces values of it.
 func (d *decoder) mapping(n *yaml.Node, v reflect.Value, p *path) {
 	if n.Kind != yaml.MappingNode {
-		d.wrong(n, p, "a section (keys and values)", `write "key: value" lines below it, indented`, true)
+		d.noSection(n, p)
 		return
 	}
 	t := v.Type()
@@ -270,8 +291,9 @@ func (d *decoder) result(n *yaml.Node, p *path, err error) {
 			e.Msg = "expected " + e.want + ", found " + d.show(n, false)
 		case errors.As(e.cause, &le):
 			e.Line, e.Msg, e.Hint = le.Mark.Line, "expected another kind of value", "check what may stand here"
-		default:
-			e.Msg = d.unexpand(n, e.Msg)
+		case d.variable(n):
+			// The message may quote any part of what a variable holds.
+			e.Msg, e.Hint, e.cause = "the value is not right once its variables are filled in", "check what they hold", nil
 		}
 		switch field := p.String(); {
 		case e.Field == "" || field == "":
@@ -285,15 +307,10 @@ func (d *decoder) result(n *yaml.Node, p *path, err error) {
 	}
 }
 
-// unexpand puts what stands in the file in place of what variables made of it.
-func (d *decoder) unexpand(n *yaml.Node, msg string) string {
-	if source, ok := d.sources[n]; ok && n.Value != "" {
-		quoted := strconv.Quote(n.Value)
-		msg = strings.ReplaceAll(msg, quoted[1:len(quoted)-1], source)
-		msg = strings.ReplaceAll(msg, n.Value, source)
+// variable reports whether a variable is in the tree.
+func (d *decoder) variable(n *yaml.Node) bool {
+	if _, ok := d.sources[n]; ok {
+		return true
 	}
-	for _, c := range n.Content {
-		msg = d.unexpand(c, msg)
-	}
-	return msg
+	return slices.ContainsFunc(n.Content, d.variable)
 }
