@@ -1,0 +1,50 @@
+# Plain `go build ./cmd/logkeel` works as well; this adds the version.
+
+GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME    ?= 10s
+BENCH       ?= .
+
+.PHONY: help build run test lint bench fuzz
+
+help: ## print the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+
+build: ## build bin/logkeel, static, for this machine
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/logkeel ./cmd/logkeel
+
+run: build ## build it and run it with agent.yaml
+	bin/logkeel run
+
+test: ## lint, all tests with the race detector and real servers, cross builds
+	agent/testenv/install.sh
+	$(MAKE) --no-print-directory lint
+	CGO_ENABLED=1 go test -race -vet=off -timeout 12m ./...
+	@set -e; for arch in amd64 arm64; do \
+		echo "build linux/$$arch"; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/logkeel; \
+	done
+
+lint: ## gofumpt, go vet, staticcheck, shellcheck
+	@echo gofumpt; files=$$(go run $(GOFUMPT) -l .) && \
+		if [ -n "$$files" ]; then echo "not formatted; run: go run $(GOFUMPT) -w ."; echo "$$files"; exit 1; fi
+	go vet ./...
+	@echo staticcheck; go run $(STATICCHECK) ./...
+	@if command -v shellcheck >/dev/null; then \
+		echo shellcheck; git grep -lE '^#!/.*[/ ](ba)?sh$$' | xargs shellcheck; \
+	elif [ "$$CI" = true ]; then \
+		echo 'shellcheck is missing; install the package shellcheck' >&2; exit 1; \
+	else \
+		echo 'shellcheck is missing: scripts are not checked'; \
+	fi
+
+bench: ## run the benchmarks; BENCH=regexp picks some
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@set -e; grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|^\(.*\)/[^/]*:[0-9]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|' | sort | \
+	while read -r dir name; do \
+		echo "$$dir $$name"; \
+		go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
+	done
