@@ -1,0 +1,112 @@
+// Package agent is the vocabulary and the pipeline of logkeel: what a batch, a
+// record, a source and a position are, how batches get from collectors through
+// the rules to outputs, and how acknowledgements come back as positions.
+//
+// It imports the standard library only. Collectors, rules and outputs import it.
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// An Agent runs collectors into a pipeline of outputs.
+type Agent struct {
+	log        *slog.Logger
+	ledger     *Ledger
+	pipeline   *Pipeline
+	outputs    []RecordOutput
+	collectors []*component
+	senders    []*component
+	meters     []Meter
+	timeout    time.Duration
+}
+
+// Parts is what an Agent is made of.
+type Parts struct {
+	Log             *slog.Logger
+	Ledger          *Ledger
+	Matcher         Matcher
+	Collectors      []Collector
+	Outputs         []Output
+	ShutdownTimeout time.Duration // for what is written to become safe
+}
+
+// New joins the parts. It starts nothing.
+func New(p Parts) *Agent {
+	a := &Agent{log: p.Log, ledger: p.Ledger, timeout: p.ShutdownTimeout}
+	for _, o := range p.Outputs {
+		if ro, ok := o.(RecordOutput); ok {
+			a.outputs = append(a.outputs, ro)
+		}
+		a.senders = append(a.senders, &component{kind: "output", name: o.Name(), run: o.Run})
+		a.addMeter(o)
+	}
+	a.pipeline = NewPipeline(p.Ledger, p.Matcher, a.outputs)
+	for _, c := range p.Collectors {
+		a.collectors = append(a.collectors, &component{
+			kind: "collector", name: c.Name(),
+			run: func(ctx context.Context) error { return c.Run(ctx, a.pipeline) },
+		})
+		a.addMeter(c)
+	}
+	a.meters = append(a.meters, a.pipeline, a.ledger)
+	return a
+}
+
+func (a *Agent) addMeter(v any) {
+	if m, ok := v.(Meter); ok {
+		a.meters = append(a.meters, m)
+	}
+}
+
+// Meter reports the agent and all of its parts.
+func (a *Agent) Meter(yield func(Sample)) {
+	for _, c := range a.senders {
+		c.meter(yield)
+	}
+	for _, c := range a.collectors {
+		c.meter(yield)
+	}
+	for _, m := range a.meters {
+		m.Meter(yield)
+	}
+}
+
+// Run runs until ctx is done and what was read by then is safe, or the shutdown
+// timeout has passed. What is not safe then is read again at the next start.
+func (a *Agent) Run(ctx context.Context) error {
+	// Outputs and the ledger outlive the collectors.
+	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopSending()
+	var senders, collectors sync.WaitGroup
+	senders.Go(func() { a.ledger.Run(sending) })
+	for _, c := range a.senders {
+		senders.Go(func() { c.supervise(sending, a.log) })
+	}
+	for _, c := range a.collectors {
+		collectors.Go(func() { c.supervise(ctx, a.log) })
+	}
+	collectors.Wait()
+	<-ctx.Done()
+	a.drain(sending)
+	stopSending()
+	senders.Wait()
+	return a.ledger.Close()
+}
+
+func (a *Agent) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, o := range a.outputs {
+		wg.Go(func() {
+			if err := o.Drain(ctx); err != nil {
+				a.log.Warn("not everything was safe when the agent stopped; it is read again at the next start", "output", o.Name(), "error", err)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,73 @@
+// Package forward is the wire format of the Fluentd Forward protocol, version 1:
+// what outputs/fluentd writes and a Forward server reads.
+//
+// https://github.com/fluent/fluentd/wiki/Forward-Protocol-Specification-v1
+package forward
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/fluent/fluent-logger-golang/fluent"
+	"github.com/tinylib/msgp/msgp"
+)
+
+// ChunkIDLen is the length of a chunk id: 16 random bytes in base64.
+const ChunkIDLen = 24
+
+// NewChunkID returns an id that no other chunk has.
+func NewChunkID() (id [ChunkIDLen]byte) {
+	var raw [16]byte
+	rand.Read(raw[:]) // never fails
+	base64.StdEncoding.Encode(id[:], raw[:])
+	return id
+}
+
+// AppendEventTime appends a time, in nanoseconds since 1970, as EventTime:
+// extension type 0 with seconds and nanoseconds.
+func AppendEventTime(b []byte, ns int64) []byte {
+	sec, nsec := ns/1e9, ns%1e9
+	if nsec < 0 {
+		sec, nsec = sec-1, nsec+1e9
+	}
+	b = append(b, 0xd7, 0x00)
+	b = binary.BigEndian.AppendUint32(b, uint32(sec))
+	return binary.BigEndian.AppendUint32(b, uint32(nsec))
+}
+
+// AppendPacked begins a PackedForward message: [tag, entries, option]. The
+// entries, each an array of time and record, follow; then FinishPacked.
+func AppendPacked(b []byte, tag string) []byte {
+	b = msgp.AppendArrayHeader(b, 3)
+	b = msgp.AppendString(b, tag)
+	return append(b, 0xc6, 0, 0, 0, 0)
+}
+
+// FinishPacked ends the message in b whose entries begin at offset entries:
+// there are n of them, and the receiver is to acknowledge them as chunk id.
+func FinishPacked(b []byte, entries, n int, id []byte) []byte {
+	binary.BigEndian.PutUint32(b[entries-4:], uint32(len(b)-entries))
+	members := uint32(1)
+	if len(id) > 0 {
+		members = 2
+	}
+	b = msgp.AppendMapHeader(b, members)
+	b = msgp.AppendString(b, "size")
+	b = msgp.AppendInt(b, n)
+	if len(id) > 0 {
+		b = msgp.AppendString(b, "chunk")
+		b = msgp.AppendStringFromBytes(b, id)
+	}
+	return b
+}
+
+// ReadAck reads the acknowledgement of one chunk and returns its id.
+func ReadAck(r *msgp.Reader) (string, error) {
+	var a fluent.AckResp
+	if err := a.DecodeMsg(r); err != nil {
+		return "", fmt.Errorf("read acknowledgement: %w", err)
+	}
+	return a.Ack, nil
+}

@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+)
+
+// A Pipeline is what every batch goes through: the rules, then each output, by
+// direct calls on the collector's goroutine. It is the agent's Sink.
+type Pipeline struct {
+	ledger  *Ledger
+	matcher Matcher
+	rules   *Consumer
+	outputs []RecordOutput
+	pool    *pool
+	stats   *stats
+}
+
+var (
+	_ Sink  = (*Pipeline)(nil)
+	_ Meter = (*Pipeline)(nil)
+)
+
+// RulesConsumer is the name under which the ledger knows the rules.
+const RulesConsumer = "rules"
+
+// NewPipeline joins the rules and the outputs. The rules are a durable consumer
+// like each output: a restart counts nothing twice.
+func NewPipeline(l *Ledger, m Matcher, outputs []RecordOutput) *Pipeline {
+	return &Pipeline{
+		ledger:  l,
+		matcher: m,
+		rules:   l.Consumer(RulesConsumer),
+		outputs: outputs,
+		pool:    newPool(runtime.GOMAXPROCS(0) + 1),
+		stats:   newStats(m.Rules()),
+	}
+}
+
+// Open announces a source.
+func (p *Pipeline) Open(src *Source) Feed {
+	f := &feed{p: p, src: src, series: p.stats.open(src)}
+	f.each(func(c *Consumer) { c.setOpen(src.ID, true) })
+	p.stats.addFeed(f)
+	return f
+}
+
+// Meter reports lines, bytes and findings by source.
+func (p *Pipeline) Meter(yield func(Sample)) { p.stats.meter(yield) }
+
+// A feed is one open source.
+type feed struct {
+	p      *Pipeline
+	src    *Source
+	series *series
+	behind atomic.Int64
+}
+
+func (f *feed) each(do func(*Consumer)) {
+	do(f.p.rules)
+	for _, o := range f.p.outputs {
+		do(o.Consumer())
+	}
+}
+
+// Resume is the lowest place of those consumers that know the source. One that
+// does not is new, and begins where the others read on.
+func (f *feed) Resume() (low Position, ok bool) {
+	f.each(func(c *Consumer) {
+		if t := c.taken(f.src.ID); !t.IsZero() && (!ok || t.Before(low)) {
+			low, ok = t, true
+		}
+	})
+	return low, ok
+}
+
+func (f *feed) Batch(ctx context.Context) (*Batch, error) {
+	b, err := f.p.pool.get(ctx)
+	if err == nil {
+		b.Source = f.src
+	}
+	return b, err
+}
+
+func (f *feed) Release(b *Batch) { f.p.pool.put(b) }
+
+func (f *feed) Emit(ctx context.Context, b *Batch) error {
+	defer f.p.pool.put(b)
+	b.Findings = b.Findings[:0]
+	f.p.matcher.Match(b)
+	if from, ok := firstAfter(b, f.p.rules.taken(f.src.ID)); ok {
+		f.series.count(b, from)
+		f.p.rules.Safe(f.src.ID, b.Pos)
+	}
+	for _, o := range f.p.outputs {
+		c := o.Consumer()
+		from, ok := firstAfter(b, c.taken(f.src.ID))
+		if !ok {
+			continue
+		}
+		if err := o.Write(ctx, b, from); err != nil {
+			return err
+		}
+		c.take(f.src.ID, b.Pos)
+	}
+	return nil
+}
+
+func (f *feed) Behind(bytes int64) { f.behind.Store(max(0, bytes)) }
+
+func (f *feed) Close(gone bool) {
+	f.p.stats.removeFeed(f)
+	f.each(func(c *Consumer) { c.setOpen(f.src.ID, false) })
+	if gone {
+		f.p.ledger.Forget(f.src.ID)
+	}
+}

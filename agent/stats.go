@@ -1,0 +1,155 @@
+package agent
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// maxSeries bounds how many sources have counters of their own.
+	maxSeries = 1000
+	// maxZeroFindings bounds the series (sources times rules) up to which a rule
+	// that found nothing yet is exported as 0: without the 0, Prometheus's
+	// increase() does not see the first finding.
+	maxZeroFindings = 10_000
+	overflow        = "(other)"
+)
+
+// A seriesKey is how a source is known to metrics. Sources that share it (a
+// container and its successor, the files of one glob) share the counters.
+type seriesKey struct{ source, project, service, container string }
+
+func keyOf(s *Source) seriesKey {
+	return seriesKey{s.Collector, s.Label("project"), s.Label("service"), s.Label("container")}
+}
+
+// A series holds the counters of one key. They never go back while it lives.
+type series struct {
+	key                          seriesKey
+	lines, bytes, malformed, cut atomic.Uint64
+	findings                     []atomic.Uint64 // by Rule.Index
+	feeds                        int             // guarded by stats.mu
+}
+
+func (s *series) count(b *Batch, from int) {
+	var bytes, malformed, cut uint64
+	for i := from; i < len(b.Records); i++ {
+		r := &b.Records[i]
+		bytes += uint64(r.Body.Len())
+		if r.Flags != 0 {
+			if r.Flags&Malformed != 0 {
+				malformed++
+			}
+			if r.Flags&Cut != 0 {
+				cut++
+			}
+		}
+	}
+	s.lines.Add(uint64(len(b.Records) - from))
+	s.bytes.Add(bytes)
+	if malformed|cut != 0 {
+		s.malformed.Add(malformed)
+		s.cut.Add(cut)
+	}
+	for i := len(b.Findings) - 1; i >= 0 && int(b.Findings[i].Record) >= from; i-- {
+		s.findings[b.Findings[i].Rule.Index].Add(1)
+	}
+}
+
+// stats are the counters of all sources.
+type stats struct {
+	rules []*Rule
+
+	mu     sync.Mutex
+	series map[seriesKey]*series
+	order  []*series // as they came
+	feeds  map[*feed]struct{}
+}
+
+func newStats(rules []*Rule) *stats {
+	return &stats{rules: rules, series: map[seriesKey]*series{}, feeds: map[*feed]struct{}{}}
+}
+
+// open returns the source's series. When there are too many, the oldest one
+// that nobody feeds any more makes room; without one the overflow takes it.
+func (st *stats) open(src *Source) *series {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	k := keyOf(src)
+	if s := st.series[k]; s != nil {
+		s.feeds++
+		return s
+	}
+	if len(st.order) >= maxSeries && !st.evict() {
+		k = seriesKey{source: src.Collector, container: overflow}
+		if s := st.series[k]; s != nil {
+			s.feeds++
+			return s
+		}
+	}
+	s := &series{key: k, findings: make([]atomic.Uint64, len(st.rules)), feeds: 1}
+	st.series[k] = s
+	st.order = append(st.order, s)
+	return s
+}
+
+func (st *stats) evict() bool {
+	for i, s := range st.order {
+		if s.feeds == 0 && s.key.container != overflow {
+			delete(st.series, s.key)
+			st.order = append(st.order[:i], st.order[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+func (st *stats) addFeed(f *feed) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.feeds[f] = struct{}{}
+}
+
+func (st *stats) removeFeed(f *feed) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if _, ok := st.feeds[f]; ok {
+		delete(st.feeds, f)
+		f.series.feeds--
+	}
+}
+
+func (st *stats) meter(yield func(Sample)) {
+	st.mu.Lock()
+	all := append([]*series(nil), st.order...)
+	unread := map[*series]int64{}
+	for f := range st.feeds {
+		unread[f.series] += f.behind.Load()
+	}
+	open := len(st.feeds)
+	st.mu.Unlock()
+	zeros := len(all)*len(st.rules) <= maxZeroFindings
+	for _, s := range all {
+		labels := []Label{{"source", s.key.source}, {"project", s.key.project}, {"service", s.key.service}, {"container", s.key.container}}
+		counter := func(name, help string, v *atomic.Uint64) {
+			yield(Sample{Name: name, Help: help, Type: Counter, Labels: labels, Value: float64(v.Load())})
+		}
+		counter("logkeel_source_lines_total", "Lines read, joined where the log had them in pieces.", &s.lines)
+		counter("logkeel_source_bytes_total", "Bytes of those lines, without their envelope.", &s.bytes)
+		counter("logkeel_source_malformed_lines_total", "Lines that are not in their log's format; they are shipped as they are.", &s.malformed)
+		counter("logkeel_source_cut_lines_total", "Pieces of lines that were longer than a record may be.", &s.cut)
+		yield(Sample{Name: "logkeel_source_unread_bytes", Help: "Bytes known to be in the log and not read yet.", Labels: labels, Value: float64(unread[s])})
+		for i, r := range st.rules {
+			n := s.findings[i].Load()
+			if n == 0 && !zeros {
+				continue
+			}
+			yield(Sample{
+				Name: "logkeel_findings_total", Help: "Records for which a rule held.", Type: Counter,
+				Labels: append(labels[:len(labels):len(labels)], Label{"rule", r.Name}, Label{"class", r.Class}, Label{"severity", r.Severity}),
+				Value:  float64(n),
+			})
+		}
+	}
+	yield(Sample{Name: "logkeel_sources", Help: "Logs that are open now.", Value: float64(open)})
+}

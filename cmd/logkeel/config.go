@@ -1,0 +1,131 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/collectors"
+	"github.com/webgrip/logkeel/outputs"
+	"github.com/webgrip/logkeel/rules"
+)
+
+// Config is agent.yaml.
+type Config struct {
+	StateDir        string            `yaml:"state_dir"`
+	ShutdownTimeout conf.Duration     `yaml:"shutdown_timeout"`
+	Log             Log               `yaml:"log"`
+	Collectors      collectors.Config `yaml:"collectors"`
+	Rules           rules.Config      `yaml:"rules"`
+	Outputs         outputs.Config    `yaml:"outputs"`
+}
+
+// Log is how the agent writes its own log, to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn or error
+	Format string `yaml:"format"` // text or json
+}
+
+// A loaded configuration is right, as far as can be told without running it.
+type loaded struct {
+	Config
+	doc     *conf.Doc
+	baseDir string // of the file: relative paths are relative to it
+	rules   *rules.Set
+	level   slog.Level
+}
+
+var defaultPaths = []string{"agent.yaml", "/etc/logkeel/agent.yaml"}
+
+// configPath is the file to read where none was named.
+func configPath(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if p := os.Getenv("LOGKEEL_CONFIG"); p != "" {
+		return p, nil
+	}
+	for _, p := range defaultPaths {
+		if _, err := os.Stat(p); !errors.Is(err, fs.ErrNotExist) {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("no configuration: neither %s nor %s is there; name one with --config", defaultPaths[0], defaultPaths[1])
+}
+
+// load reads and checks everything, and says all that is wrong at once.
+func load(flag string) (*loaded, error) {
+	path, err := configPath(flag)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	l := &loaded{Config: Config{
+		StateDir:        "state",
+		ShutdownTimeout: conf.Duration(8 * time.Second), // docker stop waits for ten
+		Log:             Log{Level: "info", Format: "text"},
+	}}
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	l.baseDir = filepath.Dir(abs)
+	if l.doc, err = conf.Load(path, &l.Config, conf.Options{Env: os.LookupEnv}); err != nil {
+		return nil, usageError{err}
+	}
+	errs := []error{l.checkAgent(), l.Collectors.Check(l.doc), l.Outputs.Check(l.doc)}
+	if l.rules, err = rules.Load(l.Rules, l.baseDir); err != nil {
+		errs = append(errs, l.atRules(err))
+	}
+	if err := conf.Join(errs...); err != nil {
+		return nil, usageError{err}
+	}
+	if !filepath.IsAbs(l.StateDir) {
+		l.StateDir = filepath.Join(l.baseDir, l.StateDir)
+	}
+	return l, nil
+}
+
+func (l *loaded) checkAgent() error {
+	var errs []error
+	if err := l.level.UnmarshalText([]byte(l.Log.Level)); err != nil {
+		errs = append(errs, l.doc.Errorf("log.level", "write debug, info, warn or error", "%q is no level", l.Log.Level))
+	}
+	if l.Log.Format != "text" && l.Log.Format != "json" {
+		errs = append(errs, l.doc.Errorf("log.format", "write text or json", "%q is neither text nor json", l.Log.Format))
+	}
+	if l.ShutdownTimeout < conf.Duration(time.Second) || l.ShutdownTimeout > conf.Duration(time.Hour) {
+		errs = append(errs, l.doc.Errorf("shutdown_timeout", "write 1s to 1h", "%s is out of range", l.ShutdownTimeout))
+	}
+	if l.StateDir == "" {
+		errs = append(errs, l.doc.Errorf("state_dir", "name a folder that stays", "no folder"))
+	}
+	return conf.Join(errs...)
+}
+
+// atRules gives the errors that are about agent.yaml's own rules section their
+// file and line.
+func (l *loaded) atRules(err error) error {
+	var all conf.Errors
+	if !errors.As(conf.Join(err), &all) {
+		return err
+	}
+	for i, e := range all {
+		if e.File == "" {
+			all[i] = l.doc.Errorf("rules."+e.Field, e.Hint, "%s", e.Msg)
+		}
+	}
+	return all
+}
+
+func (l *loaded) logger() *slog.Logger {
+	o := &slog.HandlerOptions{Level: l.level}
+	if l.Log.Format == "json" {
+		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, o))
+}

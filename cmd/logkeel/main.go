@@ -1,0 +1,113 @@
+// Command logkeel reads logs, flags what its rules find in them, and ships them
+// to Fluentd and Prometheus.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// The exit codes. They are promised in CHANGELOG.md.
+const (
+	exitFailed = 1 // something went wrong while it ran
+	exitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// A usageError is the user's to mend: exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	os.Exit(execute(ctx, os.Args[1:]))
+}
+
+func execute(ctx context.Context, args []string) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(os.Stderr, err)
+	if errors.As(err, new(usageError)) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "logkeel",
+		Short: "Reads container logs, flags what rules find in them, ships them to Fluentd and Prometheus",
+		Long: `logkeel runs beside an application. It reads container logs and log files,
+flags what its rules find in them, ships them to Fluentd, and counts for
+Prometheus. Nothing is lost while an aggregator is away.
+
+Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
+configuration is wrong.`,
+		Example: `  logkeel check                        # is agent.yaml right?
+  logkeel run                          # run with ./agent.yaml
+  logkeel run --config /etc/logkeel/agent.yaml`,
+		Version:       buildVersion(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetVersionTemplate("logkeel {{.Version}}\n")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
+	})
+	config := root.PersistentFlags().StringP("config", "c", "", "configuration file (default $LOGKEEL_CONFIG, ./agent.yaml, /etc/logkeel/agent.yaml)")
+	root.AddCommand(runCommand(config), checkCommand(config), healthCommand(config), versionCommand())
+	for _, c := range root.Commands() {
+		c.Args = noArgs
+	}
+	root.Args = noArgs
+	return root
+}
+
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unknown command or argument %q; see %s --help", args[0], c.CommandPath())}
+	}
+	return nil
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "logkeel", buildVersion())
+			return err
+		},
+	}
+}
+
+func buildVersion() string {
+	v := version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && version == "dev" {
+			v += "+" + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v + " " + info.GoVersion
+}

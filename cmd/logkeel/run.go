@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/collectors"
+	"github.com/webgrip/logkeel/outputs"
+)
+
+func runCommand(config *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "run",
+		Short: "Run the agent until it is told to stop",
+		Long: `Run reads, flags and ships until it gets SIGINT or SIGTERM. It then stops
+reading, waits until what it has read is acknowledged or on the disk
+(shutdown_timeout), and goes on there at the next start.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := load(*config)
+			if err != nil {
+				return err
+			}
+			return run(cmd.Context(), l)
+		},
+	}
+}
+
+func run(ctx context.Context, l *loaded) (err error) {
+	log := l.logger()
+	dir, err := agent.OpenStateDir(l.StateDir)
+	if err != nil {
+		return usageError{err}
+	}
+	defer dir.Close()
+	ledger, err := agent.OpenLedger(dir.Path, log)
+	if err != nil {
+		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
+	}
+	var a *agent.Agent
+	built, err := outputs.Build(l.Outputs, outputs.Env{
+		Ledger: ledger, StateDir: dir.Path, Log: log,
+		Meter: func(yield func(agent.Sample)) {
+			yield(buildInfo())
+			a.Meter(yield)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, outputs.Close(built)) }()
+	from, err := collectors.Build(l.Collectors, l.baseDir, log)
+	if err != nil {
+		return err
+	}
+	a = agent.New(agent.Parts{
+		Log: log, Ledger: ledger, Matcher: l.rules, Collectors: from, Outputs: built,
+		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
+	})
+	log.Info("logkeel runs", "version", version, "config", l.doc.File, "state_dir", dir.Path, "collectors", len(from), "rules", len(l.rules.Rules()), "outputs", len(built))
+	if len(built) == 0 {
+		log.Warn("no output is configured; findings are counted for nobody")
+	}
+	defer log.Info("logkeel has stopped")
+	return a.Run(ctx)
+}
+
+func buildInfo() agent.Sample {
+	return agent.Sample{
+		Name: "logkeel_build_info", Help: "The agent's version; always 1.", Value: 1,
+		Labels: []agent.Label{{Name: "version", Value: version}, {Name: "goversion", Value: runtime.Version()}},
+	}
+}
+
+func checkCommand(config *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration and the rules",
+		Long: `Check reads agent.yaml and the rule files and says all that is wrong, with file,
+line and field. It connects to nothing. Exit code 2 says that something is wrong.`,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := load(*config)
+			if err != nil {
+				return err
+			}
+			return l.summary(cmd.OutOrStdout())
+		},
+	}
+}
+
+// summary says in a few lines what the configuration comes to.
+func (l *loaded) summary(w io.Writer) error {
+	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
+	p("%s is right", l.doc.File)
+	if d := l.Collectors.Docker; d != nil {
+		p("  reads    container logs below %s", d.Root)
+	}
+	for _, f := range l.Collectors.Files {
+		p("  reads    %s: %v", f.Name, []string(f.Paths))
+	}
+	p("  matches  %d rules", len(l.rules.Rules()))
+	for _, r := range l.rules.FullPass() {
+		p("           %s:%d: %s has no literal to look for; it is tried on every line", r.File, r.Line, r.Name)
+	}
+	for _, f := range l.Outputs.Fluentd {
+		p("  ships    %s: %s records to %s", f.Name, f.Records, f.Address)
+	}
+	if o := l.Outputs.Prometheus; o != nil {
+		p("  serves   http://%s/metrics", o.Listen)
+	}
+	_, err := fmt.Fprintf(w, "  keeps    %s\n", l.StateDir)
+	return err
+}

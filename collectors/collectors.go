@@ -1,0 +1,169 @@
+// Package collectors makes the collectors that a configuration names: one field
+// of Config and one line of Build each.
+package collectors
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/collectors/docker"
+	"github.com/webgrip/logkeel/collectors/tail"
+)
+
+// Config is the section collectors.
+type Config struct {
+	Docker *Docker `yaml:"docker"`
+	Files  []Files `yaml:"files"`
+}
+
+// Docker reads the logs of an engine's containers.
+type Docker struct {
+	docker.Config `yaml:",inline"`
+	Reading       `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (d *Docker) SetDefaults() {
+	d.Config.SetDefaults()
+	d.Reading.SetDefaults()
+}
+
+// Files reads text files.
+type Files struct {
+	Name    string            `yaml:"name"`
+	Paths   conf.Strings      `yaml:"paths"`   // with * ? [] as in a shell
+	Exclude conf.Strings      `yaml:"exclude"` // likewise
+	Labels  map[string]string `yaml:"labels"`
+	Reading `yaml:",inline"`
+}
+
+// Reading is how log files are read.
+type Reading struct {
+	Start   string        `yaml:"start"`    // beginning or end, at the first start
+	MaxLine conf.Size     `yaml:"max_line"` // a longer line becomes several records
+	Poll    conf.Duration `yaml:"poll"`     // beside inotify
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (r *Reading) SetDefaults() {
+	*r = Reading{Start: "beginning", MaxLine: tail.DefaultMaxLine, Poll: conf.Duration(tail.DefaultPoll)}
+}
+
+func (r *Reading) check(d *conf.Doc, path string) error {
+	var errs []error
+	if r.Start != "beginning" && r.Start != "end" {
+		errs = append(errs, d.Errorf(path+".start", "write beginning or end", "%q is neither beginning nor end", r.Start))
+	}
+	if r.MaxLine < 1<<10 || r.MaxLine > 16<<20 {
+		errs = append(errs, d.Errorf(path+".max_line", "write 1KiB to 16MiB", "%s is out of range", r.MaxLine))
+	}
+	if r.Poll < conf.Duration(10*time.Millisecond) || r.Poll > conf.Duration(time.Minute) {
+		errs = append(errs, d.Errorf(path+".poll", "write 10ms to 1m", "%s is out of range", r.Poll))
+	}
+	return conf.Join(errs...)
+}
+
+var (
+	nameForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	labelForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
+)
+
+// reserved are the names of fields that every record may have.
+var reserved = []string{"log", "stream", "findings", "path", "source", "malformed", "cut"}
+
+// Check says what is wrong with the section.
+func (c *Config) Check(d *conf.Doc) error {
+	var errs []error
+	if c.Docker != nil {
+		errs = append(errs, c.Docker.check(d, "collectors.docker"))
+		if _, err := docker.New(c.Docker.Config, slog.New(slog.DiscardHandler)); err != nil {
+			errs = append(errs, d.Errorf("collectors.docker.host", "write it as unix:///var/run/docker.sock or tcp://127.0.0.1:2375", "%w", err))
+		}
+	}
+	names := map[string]bool{"docker": true}
+	for i := range c.Files {
+		path := fmt.Sprintf("collectors.files[%d]", i)
+		errs = append(errs, c.Files[i].check(d, path))
+		if name := c.Files[i].Name; names[name] {
+			errs = append(errs, d.Errorf(path+".name", "give each collector a name of its own", "the name %q is taken", name))
+		} else {
+			names[name] = true
+		}
+	}
+	return conf.Join(errs...)
+}
+
+func (f *Files) check(d *conf.Doc, path string) error {
+	errs := []error{f.Reading.check(d, path)}
+	bad := func(field, hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+field, hint, format, args...))
+	}
+	if !nameForm.MatchString(f.Name) {
+		bad(".name", "give it a name of letters, digits, - and _; metrics and tags are called by it", "%q is no name", f.Name)
+	}
+	if len(f.Paths) == 0 {
+		bad(".paths", "name the files, as /var/log/nginx/*.log", "no path")
+	}
+	for field, globs := range map[string]conf.Strings{".paths": f.Paths, ".exclude": f.Exclude} {
+		for i, g := range globs {
+			if err := tail.CheckGlob(g); err != nil {
+				bad(fmt.Sprintf("%s[%d]", field, i), "close each [", "%w", err)
+			}
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(f.Labels)) {
+		if !labelForm.MatchString(k) || slices.Contains(reserved, k) {
+			bad(".labels."+k, "use another name; "+strings.Join(reserved, ", ")+" are taken", "%q cannot be a label", k)
+		}
+	}
+	return conf.Join(errs...)
+}
+
+// Build makes the collectors. Relative paths are relative to baseDir.
+func Build(c Config, baseDir string, log *slog.Logger) ([]agent.Collector, error) {
+	var all []agent.Collector
+	if c.Docker != nil {
+		engine, err := docker.New(c.Docker.Config, log)
+		if err != nil {
+			return nil, err
+		}
+		logs := filepath.Join(c.Docker.Root, "containers", "*", "*-json.log")
+		all = append(all, engine, tail.New(options(c.Docker.Reading, log, tail.Options{
+			Name: "docker", Globs: []string{logs}, Docker: true, Labeler: engine,
+		})))
+	}
+	for _, f := range c.Files {
+		o := tail.Options{Name: f.Name, Globs: absolute(baseDir, f.Paths), Exclude: absolute(baseDir, f.Exclude)}
+		for k, v := range f.Labels {
+			o.Labels = append(o.Labels, agent.Label{Name: k, Value: v})
+		}
+		all = append(all, tail.New(options(f.Reading, log, o)))
+	}
+	return all, nil
+}
+
+func options(r Reading, log *slog.Logger, o tail.Options) tail.Options {
+	o.StartAtEnd = r.Start == "end"
+	o.MaxLine = int(r.MaxLine)
+	o.Poll = time.Duration(r.Poll)
+	o.Log = log
+	return o
+}
+
+func absolute(baseDir string, paths []string) []string {
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		if out[i] = filepath.Clean(p); !filepath.IsAbs(p) {
+			out[i] = filepath.Join(baseDir, p)
+		}
+	}
+	return out
+}

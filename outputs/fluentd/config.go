@@ -1,0 +1,201 @@
+package fluentd
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+// Config is one Fluentd output.
+type Config struct {
+	Name           string        `yaml:"name"`
+	Address        string        `yaml:"address"` // host:port, or unix:///path
+	Records        string        `yaml:"records"` // all or flagged
+	Tag            string        `yaml:"tag"`     // template over tagData
+	Labels         conf.Strings  `yaml:"labels"`  // keys of container labels that records carry
+	Ack            bool          `yaml:"ack"`
+	AckTimeout     conf.Duration `yaml:"ack_timeout"`
+	ConnectTimeout conf.Duration `yaml:"connect_timeout"`
+	Buffer         conf.Size     `yaml:"buffer"` // memory for what is not safe yet
+	Spool          Spool         `yaml:"spool"`
+	SharedKey      conf.Secret   `yaml:"shared_key"`
+	Username       string        `yaml:"username"`
+	Password       conf.Secret   `yaml:"password"`
+	TLS            *TLS          `yaml:"tls"`
+}
+
+// Spool is where chunks go while the receiver lags.
+type Spool struct {
+	MaxSize conf.Size     `yaml:"max_size"`
+	After   conf.Duration `yaml:"after"` // how long a chunk may stay unacknowledged in memory
+}
+
+// TLS secures the connection. The server's certificate is verified.
+type TLS struct {
+	CAFile             string `yaml:"ca_file"` // in place of the system's authorities
+	CertFile           string `yaml:"cert_file"`
+	KeyFile            string `yaml:"key_file"`
+	ServerName         string `yaml:"server_name"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *Config) SetDefaults() {
+	*c = Config{
+		Records:        "all",
+		Tag:            "{{.Source}}.{{.Name}}",
+		Ack:            true,
+		AckTimeout:     conf.Duration(10 * time.Second),
+		ConnectTimeout: conf.Duration(5 * time.Second),
+		Buffer:         4 << 20,
+		Spool:          Spool{MaxSize: 1 << 30, After: conf.Duration(time.Second)},
+	}
+}
+
+var (
+	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	minBuffer  = conf.Size(64 << 10)
+	maxBuffer  = conf.Size(1 << 30)
+	minSpool   = conf.Size(1 << 20)
+	tagUnsound = regexp.MustCompile(`[\x00-\x20\x7f]+`)
+)
+
+// Check says what is wrong with the section at path.
+func (c *Config) Check(d *conf.Doc, path string) error {
+	var errs []error
+	bad := func(field, hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+field, hint, format, args...))
+	}
+	if !nameForm.MatchString(c.Name) {
+		bad(".name", "give it a name of letters, digits, - and _; its spool and metrics are called by it", "%q is no name", c.Name)
+	}
+	if _, _, err := splitAddress(c.Address); err != nil {
+		bad(".address", "write it as 127.0.0.1:24224 or unix:///run/fluentd.sock", "%w", err)
+	}
+	if c.Records != "all" && c.Records != "flagged" {
+		bad(".records", "write all or flagged", "%q is neither all nor flagged", c.Records)
+	}
+	if _, err := parseTag(c.Tag); err != nil {
+		bad(".tag", "fields are .Source .Name .ID .FullID .ImageName .Project .Service", "%w", err)
+	}
+	if c.Buffer < minBuffer || c.Buffer > maxBuffer {
+		bad(".buffer", fmt.Sprintf("write %s to %s", minBuffer, maxBuffer), "%s is out of range", c.Buffer)
+	}
+	if c.Spool.MaxSize < minSpool {
+		bad(".spool.max_size", "write "+minSpool.String()+" or more", "%s is too small", c.Spool.MaxSize)
+	}
+	for field, v := range map[string]conf.Duration{".ack_timeout": c.AckTimeout, ".connect_timeout": c.ConnectTimeout, ".spool.after": c.Spool.After} {
+		if v < conf.Duration(100*time.Millisecond) {
+			bad(field, "write 100ms or more", "%s is too short", v)
+		}
+	}
+	if c.Username != "" && c.SharedKey.IsZero() {
+		bad(".username", "set shared_key or shared_key_file as well: the protocol has users only behind a shared key", "a user without a shared key")
+	}
+	if _, err := c.TLS.config(""); err != nil {
+		bad(".tls", "name PEM files that this user can read", "%w", err)
+	}
+	return conf.Join(errs...)
+}
+
+func splitAddress(a string) (network, address string, err error) {
+	if path, ok := strings.CutPrefix(a, "unix://"); ok {
+		if !strings.HasPrefix(path, "/") {
+			return "", "", fmt.Errorf("%q is no path of a socket", a)
+		}
+		return "unix", path, nil
+	}
+	host, port, err := net.SplitHostPort(a)
+	if err != nil || host == "" || port == "" {
+		return "", "", fmt.Errorf("%q is no host:port", a)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return "", "", fmt.Errorf("%q is no port", port)
+	}
+	return "tcp", a, nil
+}
+
+// config returns nil where there is to be no TLS.
+func (t *TLS) config(host string) (*tls.Config, error) {
+	if t == nil {
+		return nil, nil
+	}
+	c := &tls.Config{ServerName: host, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	if t.ServerName != "" {
+		c.ServerName = t.ServerName
+	}
+	if t.CAFile != "" {
+		pem, err := os.ReadFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca_file: no certificate in %s", t.CAFile)
+		}
+	}
+	if (t.CertFile == "") != (t.KeyFile == "") {
+		return nil, errors.New("cert_file and key_file belong together")
+	}
+	if t.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// tagData is what a tag's template may use; the names are those of Docker's
+// own log tags.
+type tagData struct {
+	Source    string // the collector's name
+	Name      string // the container's, or the last part of the file's path
+	ID        string // the container's, 12 digits
+	FullID    string
+	ImageName string
+	Project   string // of Compose
+	Service   string
+}
+
+func parseTag(text string) (*template.Template, error) {
+	t, err := template.New("tag").Option("missingkey=error").Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if s, err := renderTag(t, tagData{Source: "docker", Name: "web"}); err != nil {
+		return nil, err
+	} else if s == "" {
+		return nil, errors.New("the tag is empty")
+	}
+	return t, nil
+}
+
+func renderTag(t *template.Template, d tagData) (string, error) {
+	var b strings.Builder
+	if err := t.Execute(&b, d); err != nil {
+		return "", err
+	}
+	return tagUnsound.ReplaceAllString(b.String(), "_"), nil
+}
+
+func tagOf(s *agent.Source) tagData {
+	d := tagData{Source: s.Collector, Name: s.Name, Project: s.Label("project"), Service: s.Label("service")}
+	if c := s.Container; c != nil {
+		d.ID, d.FullID, d.ImageName = c.ID[:min(12, len(c.ID))], c.ID, c.Image
+	} else {
+		d.Name = d.Name[strings.LastIndexByte(d.Name, '/')+1:]
+	}
+	return d
+}

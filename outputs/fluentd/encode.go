@@ -1,0 +1,161 @@
+package fluentd
+
+import (
+	"time"
+
+	"github.com/tinylib/msgp/msgp"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/forward"
+	"github.com/webgrip/logkeel/agent/spool"
+)
+
+// A chunk is one PackedForward message: records of one source that are sent,
+// acknowledged and spooled together.
+type chunk struct {
+	id      [forward.ChunkIDLen]byte
+	frame   []byte // the message; without its end until sealed
+	entries int    // offset in frame of the first entry
+	records int
+	ranges  []spool.Range // what is safe once the chunk is
+	src     *agent.Source // until sealed
+	born    time.Time     // when the first record came
+	sent    time.Time     // while in flight
+	seq     uint64        // in the spool; 0: in memory only
+	sealed  bool
+	acked   bool
+}
+
+// reset makes c an empty chunk with a new id, and keeps its memory.
+func (c *chunk) reset(src *agent.Source, tag string, now time.Time) {
+	*c = chunk{id: forward.NewChunkID(), frame: forward.AppendPacked(c.frame[:0], tag), ranges: c.ranges[:0], src: src, born: now}
+	c.entries = len(c.frame)
+}
+
+// seal ends the message. Nothing is added to it afterwards.
+func (c *chunk) seal() {
+	if !c.sealed {
+		c.sealed = true
+		c.frame = forward.FinishPacked(c.frame, c.entries, c.records, c.id[:])
+	}
+}
+
+// cover says that the chunk and those before it bring source to p.
+func (c *chunk) cover(source string, p agent.Position, records int) {
+	for i := range c.ranges {
+		if c.ranges[i].Source == source {
+			c.ranges[i].To = p
+			c.ranges[i].Records += records
+			return
+		}
+	}
+	c.ranges = append(c.ranges, spool.Range{Source: source, To: p, Records: records})
+}
+
+// A described source is what all of its records have in common, encoded.
+type described struct {
+	tag     string
+	fields  []byte // keys and values
+	members int
+}
+
+// describe encodes a source's fields. A container's have the names that
+// Docker's fluentd driver gives them.
+func (o *Output) describe(s *agent.Source) any {
+	d := &described{}
+	d.tag, _ = renderTag(o.tag, tagOf(s)) // the template was tried with the configuration
+	add := func(key, value string) {
+		if value != "" {
+			d.fields = msgp.AppendString(msgp.AppendString(d.fields, key), value)
+			d.members++
+		}
+	}
+	if c := s.Container; c != nil {
+		add("container_id", c.ID)
+		if c.Name != "" {
+			add("container_name", "/"+c.Name)
+		}
+		add("container_image", c.Image)
+		add("compose_project", c.Project)
+		add("compose_service", c.Service)
+		for _, k := range o.c.Labels {
+			add(k, c.Labels[k])
+		}
+		return d
+	}
+	for _, l := range s.Labels {
+		add(l.Name, l.Value)
+	}
+	return d
+}
+
+// appendRecord appends one entry: [time, {"log": …, "stream": …, …}].
+func appendRecord(b []byte, batch *agent.Batch, i int, d *described, findings []agent.Finding, rules map[*agent.Rule][]byte) []byte {
+	r := &batch.Records[i]
+	members := uint32(1 + d.members)
+	if r.Stream != agent.None {
+		members++
+	}
+	if r.Flags&agent.Malformed != 0 {
+		members++
+	}
+	if r.Flags&agent.Cut != 0 {
+		members++
+	}
+	if len(findings) > 0 {
+		members++
+	}
+	b = append(b, 0x92)
+	b = forward.AppendEventTime(b, r.Time)
+	b = msgp.AppendMapHeader(b, members)
+	b = msgp.AppendStringFromBytes(append(b, keyLog...), batch.Body(i))
+	switch r.Stream {
+	case agent.Stdout:
+		b = append(b, streamStdout...)
+	case agent.Stderr:
+		b = append(b, streamStderr...)
+	}
+	b = append(b, d.fields...)
+	if r.Flags&agent.Malformed != 0 {
+		b = append(b, malformed...)
+	}
+	if r.Flags&agent.Cut != 0 {
+		b = append(b, cut...)
+	}
+	if len(findings) > 0 {
+		b = msgp.AppendArrayHeader(append(b, keyFindings...), uint32(len(findings)))
+		for i := range findings {
+			b = append(b, encodedRule(rules, findings[i].Rule)...)
+		}
+	}
+	return b
+}
+
+// What never changes, as msgpack.
+const (
+	keyLog       = "\xa3log"
+	streamStdout = "\xa6stream\xa6stdout"
+	streamStderr = "\xa6stream\xa6stderr"
+	malformed    = "\xa9malformed\xc3"
+	cut          = "\xa3cut\xc3"
+	keyFindings  = "\xa8findings"
+)
+
+// maxRules bounds the memory of encoded rules; reloads bring new ones.
+const maxRules = 10_000
+
+// encodedRule is {"rule": …, "class": …, "severity": …}.
+func encodedRule(rules map[*agent.Rule][]byte, r *agent.Rule) []byte {
+	if b := rules[r]; b != nil {
+		return b
+	}
+	b := msgp.AppendMapHeader(nil, 3)
+	b = msgp.AppendString(msgp.AppendString(b, "rule"), r.Name)
+	b = msgp.AppendString(msgp.AppendString(b, "class"), r.Class)
+	b = msgp.AppendString(msgp.AppendString(b, "severity"), r.Severity)
+	if len(rules) >= maxRules {
+		clear(rules)
+	}
+	rules[r] = b
+	return b
+}

@@ -1,0 +1,200 @@
+// Package fluentd ships records to a Fluentd aggregator, or anything else that
+// speaks the Forward protocol, and keeps on the disk what it does not take.
+package fluentd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"text/template"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/spool"
+)
+
+// An Output is one connection to one aggregator.
+type Output struct {
+	c     Config
+	log   *slog.Logger
+	tag   *template.Template
+	spool *spool.Spool
+	q     *queue
+	rules map[*agent.Rule][]byte // guarded by q.mu
+
+	sent, acked, resent     atomic.Uint64 // chunks
+	records                 atomic.Uint64 // acknowledged
+	connects, disconnects   atomic.Uint64
+	unknownAcks, ackTimeout atomic.Uint64
+	connected               atomic.Bool
+}
+
+var (
+	_ agent.RecordOutput = (*Output)(nil)
+	_ agent.Meter        = (*Output)(nil)
+)
+
+// New opens the output's spool below stateDir. Config must have passed Check.
+func New(c Config, ledger *agent.Ledger, stateDir string, log *slog.Logger) (*Output, error) {
+	o := &Output{c: c, log: log.With("output", c.Name), rules: map[*agent.Rule][]byte{}}
+	var err error
+	if o.tag, err = parseTag(c.Tag); err != nil {
+		return nil, err
+	}
+	o.spool, err = spool.Open(filepath.Join(stateDir, "spool", c.Name), spool.Options{
+		MaxBytes: int64(c.Spool.MaxSize),
+		Log:      o.log,
+		Labels:   []agent.Label{{Name: "output", Value: c.Name}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("output %s: open spool: %w", c.Name, err)
+	}
+	consumer := ledger.Consumer("fluentd/" + c.Name)
+	// What is in the spool is safe, also where the ledger did not get to know.
+	o.spool.Positions(consumer.Safe)
+	o.q = newQueue(consumer, o.spool, int(c.Buffer))
+	return o, nil
+}
+
+// Name is the output's name.
+func (o *Output) Name() string { return o.c.Name }
+
+// Consumer is what the output reports to when records are safe: acknowledged,
+// or in the spool.
+func (o *Output) Consumer() *agent.Consumer { return o.q.consumer }
+
+// Write encodes the records of b from index from on.
+func (o *Output) Write(ctx context.Context, b *agent.Batch, from int) error {
+	d := b.Source.Memo(o, o.describe).(*described)
+	if err := o.q.lockForPut(ctx); err != nil {
+		return err
+	}
+	defer o.q.mu.Unlock()
+	o.encode(b, from, d)
+	return nil
+}
+
+func (o *Output) encode(b *agent.Batch, from int, d *described) {
+	flagged := o.c.Records == "flagged"
+	f := 0
+	for f < len(b.Findings) && int(b.Findings[f].Record) < from {
+		f++
+	}
+	if flagged && f == len(b.Findings) || from == len(b.Records) {
+		o.q.pass(b.Source.ID, b.Pos)
+		return
+	}
+	c := o.q.chunkFor(b.Source, d.tag)
+	before, records := len(c.frame), c.records
+	for i := from; i < len(b.Records); i++ {
+		first := f
+		for f < len(b.Findings) && int(b.Findings[f].Record) == i {
+			f++
+		}
+		if flagged && f == first {
+			continue
+		}
+		c.frame = appendRecord(c.frame, b, i, d, b.Findings[first:f], o.rules)
+		c.records++
+	}
+	c.cover(b.Source.ID, b.Pos, c.records-records)
+	o.q.grown(len(c.frame) - before)
+}
+
+// Run sends and spools until ctx is done.
+func (o *Output) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wg.Go(func() { o.spillLate(ctx) })
+	o.send(ctx)
+	return nil
+}
+
+// spillLate moves what stays unacknowledged for too long, or becomes too much,
+// from memory to the spool.
+func (o *Output) spillLate(ctx context.Context) {
+	trouble := agent.NewTrouble(o.log)
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		in, ok := o.q.due(time.Duration(o.c.Spool.After))
+		if ok && in <= 0 {
+			if err := o.q.spill(); err != nil {
+				trouble.Fail(err, "spool cannot be written; reading waits, the logs keep what is there; free space in state_dir or make it writable")
+				in = time.Second
+			} else {
+				trouble.Clear("spool is written again")
+				continue
+			}
+		}
+		wake := o.q.wakeups
+		if ok {
+			timer.Reset(in)
+			if trouble.Active() {
+				wake = nil // a full queue asks again and again
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-wake:
+		}
+	}
+}
+
+// Drain waits until what was written is acknowledged or in the spool.
+func (o *Output) Drain(ctx context.Context) error { return o.q.drained(ctx) }
+
+// Close closes the spool, after Run has ended.
+func (o *Output) Close() error { return o.spool.Close() }
+
+// Meter reports the connection, the queue and the spool.
+func (o *Output) Meter(yield func(agent.Sample)) {
+	labels := []agent.Label{{Name: "output", Value: o.c.Name}}
+	counter := func(name, help string, v uint64) {
+		yield(agent.Sample{Name: name, Help: help, Type: agent.Counter, Labels: labels, Value: float64(v)})
+	}
+	gauge := func(name, help string, v float64) {
+		yield(agent.Sample{Name: name, Help: help, Labels: labels, Value: v})
+	}
+	counter("logkeel_output_records_total", "Records that the receiver has acknowledged.", o.records.Load())
+	counter("logkeel_output_chunks_sent_total", "Chunks sent, those sent again included.", o.sent.Load())
+	counter("logkeel_output_chunks_acknowledged_total", "Chunks that the receiver has acknowledged.", o.acked.Load())
+	counter("logkeel_output_chunks_unacknowledged_total", "Chunks in flight when a connection ended; they are sent again.", o.resent.Load())
+	counter("logkeel_output_acks_unknown_total", "Acknowledgements of chunks that are not in flight.", o.unknownAcks.Load())
+	counter("logkeel_output_ack_timeouts_total", "Connections ended because an acknowledgement did not come.", o.ackTimeout.Load())
+	counter("logkeel_output_connections_total", "Connections made.", o.connects.Load())
+	counter("logkeel_output_errors_total", "Connections that could not be made or failed.", o.disconnects.Load())
+	connected := 0.0
+	if o.connected.Load() {
+		connected = 1
+	}
+	gauge("logkeel_output_connected", "Whether there is a connection now.", connected)
+	m := o.q.measure()
+	gauge("logkeel_output_queue_bytes", "Bytes in memory that are not safe yet.", float64(m.bytes))
+	gauge("logkeel_output_queue_chunks", "Chunks in memory that are not safe yet.", float64(m.chunks))
+	gauge("logkeel_output_inflight_chunks", "Chunks sent and not acknowledged.", float64(m.flying))
+	gauge("logkeel_output_lag_seconds", "Age of the oldest record in memory that is not safe yet.", m.lag.Seconds())
+	o.spool.Meter(yield)
+}
+
+type measures struct {
+	bytes, chunks, flying int
+	lag                   time.Duration
+}
+
+func (q *queue) measure() (m measures) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	m.bytes, m.chunks, m.flying = q.memBytes, len(q.mem), len(q.disk)+q.sent
+	if len(q.mem) > 0 {
+		m.lag = time.Since(q.mem[0].born)
+	}
+	return m
+}

@@ -1,0 +1,118 @@
+// Package prometheus serves the agent's metrics to Prometheus.
+package prometheus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+// Config is the Prometheus output.
+type Config struct {
+	Listen    string `yaml:"listen"`     // host:port; loopback unless said otherwise
+	MaxSeries int    `yaml:"max_series"` // of one metric; the rest is added up in one
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *Config) SetDefaults() { *c = Config{Listen: "127.0.0.1:9765", MaxSeries: 10_000} }
+
+// Check says what is wrong with the section at path.
+func (c *Config) Check(d *conf.Doc, path string) error {
+	var errs []error
+	if _, port, err := net.SplitHostPort(c.Listen); err != nil || port == "" {
+		errs = append(errs, d.Errorf(path+".listen", "write it as 127.0.0.1:9765", "%q is no host:port", c.Listen))
+	} else if _, err := net.LookupPort("tcp", port); err != nil {
+		errs = append(errs, d.Errorf(path+".listen", "write a number from 0 to 65535", "%q is no port", port))
+	}
+	if c.MaxSeries < 100 {
+		errs = append(errs, d.Errorf(path+".max_series", "write 100 or more", "%d is too few", c.MaxSeries))
+	}
+	return conf.Join(errs...)
+}
+
+// MeterFunc yields every sample there is.
+type MeterFunc func(yield func(agent.Sample))
+
+// An Output is the HTTP server.
+type Output struct {
+	c       Config
+	log     *slog.Logger
+	handler http.Handler
+
+	mu   sync.Mutex
+	addr string
+}
+
+var _ agent.Output = (*Output)(nil)
+
+// New returns the server; Run starts it.
+func New(c Config, meter MeterFunc, log *slog.Logger) *Output {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		&bridge{meter: meter, max: c.MaxSeries, descs: map[string]*prometheus.Desc{}},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+		ErrorLog:      errorLog{log},
+		ErrorHandling: promhttp.ContinueOnError,
+	}))
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "logkeel is healthy.") })
+	return &Output{c: c, log: log, handler: mux}
+}
+
+type errorLog struct{ log *slog.Logger }
+
+func (l errorLog) Println(v ...any) { l.log.Warn("metrics are incomplete", "error", fmt.Sprint(v...)) }
+
+// Name is the output's name.
+func (o *Output) Name() string { return "prometheus" }
+
+// Addr is the address that is listened on; empty before Run.
+func (o *Output) Addr() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.addr
+}
+
+// Run serves until ctx is done.
+func (o *Output) Run(ctx context.Context) error {
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.c.Listen)
+	if err != nil {
+		return fmt.Errorf("outputs.prometheus.listen: %w; free the port or choose another", err)
+	}
+	o.mu.Lock()
+	o.addr = ln.Addr().String()
+	o.mu.Unlock()
+	o.log.Info("metrics are served", "url", "http://"+o.Addr()+"/metrics")
+	srv := &http.Server{Handler: o.handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	select {
+	case err = <-done:
+		return err
+	case <-ctx.Done():
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := srv.Shutdown(closing); err != nil {
+		srv.Close()
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
