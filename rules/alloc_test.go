@@ -1,0 +1,34 @@
+//go:build !race
+
+// The race detector makes a sync.Pool forget what it holds.
+
+package rules
+
+import "testing"
+
+func TestMatchAllocatesNothing(t *testing.T) {
+	packs := operations(t)
+	mixed := parse(t, `
+groups:
+  - name: g
+    rules:
+      - {name: words, match: '\bjob\b', not: 'sess?ion'}
+      - {name: numbers, match: '\d+ms|took \d'}
+      - {name: fold, match: '(?i)request', source: {service: ""}}
+      - {name: pair, match: '(?m)^\[.*(Logger|frame)'}
+`)
+	for name, s := range map[string]*Set{"pack": packs, "mixed": mixed} {
+		batch := logBatch(64<<10, 1)
+		run := func() {
+			batch.Findings = batch.Findings[:0]
+			s.Match(batch)
+		}
+		run()
+		if len(batch.Findings) == 0 {
+			t.Fatal("no findings")
+		}
+		if n := testing.AllocsPerRun(50, run); n != 0 {
+			t.Errorf("%s: %v allocations a batch", name, n)
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package rules
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"unicode/utf8"
+)
+
+const (
+	// maxExpr bounds the length of an expression, in bytes.
+	maxExpr = 10_000
+	// tooFrequent is the share of bytes at which a literal starts from which on
+	// it is in most lines, and looking for it first tells nothing.
+	tooFrequent = 1.0 / 250
+)
+
+// An expr is one compiled expression. It answers exactly as its regexp does,
+// only sooner.
+type expr struct {
+	re      *regexp.Regexp
+	upTo    *regexp.Regexp // the same after as little of anything as can be: its end is the match's end
+	asserts bool           // has ^, $, \b or the like: a match depends on what is around it
+
+	pure     []needle     // these texts are all matches, in order of preference; re is not needed
+	branches [][][]needle // a match has, of one branch, one needle of each set, in order
+	first    []needle     // each match starts with one of these, where not nil
+	seek     []literal    // each match has one of these; nil where nothing is worth seeking
+}
+
+// compile returns a *syntax.Error where s is not an expression.
+func compile(s string) (*expr, error) {
+	if len(s) > maxExpr {
+		return nil, fmt.Errorf("not an expression: it is longer than %d bytes", maxExpr)
+	}
+	tree, err := syntax.Parse(s, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	e := &expr{}
+	if e.re, err = regexp.Compile(s); err != nil {
+		return nil, err
+	}
+	if e.upTo, err = regexp.Compile(`(?s:\A.*?)(?:` + s + `)`); err != nil {
+		return nil, err
+	}
+	tree = tree.Simplify()
+	e.asserts = hasAssertion(tree)
+	e.learn(tree)
+	return e, nil
+}
+
+func (e *expr) learn(tree *syntax.Regexp) {
+	for tree.Op == syntax.OpCapture {
+		tree = tree.Sub[0]
+	}
+	all := analyse(tree)
+	if all.known && all.precise && !hasEmpty(all.exact) {
+		e.pure = needles(all.exact)
+	}
+	if first, ok := all.starts(); ok && !e.asserts {
+		e.first = needles(first)
+	}
+	parts := []facts{all}
+	if tree.Op == syntax.OpAlternate && !all.known {
+		parts = parts[:0]
+		for _, sub := range tree.Sub {
+			parts = append(parts, analyse(sub))
+		}
+	}
+	for i := range parts {
+		var chain [][]needle
+		for _, set := range parts[i].needs() {
+			chain = append(chain, needles(set))
+		}
+		e.branches = append(e.branches, chain)
+	}
+	if set, ok := anyOf(parts); ok && frequency(set) < tooFrequent {
+		e.seek = append([]literal{}, reduce(set)...)
+	}
+}
+
+func hasAssertion(re *syntax.Regexp) bool {
+	switch re.Op {
+	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
+		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
+		return true
+	}
+	for _, sub := range re.Sub {
+		if hasAssertion(sub) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchesAll reports whether the expression holds for whatever a line says.
+func (e *expr) matchesAll() bool { return e.re.MatchString("") && e.re.MatchString("\x00") }
+
+// find is regexp's FindIndex, without its allocation.
+func (e *expr) find(body []byte) (start, end int, ok bool) {
+	if e.pure != nil {
+		return findFirst(body, e.pure)
+	}
+	if !e.possible(body) {
+		return 0, 0, false
+	}
+	from := 0
+	if e.first != nil {
+		if from, _, ok = findFirst(body, e.first); !ok {
+			return 0, 0, false
+		}
+	}
+	m := e.re.Find(body[from:])
+	if m == nil {
+		return 0, 0, false
+	}
+	start = e.locate(body, from, m)
+	return start, start + len(m), true
+}
+
+// locate says where in body the match m is: Find gives its text only. It is the
+// text's first occurrence where nothing but the text decides whether it
+// matches, and of course where it is the only one.
+func (e *expr) locate(body []byte, from int, m []byte) int {
+	at := from + bytes.Index(body[from:], m)
+	if !e.asserts && utf8.Valid(m) {
+		return at
+	}
+	if at == len(body) || !bytes.Contains(body[at+1:], m) {
+		return at
+	}
+	return len(e.upTo.Find(body)) - len(m)
+}
+
+// possible reports whether body has what a match needs.
+func (e *expr) possible(body []byte) bool {
+	for _, chain := range e.branches {
+		if hasChain(body, chain) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasChain(body []byte, chain [][]needle) bool {
+	for _, set := range chain {
+		next := -1
+		for i := range set {
+			if at := set[i].index(body); at >= 0 && (next < 0 || at+len(set[i].text) < next) {
+				next = at + len(set[i].text)
+			}
+		}
+		if next < 0 {
+			return false
+		}
+		body = body[next:]
+	}
+	return true
+}
+
+// findFirst finds the needle that comes first, of several there the first of
+// the set.
+func findFirst(body []byte, set []needle) (start, end int, ok bool) {
+	start = len(body)
+	for i := range set {
+		n := &set[i]
+		// A later one has to start before what was found.
+		if i := n.index(body[:min(len(body), start+len(n.text)-1)]); i >= 0 {
+			start, end, ok = i, i+len(n.text), true
+		}
+	}
+	return start, end, ok
+}
+
+// A needle is a literal to look for.
+type needle struct {
+	text []byte
+	fold bool
+}
+
+func needles(set []literal) []needle {
+	if set == nil {
+		return nil
+	}
+	out := make([]needle, len(set))
+	for i, l := range set {
+		out[i] = needle{[]byte(l.text), l.fold}
+	}
+	return out
+}
+
+// index is where in b the needle first is, or -1.
+func (n *needle) index(b []byte) int {
+	if !n.fold {
+		return bytes.Index(b, n.text)
+	}
+	first := n.text[0]
+	for i := 0; i+len(n.text) <= len(b); i++ {
+		if lower(b[i]) == first && n.is(b[i:i+len(n.text)]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// is reports whether b, which is as long as the needle, is the needle.
+func (n *needle) is(b []byte) bool {
+	if !n.fold {
+		return bytes.Equal(b, n.text)
+	}
+	for i, c := range n.text {
+		if lower(b[i]) != c {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
+}

@@ -1,0 +1,225 @@
+package rules
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp/syntax"
+	"slices"
+	"strings"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+// A ruleFile is what stands in a file of rules.
+type ruleFile struct {
+	Groups []groupSpec `yaml:"groups"`
+}
+
+type groupSpec struct {
+	Name  string     `yaml:"name"`
+	Rules []ruleSpec `yaml:"rules"`
+}
+
+type ruleSpec struct {
+	Name     string                  `yaml:"name"`
+	Class    string                  `yaml:"class"`
+	Severity string                  `yaml:"severity"`
+	Match    conf.Strings            `yaml:"match"`
+	Not      conf.Strings            `yaml:"not"`
+	Source   map[string]conf.Strings `yaml:"source"`
+	Summary  string                  `yaml:"summary"`
+	Runbook  string                  `yaml:"runbook"`
+}
+
+// SetDefaults makes conf fill in what a rule need not say.
+func (r *ruleSpec) SetDefaults() { r.Class, r.Severity = "other", "warning" }
+
+func classes() []string {
+	return []string{"error", "security", "slow", "database", "availability", "other"}
+}
+
+func severities() []string { return []string{"critical", "warning", "info"} }
+
+// A loaded is a rule that was read, and is right.
+type loaded struct {
+	rule       *agent.Rule
+	match, not []*expr
+	source     selector
+}
+
+// A place is where something stands.
+type place struct {
+	file string
+	line int
+}
+
+func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
+
+// A loader gathers rules and what is wrong with them.
+type loader struct {
+	rules []loaded
+	names map[string]place
+	errs  []error
+}
+
+func (l *loader) fail(err error) { l.errs = append(l.errs, err) }
+
+func (l *loader) file(path string) {
+	var f ruleFile
+	doc, err := conf.Load(path, &f, conf.Options{})
+	l.add(doc, &f, err)
+}
+
+func (l *loader) data(name string, data []byte) {
+	var f ruleFile
+	doc, err := conf.Decode(name, data, &f, conf.Options{})
+	l.add(doc, &f, err)
+}
+
+func (l *loader) add(doc *conf.Doc, f *ruleFile, err error) {
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	groups := map[string]place{}
+	for i := range f.Groups {
+		g := &f.Groups[i]
+		p := problems{l, doc, fmt.Sprintf("groups[%d]", i)}
+		p.name("group", g.Name, groups)
+		for j := range g.Rules {
+			p := problems{l, doc, fmt.Sprintf("groups[%d].rules[%d]", i, j)}
+			l.rules = append(l.rules, p.rule(g.Name, &g.Rules[j]))
+		}
+	}
+}
+
+// problems judges the section at path of one file.
+type problems struct {
+	*loader
+	doc  *conf.Doc
+	path string
+}
+
+func (p *problems) say(field, hint, format string, args ...any) {
+	p.fail(p.doc.Errorf(p.path+"."+field, hint, format, args...))
+}
+
+func (p *problems) rule(group string, spec *ruleSpec) loaded {
+	p.name("rule", spec.Name, p.names)
+	p.oneOf("class", spec.Class, classes())
+	p.oneOf("severity", spec.Severity, severities())
+	if len(spec.Match) == 0 {
+		p.say("match", "write an expression, or a list of which one has to match", "a rule needs something to look for")
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Source)) {
+		if len(spec.Source[name]) == 0 {
+			p.say("source."+name, "give it one, or a list", "the label has no value")
+		}
+	}
+	return loaded{
+		rule: &agent.Rule{
+			Name: spec.Name, Group: group, Class: spec.Class, Severity: spec.Severity,
+			Summary: strings.TrimSpace(spec.Summary), Runbook: strings.TrimSpace(spec.Runbook),
+			File: p.doc.File, Line: p.doc.Line(p.path),
+		},
+		match:  p.exprs("match", spec.Match),
+		not:    p.exprs("not", spec.Not),
+		source: newSelector(spec.Source),
+	}
+}
+
+// name judges a name and keeps it in taken.
+func (p *problems) name(what, name string, taken map[string]place) {
+	const allowed = "use letters, digits, _ and -"
+	at := place{p.doc.File, p.doc.Line(p.path)}
+	first, twice := taken[name]
+	switch {
+	case name == "":
+		p.say("name", allowed, "a %s needs a name", what)
+	case !isName(name):
+		p.say("name", allowed, "%q is not a name", name)
+	case twice:
+		p.say("name", "give one of them another name", "there is a %s %q already, at %s", what, name, first)
+	default:
+		taken[name] = at
+	}
+}
+
+// maxName bounds the length of a name, for it is a metric's label.
+const maxName = 100
+
+func isName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(s) <= maxName
+}
+
+func (p *problems) oneOf(field, value string, allowed []string) {
+	if !slices.Contains(allowed, value) {
+		p.say(field, "use one of "+strings.Join(allowed, ", "), "%q is not a %s", value, field)
+	}
+}
+
+// exprs compiles a list of expressions.
+func (p *problems) exprs(field string, list []string) []*expr {
+	var out []*expr
+	for i, s := range list {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if !p.doc.Has(p.path + "." + at) {
+			at = field // a single one, without a list
+		}
+		e, err := compile(s)
+		switch {
+		case err != nil:
+			msg, hint := explain(err)
+			p.say(at, hint, "%s", msg)
+		case e.matchesAll():
+			p.say(at, everything(field), "%q matches every line", s)
+		default:
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+func everything(field string) string {
+	if field == "not" {
+		return "write what a line must not have, or remove it"
+	}
+	return `write what a line must have; '.' stands for every line that is not empty`
+}
+
+// explain says what is wrong with an expression, and what to do.
+func explain(err error) (msg, hint string) {
+	var se *syntax.Error
+	if !errors.As(err, &se) {
+		return err.Error(), "shorten it, or make a list of it"
+	}
+	msg = fmt.Sprintf("not an expression: %s in %q", se.Code, shorten(se.Expr))
+	switch se.Code {
+	case syntax.ErrInvalidPerlOp:
+		return msg, "RE2 does not look ahead or behind; write what must not be there under not"
+	case syntax.ErrInvalidEscape, syntax.ErrTrailingBackslash:
+		return msg, `RE2 has no such escape; write \\ for a backslash (it has no back-references)`
+	case syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingBracket:
+		return msg, "close it, or put a backslash before it where it stands for itself"
+	case syntax.ErrMissingRepeatArgument, syntax.ErrInvalidRepeatOp:
+		return msg, "put a backslash before it where it stands for itself"
+	case syntax.ErrLarge, syntax.ErrNestingDepth, syntax.ErrInvalidRepeatSize:
+		return msg, "repeat less, or make a list of it"
+	}
+	return msg, "see https://github.com/google/re2/wiki/Syntax"
+}
+
+func shorten(s string) string {
+	const most = 60
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return s
+}

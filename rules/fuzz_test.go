@@ -1,0 +1,181 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+// A maker turns the fuzzer's bytes into expressions and lines. When they run
+// out it makes the simplest thing.
+type maker struct{ data []byte }
+
+func (m *maker) pick(n int) int {
+	if len(m.data) == 0 {
+		return 0
+	}
+	c := m.data[0]
+	m.data = m.data[1:]
+	return int(c) % n
+}
+
+func atoms() []string {
+	return []string{
+		"xss", "slow", "fail", "failed", "a", "b", "k", "s", "K", "S", "kiss", "Q", "qz", "DEADLOCK", "connection", " ", "é", "ß", "日", "1",
+		"ſ", "\u212a", `\x00`, `\n`, `\x{FFFD}`, ".", `\d`, `\w`, `\s`, `\S`, "[ab]", "[^a]", "[a-z]", "[sS]", "[kK]", "[é日]", "(?s:.)",
+		"^", "$", `\b`, `\B`, `\A`, `\z`, "(?m:^)", "(?m:$)", `\x{D800}`, "",
+	}
+}
+
+func (m *maker) expr(depth int) string {
+	list := atoms()
+	if depth <= 0 {
+		return list[m.pick(len(list))]
+	}
+	switch m.pick(12) {
+	case 0, 1:
+		return list[m.pick(len(list))]
+	case 2, 3:
+		return m.expr(depth-1) + m.expr(depth-1)
+	case 4:
+		return m.expr(depth-1) + []string{".*", ".*?", ".+", `\s+`}[m.pick(4)] + m.expr(depth-1)
+	case 5:
+		return "(" + m.expr(depth-1) + "|" + m.expr(depth-1) + ")"
+	case 6:
+		return m.expr(depth-1) + "|" + m.expr(depth-1) + "|" + m.expr(depth-1)
+	case 7:
+		return "(?i:" + m.expr(depth-1) + ")"
+	case 8:
+		return "(?:" + m.expr(depth-1) + ")" + []string{"*", "+", "?", "*?", "+?", "??"}[m.pick(6)]
+	case 9:
+		return "(?:" + m.expr(depth-1) + ")" + []string{"{2}", "{0,2}", "{1,3}", "{2,}", "{0}", "{1,2}?"}[m.pick(6)]
+	case 10:
+		return "(?U:" + m.expr(depth-1) + ")"
+	}
+	return "(" + m.expr(depth-1) + m.expr(depth-1) + ")"
+}
+
+func (m *maker) line() string {
+	list := append(atoms()[:22], "XSS", "Failed", "KISS", "KIſS", "É", "ẞ", "\x00", "\n", "\xff", "\x80", "\xc3", "\xe6\x97", "\ufffd", "-", "ab", "Slow", "")
+	var b strings.Builder
+	for range m.pick(12) {
+		b.WriteString(list[m.pick(len(list))])
+	}
+	return b.String()
+}
+
+// FuzzMatch compares findings with what regexp says of each expression and line.
+func FuzzMatch(f *testing.F) {
+	f.Add([]byte{0}, []byte{1, 0}, uint8(0))
+	f.Add([]byte{7, 0, 10, 5, 0, 1, 0, 2}, []byte{3, 10, 9, 22, 4, 1, 2, 3, 4}, uint8(40))
+	f.Add([]byte{4, 0, 14, 0, 0, 3, 5, 0, 24, 0, 31}, []byte("some lines of whatever there is"), uint8(7))
+	f.Add([]byte{6, 7, 0, 1, 0, 20, 8, 0, 38, 2, 9, 0, 13, 3}, []byte("\x05\x19\x1a\x1b\x1c\x1d\x07\x1e\x1f\x20\x21"), uint8(90))
+	f.Fuzz(func(t *testing.T, exprs, lines []byte, repeat uint8) {
+		if len(exprs) > 200 || len(lines) > 400 {
+			return
+		}
+		var list []loaded
+		m := &maker{exprs}
+		for len(m.data) > 0 && len(list) < 8 {
+			r := loaded{rule: &agent.Rule{Name: "r"}}
+			for range 1 + m.pick(2) {
+				if e, err := compile(m.expr(3)); err == nil {
+					r.match = append(r.match, e)
+				}
+			}
+			if m.pick(4) == 0 {
+				if e, err := compile(m.expr(2)); err == nil {
+					r.not = append(r.not, e)
+				}
+			}
+			list = append(list, r)
+		}
+		var bodies []string
+		for m := (&maker{lines}); len(m.data) > 0; {
+			bodies = append(bodies, m.line())
+		}
+		n := len(bodies)
+		for range repeat % 50 { // so that it is scanned in several stretches
+			bodies = append(bodies, bodies[:n]...)
+		}
+		b := batchOf(bodies...)
+		newSet(list).Match(b)
+		compare(t, list, b)
+	})
+}
+
+// compare checks the findings of b one by one.
+func compare(t *testing.T, list []loaded, b *agent.Batch) {
+	t.Helper()
+	next := 0
+	for i := range b.Records {
+		body := b.Body(i)
+		for _, r := range list {
+			at := firstOf(r.match, body)
+			if at == nil || firstOf(r.not, body) != nil {
+				continue
+			}
+			start := b.Records[i].Body.Start
+			want := agent.Finding{Rule: r.rule, Record: int32(i), Match: agent.Span{Start: start + int32(at[0]), End: start + int32(at[1])}}
+			if next >= len(b.Findings) || b.Findings[next] != want {
+				t.Fatalf("record %d, %q: want rule %d, %v at %v; finding %d of %v", i, body, r.rule.Index, sources(r.match), at, next, b.Findings)
+			}
+			next++
+		}
+	}
+	if next != len(b.Findings) {
+		t.Fatalf("%d findings too many", len(b.Findings)-next)
+	}
+}
+
+// firstOf is where the first expression of the list that matches does, by regexp
+// alone.
+func firstOf(list []*expr, body []byte) []int {
+	for _, e := range list {
+		if at := e.re.FindIndex(body); at != nil {
+			return at
+		}
+	}
+	return nil
+}
+
+func sources(list []*expr) (out []string) {
+	for _, e := range list {
+		out = append(out, e.re.String())
+	}
+	return out
+}
+
+// FuzzLoad reads whatever there is as a rule file, and uses what was read.
+func FuzzLoad(f *testing.F) {
+	for _, name := range Packs() {
+		data, err := packs.ReadFile("packs/" + name + ".yaml")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(threeRules))
+	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(', not: [''], source: {a: []}, class: x, severity: y}]}]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l := &loader{names: map[string]place{}}
+		l.data("f.yaml", data)
+		for _, err := range l.errs {
+			if !strings.HasPrefix(err.Error(), "f.yaml") {
+				t.Errorf("no place in %q", err)
+			}
+		}
+		if len(l.errs) > 0 {
+			return
+		}
+		b := batchOf("a line", "", "xss connection failed\x00\xff")
+		newSet(l.rules).Match(b)
+		compare(t, l.rules, b)
+		for _, f := range b.Findings {
+			if f.Rule.Name == "" || f.Rule.Group == "" || f.Rule.Class == "" || f.Rule.Severity == "" || f.Rule.Line == 0 {
+				t.Errorf("the rule is not whole: %+v", *f.Rule)
+			}
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package rules
+
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+// A candidates is where one Match notes which expressions may match which
+// records. Only records that have something get a row: one bit an expression.
+type candidates struct {
+	words int     // of a row
+	row   []int32 // by record: where its row is in rows, in words; 0 where it has none
+	rows  []uint64
+}
+
+func (c *candidates) reset(records, words int) {
+	if cap(c.row) < records {
+		c.row = make([]int32, records)
+	}
+	c.row = c.row[:records]
+	clear(c.row)
+	c.words = words
+	if cap(c.rows) < words {
+		c.rows = make([]uint64, words)
+	}
+	c.rows = c.rows[:words] // the first one is that of records which have none: it stays empty
+	clear(c.rows)
+}
+
+func (c *candidates) mark(record int, exprs []int32) {
+	at := c.row[record]
+	if at == 0 {
+		at = int32(len(c.rows))
+		c.row[record] = at
+		for range c.words {
+			c.rows = append(c.rows, 0)
+		}
+	}
+	for _, e := range exprs {
+		c.rows[int(at)+int(e>>6)] |= 1 << (e & 63)
+	}
+}
+
+// A view is what one source needs of a set.
+type view struct {
+	set    *Set
+	active []uint64 // expressions of rules that select the source
+	always []uint64 // those of them that have to be tried on each record
+	any    bool     // active is not empty
+	full   bool     // always is not empty
+}
+
+// viewKey is what views are kept under in a source: one a source, however often
+// the rules are loaded.
+type viewKey struct{}
+
+func (s *Set) view(src *agent.Source) *view {
+	if src == nil {
+		return s.newView(&agent.Source{})
+	}
+	kept := src.Memo(viewKey{}, newHolder).(*atomic.Pointer[view])
+	v := kept.Load()
+	if v == nil || v.set != s {
+		v = s.newView(src)
+		kept.Store(v)
+	}
+	return v
+}
+
+func newHolder(*agent.Source) any { return new(atomic.Pointer[view]) }
+
+func (s *Set) newView(src *agent.Source) *view {
+	v := &view{set: s, active: make([]uint64, s.words), always: make([]uint64, s.words)}
+	for i := range s.rules {
+		r := &s.rules[i]
+		if !r.source.selects(src) {
+			continue
+		}
+		for e := r.first; e < r.end; e++ {
+			v.active[e>>6] |= 1 << (e & 63)
+			v.any = true
+			if s.exprs[e].seek == nil {
+				v.always[e>>6] |= 1 << (e & 63)
+				v.full = true
+			}
+		}
+	}
+	return v
+}
+
+// Match appends the findings of b, ascending by record and, within a record, by
+// rule. A rule is found once in a record: where the first of its expressions
+// matches that does. Nothing outside the records' bodies counts.
+func (s *Set) Match(b *agent.Batch) {
+	if len(b.Records) == 0 {
+		return
+	}
+	v := s.view(b.Source)
+	if !v.any {
+		return
+	}
+	c := s.pool.Get().(*candidates)
+	defer s.pool.Put(c)
+	c.reset(len(b.Records), s.words)
+	always, full := v.always, v.full
+	if ascending(b.Records) {
+		s.scanner.scan(b, c)
+	} else {
+		always, full = v.active, true
+	}
+	for i, at := range c.row {
+		if at == 0 && !full {
+			continue
+		}
+		row := c.rows[at : int(at)+s.words]
+		s.judge(b, i, row, v.active, always)
+	}
+}
+
+// ascending reports whether the bodies follow one another, as the scanner needs
+// it.
+func ascending(records []agent.Record) bool {
+	end := int32(0)
+	for i := range records {
+		body := &records[i].Body
+		if body.Start < end || body.End < body.Start {
+			return false
+		}
+		end = body.End
+	}
+	return true
+}
+
+// judge confirms the candidates of one record.
+func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
+	body := b.Body(record)
+	done := int32(0) // expressions below belong to rules that are judged
+	for w := range row {
+		set := (row[w] | always[w]) & active[w]
+		for ; set != 0; set &= set - 1 {
+			e := int32(w<<6 + bits.TrailingZeros64(set))
+			if e < done {
+				continue
+			}
+			start, end, ok := s.exprs[e].find(body)
+			if !ok {
+				continue
+			}
+			r := &s.rules[s.ruleOf[e]]
+			done = r.end
+			if r.excludes(body) {
+				continue
+			}
+			at := b.Records[record].Body.Start
+			b.Findings = append(b.Findings, agent.Finding{
+				Rule:   r.rule,
+				Record: int32(record),
+				Match:  agent.Span{Start: at + int32(start), End: at + int32(end)},
+			})
+		}
+	}
+}
+
+// excludes reports whether one of the rule's not expressions holds.
+func (r *rule) excludes(body []byte) bool {
+	for _, e := range r.not {
+		if _, _, ok := e.find(body); ok {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+// Package rules reads rule files and finds, in the records of a batch, those for
+// which a rule holds.
+//
+// All rules are looked for in one pass: the literals that their expressions need
+// are searched for together, and an expression is tried only on a record that
+// has what it needs.
+package rules
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+// A Config says where rules come from.
+type Config struct {
+	Packs []string `yaml:"packs"` // names of those that are built in
+	Files []string `yaml:"files"` // paths, or patterns as *.yaml, from the configuration's folder
+}
+
+// A Set is a number of rules, ready to be used. It never changes, and may be
+// used by many goroutines at once.
+type Set struct {
+	rules  []rule
+	meta   []*agent.Rule
+	exprs  []*expr // of all rules, in their order
+	ruleOf []int32 // by expression
+
+	scanner *scanner
+	words   int // of 64 expressions
+	pool    sync.Pool
+}
+
+// A rule is one rule with what it is judged by.
+type rule struct {
+	rule       *agent.Rule
+	source     selector
+	first, end int32 // its expressions in the set
+	not        []*expr
+}
+
+var _ agent.Matcher = (*Set)(nil)
+
+// Load reads the packs and then the files of c; paths in c start from baseDir.
+// All that is wrong is in the error, a conf.Errors. Where c itself is wrong the
+// Error has no File, and a Field as packs[0] or files[2]: the caller knows where
+// that stands.
+func Load(c Config, baseDir string) (*Set, error) {
+	l := &loader{names: map[string]place{}}
+	seen := map[string]bool{}
+	for i, name := range c.Packs {
+		if !seen[packPrefix+name] {
+			seen[packPrefix+name] = true
+			l.pack(name, fmt.Sprintf("packs[%d]", i))
+		}
+	}
+	for i, pattern := range c.Files {
+		paths, err := expand(pattern, baseDir)
+		if err != nil {
+			l.fail(&conf.Error{Field: fmt.Sprintf("files[%d]", i), Msg: err.Error(), Hint: "write a path, or a pattern as rules/*.yaml"})
+		}
+		for _, path := range paths {
+			if !seen[path] {
+				seen[path] = true
+				l.file(path)
+			}
+		}
+	}
+	if err := conf.Join(l.errs...); err != nil {
+		return nil, err
+	}
+	return newSet(l.rules), nil
+}
+
+// expand returns the files that pattern stands for, sorted. A pattern without
+// wildcards stands for itself.
+func expand(pattern, baseDir string) ([]string, error) {
+	if pattern == "" {
+		return nil, fmt.Errorf("the path is empty")
+	}
+	wild := strings.ContainsAny(pattern, "*?[")
+	if filepath.IsAbs(pattern) {
+		baseDir = ""
+	} else if wild {
+		baseDir = escape.Replace(baseDir)
+	}
+	path := filepath.Join(baseDir, pattern)
+	if !wild {
+		return []string{path}, nil
+	}
+	paths, err := filepath.Glob(path)
+	if err != nil {
+		return nil, fmt.Errorf("%q is not a pattern", pattern)
+	}
+	return paths, nil
+}
+
+// escape makes a path into a pattern for itself.
+var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+
+func newSet(list []loaded) *Set {
+	s := &Set{}
+	targets := map[literal]*target{}
+	var order []*target
+	for _, l := range list {
+		r := rule{rule: l.rule, source: l.source, not: l.not, first: int32(len(s.exprs))}
+		l.rule.Index = len(s.rules)
+		for _, e := range l.match {
+			for _, lit := range e.seek {
+				t := targets[lit]
+				if t == nil {
+					t = &target{needle: needle{[]byte(lit.text), lit.fold}}
+					targets[lit] = t
+					order = append(order, t)
+				}
+				t.wants = append(t.wants, int32(len(s.exprs)))
+			}
+			s.exprs = append(s.exprs, e)
+			s.ruleOf = append(s.ruleOf, int32(len(s.rules)))
+		}
+		r.end = int32(len(s.exprs))
+		s.rules = append(s.rules, r)
+		s.meta = append(s.meta, l.rule)
+	}
+	s.words = (len(s.exprs) + 63) / 64
+	s.scanner = newScanner(order)
+	s.pool.New = func() any { return new(candidates) }
+	return s
+}
+
+// Rules returns all rules, by their Index.
+func (s *Set) Rules() []*agent.Rule { return slices.Clone(s.meta) }
+
+// FullPass returns the rules with an expression that has to be tried on each
+// record, for there is no text worth looking for in it. They cost the most.
+func (s *Set) FullPass() []*agent.Rule {
+	var list []*agent.Rule
+	for i := range s.rules {
+		r := &s.rules[i]
+		if slices.ContainsFunc(s.exprs[r.first:r.end], func(e *expr) bool { return e.seek == nil }) {
+			list = append(list, r.rule)
+		}
+	}
+	return list
+}

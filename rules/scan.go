@@ -1,0 +1,333 @@
+package rules
+
+import (
+	"bytes"
+	"math"
+	"sort"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+// A scanner finds, in one pass over a batch, the records that have literals.
+// Literals of three bytes or more are looked for together, as Wu and Manber do
+// it: a table says for each pair of bytes how far the next place is at which a
+// literal could end. Shorter ones would make these steps short, so they have a
+// table of their own, or are few and have a byte that is rare.
+type scanner struct {
+	tables []*table
+	rare   []rareByte
+}
+
+// A target is a literal and the expressions that want it.
+type target struct {
+	needle
+	wants []int32
+}
+
+// A rareByte is looked for alone.
+type rareByte struct {
+	byte   byte
+	at     int // where in the target it is
+	target *target
+}
+
+const (
+	longText    = 3         // bytes from which on a literal goes into the first table
+	minStep     = 3         // the shortest of the longest steps that a table is tried with
+	maxStep     = 8         // and the longest
+	maxRare     = 4         // literals that are looked for by a byte
+	rareEnough  = 1.0 / 100 // share of the byte
+	streams     = 4         // stretches of a batch that are scanned side by side
+	streamBytes = 256       // size from which on that is worth while
+)
+
+func newScanner(targets []*target) *scanner {
+	s := &scanner{}
+	var long, short []*target
+	for _, t := range targets {
+		switch at, share := t.rarest(); {
+		case len(t.text) >= longText:
+			long = append(long, t)
+		case len(t.text) == 1 || share < rareEnough && len(s.rare) < maxRare:
+			for _, c := range cases(t.text[at], t.fold) {
+				s.rare = append(s.rare, rareByte{c, at, t})
+			}
+		default:
+			short = append(short, t)
+		}
+	}
+	for _, group := range [][]*target{long, short} {
+		if len(group) > 0 {
+			s.tables = append(s.tables, newTable(group))
+		}
+	}
+	return s
+}
+
+// rarest is the byte of the target that logs have least.
+func (t *target) rarest() (at int, share float64) {
+	share = math.Inf(1)
+	for i, c := range t.text {
+		if f := logModel().char(c, t.fold); f < share {
+			at, share = i, f
+		}
+	}
+	return at, share
+}
+
+// scan marks in c each record of b that has a target in its body.
+func (s *scanner) scan(b *agent.Batch, c *candidates) {
+	for i := range s.rare {
+		s.rare[i].scan(b, c)
+	}
+	for _, t := range s.tables {
+		t.scan(b, c)
+	}
+}
+
+func (r *rareByte) scan(b *agent.Batch, c *candidates) {
+	records := b.Records
+	pos, end := int(records[0].Body.Start), int(records[len(records)-1].Body.End)
+	rec := 0
+	for {
+		i := bytes.IndexByte(b.Buf[pos:end], r.byte)
+		if i < 0 {
+			return
+		}
+		pos += i + 1
+		for int(records[rec].Body.End) < pos {
+			rec++
+		}
+		start := pos - 1 - r.at
+		stop := start + len(r.target.text)
+		body := records[rec].Body
+		if start >= int(body.Start) && stop <= int(body.End) && r.target.is(b.Buf[start:stop]) {
+			c.mark(rec, r.target.wants)
+			pos = int(body.End) // once is enough
+		}
+	}
+}
+
+// A table is the shift table of some targets. Of each it looks at a window, the
+// part that is rarest in logs.
+type table struct {
+	most    int             // the longest step; no target is shorter
+	shift   [1 << 16]uint8  // by pair of bytes: 0 where it ends a window
+	bucket  [1 << 16]uint16 // by pair that ends a window: where in buckets
+	buckets [][]windowed
+}
+
+// A windowed is a target and where its window is.
+type windowed struct {
+	target
+	last       int  // offset of the window's last pair
+	head, mask byte // a byte of a log, or mask, is head where the target starts
+}
+
+// newTable makes the table that takes the longest steps.
+func newTable(targets []*target) *table {
+	shortest := maxStep
+	for _, t := range targets {
+		shortest = min(shortest, len(t.text))
+	}
+	var best *table
+	far := 0.0
+	for most := min(shortest, minStep); most <= shortest; most++ {
+		t := &table{most: most, buckets: [][]windowed{nil}}
+		t.fill(targets)
+		if step := t.step(); step > far {
+			best, far = t, step
+		}
+	}
+	return best
+}
+
+// fill lets no step miss a window's last pair: a pair of the window is as many
+// steps before it as it stands before it, and so is a pair that ends in the
+// window's first byte.
+func (t *table) fill(targets []*target) {
+	for i := range t.shift {
+		t.shift[i] = uint8(t.most)
+	}
+	for _, target := range targets {
+		window := min(len(target.text), t.most+1)
+		last := lastPair(target, window)
+		for j := range window - 1 {
+			for _, x := range cases(target.text[last-j], target.fold) {
+				for _, y := range cases(target.text[last-j+1], target.fold) {
+					k := uint16(x) | uint16(y)<<8
+					t.shift[k] = min(t.shift[k], uint8(j))
+					if j == 0 {
+						t.put(k, newWindowed(target, last))
+					}
+				}
+			}
+		}
+		for _, y := range cases(target.text[last+2-window], target.fold) {
+			for x := range 256 {
+				k := uint16(x) | uint16(y)<<8
+				t.shift[k] = min(t.shift[k], uint8(window-1))
+			}
+		}
+	}
+}
+
+func newWindowed(t *target, last int) windowed {
+	w := windowed{target: *t, last: last, head: t.text[0]}
+	if t.fold && isLetter(w.head) {
+		w.mask = 0x20
+	}
+	return w
+}
+
+func (t *table) put(k uint16, w windowed) {
+	if t.bucket[k] == 0 {
+		t.bucket[k] = uint16(len(t.buckets))
+		t.buckets = append(t.buckets, nil)
+	}
+	list := &t.buckets[t.bucket[k]]
+	*list = append(*list, w)
+}
+
+// lastPair chooses the target's window: a rare last pair, which leads to a look at
+// the text, and rare ones before it, which make steps short.
+func lastPair(t *target, window int) (last int) {
+	least := math.Inf(1)
+	for end := window - 2; end+1 < len(t.text); end++ {
+		sum := 0.0
+		for j := range window - 1 {
+			p := logModel().pair(t.text[end-j], t.text[end-j+1], t.fold)
+			if j == 0 {
+				p *= 12
+			}
+			sum += p
+		}
+		if sum < least {
+			last, least = end, sum
+		}
+	}
+	return last
+}
+
+// step is how far the table goes in logs at a time, on average.
+func (t *table) step() float64 {
+	m := logModel()
+	sum := 0.0
+	for k, shift := range t.shift {
+		sum += m.two[k&0xff][k>>8] * float64(shift)
+	}
+	return sum
+}
+
+// A stretch is a run of whole records that a table goes through.
+type stretch struct {
+	at, end uint // pairs that start in [at, end)
+	rec     int  // no record before it is of interest any more
+}
+
+func (t *table) scan(b *agent.Batch, c *candidates) {
+	records := b.Records
+	first, end := int(records[0].Body.Start), int(records[len(records)-1].Body.End)
+	buf := b.Buf[:end]
+	var s [streams]stretch
+	n := streams
+	if end-first < streams*streamBytes {
+		n = 1
+	}
+	from := 0
+	for k := range n {
+		to := len(records)
+		if k < n-1 {
+			cut := int32(first + (end-first)/n*(k+1))
+			to = sort.Search(len(records), func(i int) bool { return records[i].Body.Start >= cut })
+		}
+		if from < to && int(records[to-1].Body.End)-int(records[from].Body.Start) >= t.most {
+			s[k] = stretch{uint(int(records[from].Body.Start) + t.most - 2), uint(records[to-1].Body.End - 1), from}
+		}
+		from = to
+	}
+	if n == streams {
+		t.sideBySide(buf, records, &s, c)
+	}
+	for k := range n {
+		t.alone(buf, records, &s[k], c)
+	}
+}
+
+// pairAt is the pair of bytes that starts at i. With an unsigned i it compiles
+// to one load.
+func pairAt(buf []byte, i uint) uint16 { return uint16(buf[i]) | uint16(buf[i+1])<<8 }
+
+// alone finishes one stretch.
+func (t *table) alone(buf []byte, records []agent.Record, s *stretch, c *candidates) {
+	i := s.at
+	for i < s.end {
+		step := uint(t.shift[pairAt(buf, i)])
+		if step == 0 {
+			t.check(buf, records, i, s, c)
+			step = 1
+		}
+		i += step
+	}
+	s.at = i
+}
+
+// sideBySide goes through all stretches until one ends: their loads do not wait
+// for one another.
+func (t *table) sideBySide(buf []byte, records []agent.Record, s *[streams]stretch, c *candidates) {
+	i0, i1, i2, i3 := s[0].at, s[1].at, s[2].at, s[3].at
+	for {
+		safe := math.MaxInt // steps that end no stretch
+		for k, i := range [streams]uint{i0, i1, i2, i3} {
+			safe = min(safe, (int(s[k].end)-int(i))/t.most)
+		}
+		if safe <= 0 {
+			break
+		}
+		for range safe {
+			n0 := uint(t.shift[pairAt(buf, i0)])
+			n1 := uint(t.shift[pairAt(buf, i1)])
+			n2 := uint(t.shift[pairAt(buf, i2)])
+			n3 := uint(t.shift[pairAt(buf, i3)])
+			if n0 == 0 || n1 == 0 || n2 == 0 || n3 == 0 {
+				if n0 == 0 {
+					t.check(buf, records, i0, &s[0], c)
+					n0 = 1
+				}
+				if n1 == 0 {
+					t.check(buf, records, i1, &s[1], c)
+					n1 = 1
+				}
+				if n2 == 0 {
+					t.check(buf, records, i2, &s[2], c)
+					n2 = 1
+				}
+				if n3 == 0 {
+					t.check(buf, records, i3, &s[3], c)
+					n3 = 1
+				}
+			}
+			i0, i1, i2, i3 = i0+n0, i1+n1, i2+n2, i3+n3
+		}
+	}
+	s[0].at, s[1].at, s[2].at, s[3].at = i0, i1, i2, i3
+}
+
+// check looks for the targets whose window's last pair is at i.
+func (t *table) check(buf []byte, records []agent.Record, i uint, s *stretch, c *candidates) {
+	bucket := t.buckets[t.bucket[pairAt(buf, i)]]
+	for k := range bucket {
+		w := &bucket[k]
+		start := int(i) - w.last
+		stop := start + len(w.text)
+		if start < 0 || stop > len(buf) || buf[start]|w.mask != w.head || !w.is(buf[start:stop]) {
+			continue
+		}
+		for uint(records[s.rec].Body.End) <= i {
+			s.rec++
+		}
+		if body := records[s.rec].Body; start >= int(body.Start) && stop <= int(body.End) {
+			c.mark(s.rec, w.wants)
+		}
+	}
+}

@@ -1,0 +1,44 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+// A selector says of which sources a rule is: all of its conditions have to
+// hold. Without any it selects every source.
+type selector []condition
+
+// A condition is a label and the values that it may have.
+type condition struct {
+	label  string
+	values []string
+}
+
+func newSelector[V ~[]string](labels map[string]V) selector {
+	var s selector
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		s = append(s, condition{name, labels[name]})
+	}
+	return s
+}
+
+func (s selector) selects(src *agent.Source) bool {
+	for _, c := range s {
+		if !slices.Contains(c.values, labelOf(src, c.label)) {
+			return false
+		}
+	}
+	return true
+}
+
+// labelOf is the source's own label, or else the container's; "" where there is
+// none.
+func labelOf(src *agent.Source, name string) string {
+	if v := src.Label(name); v != "" || src.Container == nil {
+		return v
+	}
+	return src.Container.Labels[name]
+}
