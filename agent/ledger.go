@@ -46,6 +46,7 @@ type Ledger struct {
 	dirty     bool // written and not synced
 	broken    bool // the file lacks something, or has a torn line
 	failures  uint64
+	line      []byte // scratch
 }
 
 // An entry is one line of the ledger.
@@ -224,9 +225,8 @@ func (l *Ledger) append(key []byte, e entry) {
 	if l.broken || l.file == nil {
 		return
 	}
-	var arr [256]byte
-	b := appendEntry(append(arr[:0], key...), e)
-	n, err := l.file.Write(b)
+	l.line = appendEntry(append(l.line[:0], key...), e)
+	n, err := l.file.Write(l.line)
 	l.appended += int64(n)
 	l.dirty = true
 	if err != nil {
