@@ -21,6 +21,7 @@ import (
 )
 
 func TestDocker(t *testing.T) {
+	t.Parallel()
 	e := Docker(t)
 	id := e.Run("--name", "web", "--restart", "always", e.Image("box:1"), "sh", "-c", "echo up; exec sleep 1000")
 	if len(id) != 64 {
@@ -56,6 +57,7 @@ func TestDocker(t *testing.T) {
 // TestDeadTest kills a test that has an engine with a container, and expects
 // the next one to find nothing of it.
 func TestDeadTest(t *testing.T) {
+	t.Parallel()
 	const child = "LOGKEEL_TESTENV_CHILD"
 	if os.Getenv(child) != "" {
 		e := Docker(t)
@@ -98,6 +100,7 @@ func TestDeadTest(t *testing.T) {
 }
 
 func TestForwardReceiver(t *testing.T) {
+	t.Parallel()
 	f := ForwardReceiver(t, ForwardOptions{})
 	if f.Count() != 0 {
 		t.Errorf("a new receiver has %d entries", f.Count())
@@ -143,6 +146,7 @@ func TestForwardReceiver(t *testing.T) {
 }
 
 func TestForwardReceiverTLS(t *testing.T) {
+	t.Parallel()
 	f := ForwardReceiver(t, ForwardOptions{SharedKey: "key", Users: map[string]string{"user": "password"}, TLS: true, ClientCert: true})
 	ca, err := os.ReadFile(f.CAFile)
 	if err != nil {
@@ -179,6 +183,7 @@ func TestForwardReceiverTLS(t *testing.T) {
 }
 
 func TestPrometheus(t *testing.T) {
+	t.Parallel()
 	addr := Addr(t)
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -256,6 +261,7 @@ func TestNeed(t *testing.T) {
 }
 
 func TestAddr(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	for range 50 {
 		a := Addr(t)

@@ -40,6 +40,7 @@ func restarted(t *testing.T, c *Collector) {
 func up(c *Collector) bool { return strings.Contains(metrics(c), "logkeel_docker_up 1") }
 
 func TestEngine(t *testing.T) {
+	t.Parallel()
 	e := testenv.Docker(t)
 	image := e.Image("box:1")
 	compose := func(name, service string) string {
@@ -123,6 +124,7 @@ func TestEngine(t *testing.T) {
 // TestEngineOwnContainer finds the id of a real container from within, and the
 // container whose network another one shares.
 func TestEngineOwnContainer(t *testing.T) {
+	t.Parallel()
 	e := testenv.Docker(t)
 	image := e.Image("box:1")
 	app := e.Run("--name", "app", image, "sh", "-c", "cat /proc/self/mountinfo; exec sleep 1000")

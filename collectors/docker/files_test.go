@@ -138,13 +138,11 @@ func TestFilesWrongID(t *testing.T) {
 func TestFilesBounded(t *testing.T) {
 	f := newFiles(t.TempDir(), quiet)
 	for i := range maxCached + 50 {
-		one := fmt.Sprintf("%064x", i)
-		text := fmt.Sprintf(goodConfig, one)
+		var c cached
 		if i%2 == 0 {
-			text = "malformed"
+			c.container = &agent.Container{}
 		}
-		writeConfig(t, f.dir, one, text)
-		f.container(one)
+		f.keep(fmt.Sprintf("%064x", i), c)
 	}
 	bad := 0
 	for _, c := range f.cache {
