@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"regexp"
 	"strings"
 	"syscall"
@@ -108,6 +107,32 @@ func BenchmarkMatch(b *testing.B) {
 	b.ReportMetric(float64(len(batch.Findings))/float64(len(batch.Records))*100, "findings/100lines")
 }
 
+// BenchmarkManyRules has rules as a deployment with all kinds of software has
+// them: each two words, or one and a number.
+func BenchmarkManyRules(b *testing.B) {
+	words := strings.Fields(`deadlock refused corrupt denied rejected panic segfault oom-killer checksum handshake certificate replication
+		rollback truncated unreachable overflow backlog evicted blacklisted malformed traceback assertion quarantined expired revoked`)
+	for _, n := range []int{10, 50, 300} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var list []loaded
+			for i := range n {
+				x := words[i%len(words)] + []string{" by ", ": ", ".*", " while "}[i/len(words)%4] + words[(i*7+i/len(words)+1)%len(words)]
+				e, err := compile(x)
+				if err != nil {
+					b.Fatal(err)
+				}
+				list = append(list, loaded{rule: &agent.Rule{Name: x}, match: []*expr{e}})
+			}
+			s := newSet(list)
+			batch := logBatch(256<<10, 1)
+			measure(b, batch, func() {
+				batch.Findings = batch.Findings[:0]
+				s.Match(batch)
+			})
+		})
+	}
+}
+
 // BenchmarkScan is the candidate pass alone.
 func BenchmarkScan(b *testing.B) {
 	s := operations(b)
@@ -140,26 +165,5 @@ func BenchmarkRegexps(b *testing.B) {
 				re.Match(batch.Body(i))
 			}
 		}
-	})
-}
-
-// BenchmarkFile measures a log of one's own: LOG=path go test -bench File.
-func BenchmarkFile(b *testing.B) {
-	path := os.Getenv("LOG")
-	if path == "" {
-		b.Skip("LOG names no file")
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := operations(b)
-	batch := &agent.Batch{Source: &agent.Source{}}
-	for line := range strings.Lines(string(data[:min(len(data), 256<<10)])) {
-		appendRecord(batch, line)
-	}
-	measure(b, batch, func() {
-		batch.Findings = batch.Findings[:0]
-		s.Match(batch)
 	})
 }

@@ -59,8 +59,8 @@ func (e *expr) learn(tree *syntax.Regexp) {
 	if all.known && all.precise && !hasEmpty(all.exact) {
 		e.pure = needles(all.exact)
 	}
-	if first, ok := all.starts(); ok && !e.asserts {
-		e.first = needles(first)
+	if !e.asserts {
+		e.first = needles(all.starts())
 	}
 	parts := []facts{all}
 	if tree.Op == syntax.OpAlternate && !all.known {

@@ -6,7 +6,10 @@ import (
 	"maps"
 	"regexp/syntax"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
@@ -132,14 +135,14 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 
 // name judges a name and keeps it in taken.
 func (p *problems) name(what, name string, taken map[string]place) {
-	const allowed = "use letters, digits, _ and -"
+	const allowed = "use letters, digits, _ and -, 100 at most"
 	at := place{p.doc.File, p.doc.Line(p.path)}
 	first, twice := taken[name]
 	switch {
 	case name == "":
 		p.say("name", allowed, "a %s needs a name", what)
 	case !isName(name):
-		p.say("name", allowed, "%q is not a name", name)
+		p.say("name", allowed, "%s is not a name", quote(name))
 	case twice:
 		p.say("name", "give one of them another name", "there is a %s %q already, at %s", what, name, first)
 	default:
@@ -179,7 +182,7 @@ func (p *problems) exprs(field string, list []string) []*expr {
 			msg, hint := explain(err)
 			p.say(at, hint, "%s", msg)
 		case e.matchesAll():
-			p.say(at, everything(field), "%q matches every line", s)
+			p.say(at, everything(field), "%s matches every line", quote(s))
 		default:
 			out = append(out, e)
 		}
@@ -200,10 +203,16 @@ func explain(err error) (msg, hint string) {
 	if !errors.As(err, &se) {
 		return err.Error(), "shorten it, or make a list of it"
 	}
-	msg = fmt.Sprintf("not an expression: %s in %q", se.Code, shorten(se.Expr))
-	switch se.Code {
+	msg = fmt.Sprintf("not an expression: %s in %s", se.Code, quote(se.Expr))
+	code := se.Code
+	if strings.HasPrefix(se.Expr, "(?<=") || strings.HasPrefix(se.Expr, "(?<!") {
+		code = syntax.ErrInvalidPerlOp
+	}
+	switch code {
 	case syntax.ErrInvalidPerlOp:
 		return msg, "RE2 does not look ahead or behind; write what must not be there under not"
+	case syntax.ErrInvalidCharRange:
+		return msg, "write a range from the lower to the higher character"
 	case syntax.ErrInvalidEscape, syntax.ErrTrailingBackslash:
 		return msg, `RE2 has no such escape; write \\ for a backslash (it has no back-references)`
 	case syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingBracket:
@@ -216,10 +225,14 @@ func explain(err error) (msg, hint string) {
 	return msg, "see https://github.com/google/re2/wiki/Syntax"
 }
 
-func shorten(s string) string {
+// quote puts an expression in quotes as it is written, where it can be printed.
+func quote(s string) string {
 	const most = 60
 	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "..."
+		s = string(r[:most]) + "..."
 	}
-	return s
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+		return strconv.Quote(s)
+	}
+	return `"` + s + `"`
 }

@@ -48,12 +48,15 @@ func (f *facts) needs() [][]literal {
 	return [][]literal{f.exact}
 }
 
-// starts returns what each match starts with; ok is false where that is unknown.
-func (f *facts) starts() (set []literal, ok bool) {
-	if f.known {
-		return f.exact, !hasEmpty(f.exact)
+// starts returns what each match starts with, nil where that is unknown.
+func (f *facts) starts() []literal {
+	switch {
+	case !f.known:
+		return f.first
+	case hasEmpty(f.exact):
+		return nil
 	}
-	return f.first, f.first != nil
+	return f.exact
 }
 
 func hasEmpty(set []literal) bool {
@@ -91,8 +94,7 @@ func analyse(re *syntax.Regexp) facts {
 		return analyse(re.Sub[0])
 	case syntax.OpPlus:
 		f := analyse(re.Sub[0])
-		first, _ := f.starts()
-		return facts{chain: f.needs(), first: first}
+		return facts{chain: f.needs(), first: f.starts()}
 	case syntax.OpQuest:
 		f := analyse(re.Sub[0])
 		if !f.known || len(f.exact) >= maxCross {
@@ -191,8 +193,8 @@ func alternate(branches []facts) facts {
 		out.chain = [][]literal{need}
 	}
 	for _, f := range branches {
-		set, ok := f.starts()
-		if !ok || len(out.first)+len(set) > maxUnion {
+		set := f.starts()
+		if set == nil || len(out.first)+len(set) > maxUnion {
 			out.first = nil
 			break
 		}
@@ -253,10 +255,8 @@ func (c *concat) add(f facts) {
 func (c *concat) flush(next *facts) {
 	if !c.broken {
 		c.broken = true
-		if set, ok := c.run.starts(); ok {
-			c.out.first = set
-		} else if len(c.run.exact) == 1 {
-			c.out.first, _ = next.starts()
+		if c.out.first = c.run.starts(); c.out.first == nil && len(c.run.exact) == 1 {
+			c.out.first = next.starts()
 		}
 	}
 	if !hasEmpty(c.run.exact) {

@@ -106,6 +106,28 @@ groups:
 	}
 }
 
+// TestAdjacent has bodies with nothing between them.
+func TestAdjacent(t *testing.T) {
+	s := oneRule(t, "match: [el, erl]")
+	for _, n := range []int{1, 3, 1000} {
+		b := &agent.Batch{}
+		for range n {
+			for _, body := range []string{"el", "er", "l", "e", "", "erl"} {
+				appendRecord(b, body)
+			}
+		}
+		s.Match(b)
+		for i, f := range b.Findings {
+			if want := int32(i/2*6 + i%2*5); f.Record != want || f.Match != b.Records[want].Body {
+				t.Fatalf("finding %d is in record %d, want %d", i, f.Record, want)
+			}
+		}
+		if len(b.Findings) != 2*n {
+			t.Errorf("%d findings, want %d", len(b.Findings), 2*n)
+		}
+	}
+}
+
 // TestEveryPlace puts a hit at each place of records of many sizes, so that it
 // is at the edges of all that is scanned at a time.
 func TestEveryPlace(t *testing.T) {
@@ -189,6 +211,21 @@ func TestSameAsRegexp(t *testing.T) {
 				t.Errorf("%q in %q: got %v, want %v", x, body, got, want)
 			}
 		}
+	}
+}
+
+// TestLogs compares a batch of what applications write with regexp.
+func TestLogs(t *testing.T) {
+	l := &loader{names: map[string]place{}}
+	l.pack("operations", "")
+	s := newSet(l.rules)
+	for seed := range uint64(4) {
+		b := logBatch(100<<10, seed)
+		s.Match(b)
+		if len(b.Findings) == 0 {
+			t.Error("nothing found")
+		}
+		compare(t, l.rules, b)
 	}
 }
 
