@@ -85,7 +85,7 @@ func (c *Config) Check(d *conf.Doc) error {
 	if c.Docker != nil {
 		errs = append(errs, c.Docker.check(d, "collectors.docker"))
 		if _, err := docker.New(c.Docker.Config, slog.New(slog.DiscardHandler)); err != nil {
-			errs = append(errs, d.Errorf("collectors.docker.host", "write it as unix:///var/run/docker.sock or tcp://127.0.0.1:2375", "%w", err))
+			errs = append(errs, d.Errorf("collectors.docker.host", "", "%w", err))
 		}
 	}
 	names := map[string]bool{"docker": true}

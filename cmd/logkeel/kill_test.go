@@ -1,0 +1,182 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tinylib/msgp/msgp"
+
+	"github.com/webgrip/logkeel/agent/testenv"
+)
+
+// A relay passes Forward messages to a receiver and acknowledgements back. It
+// notes which lines the agent was told that the receiver has.
+type relay struct {
+	t    *testing.T
+	ln   net.Listener
+	to   string
+	wg   sync.WaitGroup
+	done chan struct{}
+
+	mu     sync.Mutex
+	chunks map[string][]string  // lines by chunk id
+	acked  map[string]time.Time // by line: when the acknowledgement was passed on
+	known  map[string]bool      // lines that the agent knew to be safe when it was killed
+	wrong  []string             // lines that came again although it knew
+}
+
+func newRelay(t *testing.T, to string) *relay {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{t: t, ln: ln, to: to, done: make(chan struct{}), chunks: map[string][]string{}, acked: map[string]time.Time{}, known: map[string]bool{}}
+	r.wg.Go(func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			r.wg.Go(func() { r.pass(c) })
+		}
+	})
+	t.Cleanup(func() {
+		close(r.done)
+		ln.Close()
+		r.wg.Wait()
+	})
+	return r
+}
+
+func (r *relay) pass(from net.Conn) {
+	defer from.Close()
+	to, err := net.Dial("tcp", r.to)
+	if err != nil {
+		return
+	}
+	defer to.Close()
+	go func() { <-r.done; from.Close() }()
+	r.wg.Go(func() { r.acks(to, from) })
+	in := msgp.NewReader(io.TeeReader(from, to))
+	for {
+		if err := r.message(in); err != nil {
+			return
+		}
+	}
+}
+
+// message reads [tag, entries, {"size": …, "chunk": …}].
+func (r *relay) message(in *msgp.Reader) error {
+	if _, err := in.ReadArrayHeader(); err != nil {
+		return err
+	}
+	if err := in.Skip(); err != nil {
+		return err
+	}
+	entries, err := in.ReadBytes(nil)
+	if err != nil {
+		return err
+	}
+	option := map[string]any{}
+	if err := in.ReadMapStrIntf(option); err != nil {
+		return err
+	}
+	var lines []string
+	for len(entries) > 0 {
+		_, b, err := msgp.ReadArrayHeaderBytes(entries)
+		if err == nil {
+			b, err = msgp.Skip(b)
+		}
+		var record map[string]any
+		if err == nil {
+			record, entries, err = msgp.ReadMapStrIntfBytes(b, nil)
+		}
+		if err != nil {
+			r.t.Errorf("an entry cannot be read: %v", err)
+			return err
+		}
+		lines = append(lines, record["log"].(string))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.chunks[option["chunk"].(string)] = lines
+	for _, l := range lines {
+		if r.known[l] {
+			r.wrong = append(r.wrong, l)
+		}
+	}
+	return nil
+}
+
+func (r *relay) acks(from, to net.Conn) {
+	in := msgp.NewReader(from)
+	for {
+		ack := map[string]any{}
+		if err := in.ReadMapStrIntf(ack); err != nil {
+			return
+		}
+		id := ack["ack"].(string)
+		out := msgp.AppendString(msgp.AppendString(msgp.AppendMapHeader(nil, 1), "ack"), id)
+		if _, err := to.Write(out); err != nil {
+			return
+		}
+		r.mu.Lock()
+		now := time.Now()
+		for _, l := range r.chunks[id] {
+			r.acked[l] = now
+		}
+		delete(r.chunks, id)
+		r.mu.Unlock()
+	}
+}
+
+// settle notes what the agent, which is dead, had been told at least this long
+// before it died.
+func (r *relay) settle(died time.Time, before time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for l, at := range r.acked {
+		if died.Sub(at) > before {
+			r.known[l] = true
+		}
+	}
+}
+
+// The agent is killed 20 times under load.
+func TestKilledTwentyTimes(t *testing.T) {
+	t.Parallel()
+	receiver := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
+	relay := newRelay(t, receiver.Addr)
+	root := t.TempDir()
+	logs := []*containerLog{newContainerLog(t, root, "app", 1), newContainerLog(t, root, "web", 2), newContainerLog(t, root, "db", 3)}
+	a := newAgent(t, fmt.Sprintf(outageConfig, root, relay.ln.Addr()))
+	a.start()
+	stop := writeTo(logs, 2000)
+	for i := range 20 {
+		n := receiver.Count()
+		eventually(t, fmt.Sprintf("lines arrive after kill %d", i), 20*time.Second, func() bool { return receiver.Count() > n+500 })
+		time.Sleep(rand.N(300 * time.Millisecond))
+		died := time.Now()
+		a.kill()
+		relay.settle(died, 250*time.Millisecond)
+		a.start()
+	}
+	written := stop()
+	eventually(t, "every line has arrived", time.Minute, func() bool {
+		return receiver.Count() >= written && len(tally(receiver.Entries(), logs).lost) == 0
+	})
+	a.stop()
+	got := tally(receiver.Entries(), logs)
+	got.check(t, written)
+	if len(relay.wrong) > 0 {
+		t.Errorf("%d lines came again that were known to be safe, such as %q", len(relay.wrong), relay.wrong[0])
+	}
+	if len(relay.known) < written/10 {
+		t.Errorf("only %d of %d lines were known to be safe at some kill: the test shows nothing", len(relay.known), written)
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/testenv"
+)
+
+// writeTo writes to all logs, perSecond lines each, until stop is called. It
+// returns the number of lines written.
+func writeTo(logs []*containerLog, perSecond int) (stop func() int) {
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, c := range logs {
+		wg.Go(func() {
+			tick := time.NewTicker(20 * time.Millisecond)
+			defer tick.Stop()
+			for {
+				select {
+				case <-done:
+					return
+				case <-tick.C:
+					c.write(perSecond / 50)
+				}
+			}
+		})
+	}
+	return func() (n int) {
+		close(done)
+		wg.Wait()
+		for _, c := range logs {
+			n += c.n
+		}
+		return n
+	}
+}
+
+const outageConfig = `
+state_dir: state
+collectors: {docker: {root: %s, host: "unix:///nowhere.sock"}}
+rules: {packs: [operations]}
+outputs:
+  prometheus: {listen: METRICS}
+  fluentd:
+    - {name: main, address: "%s", ack_timeout: 5s}
+`
+
+// The receiver is away for a minute under load.
+func TestOutageOfAMinute(t *testing.T) {
+	t.Parallel()
+	receiver := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
+	root := t.TempDir()
+	var logs []*containerLog
+	for i, name := range []string{"app", "web", "queue"} {
+		logs = append(logs, newContainerLog(t, root, name, i))
+	}
+	a := newAgent(t, fmt.Sprintf(outageConfig, root, receiver.Addr))
+	a.start()
+	stop := writeTo(logs, 1000)
+	eventually(t, "the first lines arrive", 20*time.Second, func() bool { return receiver.Count() > 3000 })
+	receiver.Stop()
+	gone := receiver.Count()
+	before := a.metric("logkeel_findings_total", `rule="ApplicationError"`)
+	time.Sleep(time.Minute)
+	during := a.metric("logkeel_findings_total", `rule="ApplicationError"`) - before
+	if during < 3*1000*60/100/2 {
+		t.Errorf("%v findings were counted while the receiver was away; the counters should go on", during)
+	}
+	if bytes := a.metric("logkeel_spool_bytes"); bytes == 0 {
+		t.Error("nothing is in the spool")
+	}
+	if bytes := a.metric("logkeel_output_queue_bytes"); bytes > 8<<20 {
+		t.Errorf("%v bytes wait in memory", bytes)
+	}
+	if up := a.metric("logkeel_output_connected"); up != 0 {
+		t.Error("it says that it is connected")
+	}
+	receiver.Start()
+	eventually(t, "what was missed arrives", 30*time.Second, func() bool { return receiver.Count() > gone+150_000 })
+	written := stop()
+	receiver.Await(written, 30*time.Second)
+	a.stop()
+	got := tally(receiver.Entries(), logs)
+	got.check(t, written)
+}
+
+// Of two outputs one is never there. The other gets every line once, restarts
+// of the agent included.
+func TestOneOfTwoOutputsIsDead(t *testing.T) {
+	t.Parallel()
+	receiver := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
+	root := t.TempDir()
+	logs := []*containerLog{newContainerLog(t, root, "app", 1), newContainerLog(t, root, "web", 2)}
+	a := newAgent(t, fmt.Sprintf(outageConfig, root, receiver.Addr)+fmt.Sprintf(`
+    - {name: dead, address: "%s"}
+`, testenv.Addr(t)))
+	a.start()
+	stop := writeTo(logs, 5000)
+	eventually(t, "the first lines arrive", 20*time.Second, func() bool { return receiver.Count() > 10_000 })
+	for range 2 {
+		a.stop()
+		time.Sleep(300 * time.Millisecond) // it has something to catch up with
+		a.start()
+		n := receiver.Count()
+		eventually(t, "lines arrive after the restart", 20*time.Second, func() bool { return receiver.Count() > n+20_000 })
+	}
+	written := stop()
+	receiver.Await(written, 30*time.Second)
+	if n := a.metric("logkeel_spool_frames", `output="dead"`); n == 0 {
+		t.Error("the spool of the dead output is empty")
+	}
+	if n := a.metric("logkeel_output_records_total", `output="dead"`); n != 0 {
+		t.Errorf("the dead output says that %v records were acknowledged", n)
+	}
+	a.stop()
+	got := tally(receiver.Entries(), logs)
+	got.check(t, written)
+	if got.repeated > 0 {
+		t.Errorf("%d lines were repeated", got.repeated)
+	}
+}
