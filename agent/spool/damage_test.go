@@ -151,7 +151,11 @@ func TestTornTail(t *testing.T) {
 				t.Fatalf("cut at %d: position %d", cut, got)
 			}
 			seq := mustAppend(t, s, frameOf(8, "a", "b"))
-			got := drain(t, mustOpen(t, torn, Options{}))
+			s = mustOpen(t, torn, Options{})
+			got := drain(t, s)
+			if s.segs[1].cut && zeros == 0 {
+				t.Fatalf("cut at %d: a gap is left", cut)
+			}
 			if len(got) != len(want) || got[seq] != string(frameOf(8, "a", "b").Payload) {
 				t.Fatalf("cut at %d: %d frames", cut, len(got))
 			}
@@ -180,31 +184,78 @@ func TestCutStays(t *testing.T) {
 	}
 }
 
-// TestOpenSyncs: frames that a killed process left unsynced are counted on once
-// they were found, and must then be there after a power cut.
-func TestOpenSyncs(t *testing.T) {
-	fs := newMemFS()
-	s := mustOpen(t, fs, Options{})
-	mustAppend(t, s, frameOf(1, "a"))
-	fs.fail = func(_ int, op, _ string) error {
-		if op == "sync" || op == "truncate" {
+// failing lets the calls fail that do one of the ops.
+func (m *memFS) failing(ops ...string) {
+	m.fail = func(_ int, op, _ string) error {
+		if slices.Contains(ops, op) {
 			return errInjected
 		}
 		return nil
 	}
-	if _, err := s.Append([]Frame{frameOf(2, "a")}); err == nil {
+}
+
+// strictPowerCut leaves what was synced and nothing else.
+func (m *memFS) strictPowerCut() {
+	m.names = maps.Clone(m.durable)
+	for _, f := range m.names {
+		f.data, f.writes = slices.Clone(f.synced), nil
+	}
+}
+
+// TestOpenSyncs: frames that a killed process left unsynced are counted on once
+// they were found, and must then be there after a power cut.
+func TestOpenSyncs(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		before int64 // frames in the segment
+		fails  []string
+	}{
+		{"in a segment that is there", 1, []string{"sync", "truncate"}},
+		{"in a new segment", 0, []string{"sync", "truncate", "remove"}},
+		{"in a new segment without a name", 0, []string{"syncdir", "truncate", "remove"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fs := newMemFS()
+			s := mustOpen(t, fs, Options{})
+			for n := range c.before {
+				mustAppend(t, s, frameOf(n+1, "a"))
+			}
+			fs.failing(c.fails...)
+			if _, err := s.Append([]Frame{frameOf(c.before+1, "a")}); err == nil {
+				t.Fatal("no error")
+			}
+			fs.fail = nil
+			s = mustOpen(t, fs, Options{})
+			if got := positions(s)["a"]; got != c.before+1 {
+				t.Fatalf("position %d", got)
+			}
+			fs.strictPowerCut()
+			if got := drain(t, mustOpen(t, fs, Options{})); len(got) != int(c.before)+1 {
+				t.Fatalf("%d frames", len(got))
+			}
+		})
+	}
+}
+
+// TestFailedAppendStaysOut: what a failed Append left, and nobody could take
+// back, is no part of the spool once another one succeeded.
+func TestFailedAppendStaysOut(t *testing.T) {
+	fs := newMemFS()
+	s := mustOpen(t, fs, Options{})
+	mustAppend(t, s, frameOf(1, "a"))
+	fs.failing("sync", "truncate")
+	if _, err := s.Append([]Frame{frameOf(10, "b"), frameOf(11, "b"), frameOf(12, "b")}); err == nil {
 		t.Fatal("no error")
 	}
 	fs.fail = nil
+	mustAppend(t, s, frameOf(10, "c"))
+	want := map[uint64]string{1: string(payload("a", 1)), 2: string(payload("c", 10))}
+	if got := drain(t, s); !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
 	s = mustOpen(t, fs, Options{})
-	if got := positions(s)["a"]; got != 2 {
-		t.Fatalf("position %d", got)
-	}
-	for _, f := range fs.names {
-		f.data = slices.Clone(f.synced)
-	}
-	if got := drain(t, mustOpen(t, fs, Options{})); len(got) != 2 {
-		t.Fatalf("%d frames", len(got))
+	if got := drain(t, s); !maps.Equal(got, want) || positions(s)["b"] != 0 {
+		t.Errorf("after a restart %v, %v", got, positions(s))
 	}
 }
 
@@ -308,6 +359,9 @@ func TestCommitFile(t *testing.T) {
 			hurt := fs.clone()
 			hurt.names[path].data = c.hurt(hurt.names[path].data)
 			s := mustOpen(t, hurt, Options{})
+			if c.done == 0 && len(hurt.names[path].data) > 0 {
+				t.Fatal("what could not be read is still there, and may be read another time")
+			}
 			if got := len(drain(t, s)); got != len(want)-c.done {
 				t.Fatalf("%d frames; want %d", got, len(want)-c.done)
 			}
@@ -318,6 +372,36 @@ func TestCommitFile(t *testing.T) {
 				t.Fatalf("empty %v, next %d", s.Empty(), s.next)
 			}
 		})
+	}
+}
+
+// TestFindAcrossReads puts a header at each offset around the end of what one
+// read takes, among bytes that look like the start of one.
+func TestFindAcrossReads(t *testing.T) {
+	const seed, size = 7, 2*windowScan + 500
+	h := header{seq: 5}
+	b := make([]byte, frameHeader)
+	h.put(b)
+	seal(b, seed)
+	for _, noise := range []string{"....", string(frameMagic[:]), string(frameMagic[:3]) + "."} {
+		data := bytes.Repeat([]byte(noise), size/4)
+		for at := windowScan - frameHeader - 5; at < windowScan+5; at++ {
+			fs := newMemFS()
+			fs.names["f"] = &inode{data: slices.Clone(data)}
+			copy(fs.names["f"].data[at:], b)
+			f, err := fs.OpenFile("f", 0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := window{f: f, size: int64(len(data))}
+			got, err := w.find(0, seed, func(h header) bool { return h.seq == 5 })
+			if err != nil || got != int64(at) {
+				t.Fatalf("%q: found at %d, %v; want %d", noise, got, err, at)
+			}
+			if got, err = w.find(int64(at)+1, seed, func(header) bool { return true }); err != nil || got != w.size {
+				t.Fatalf("%q: found at %d, %v; want the end, %d", noise, got, err, w.size)
+			}
+		}
 	}
 }
 

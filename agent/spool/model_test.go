@@ -342,9 +342,9 @@ func runWorlds(t *testing.T, seeds int, setup func(*world), power bool) {
 	}
 }
 
-func TestModel(t *testing.T) { runWorlds(t, 30, nil, false) }
+func TestModel(t *testing.T) { runWorlds(t, 20, nil, false) }
 
-func TestModelWithPowerCuts(t *testing.T) { runWorlds(t, 50, nil, true) }
+func TestModelWithPowerCuts(t *testing.T) { runWorlds(t, 30, nil, true) }
 
 var errInjected = errors.New("injected")
 
@@ -364,6 +364,6 @@ func injectSome(w *world) {
 	}
 }
 
-func TestModelWithErrors(t *testing.T) { runWorlds(t, 30, injectSome, false) }
+func TestModelWithErrors(t *testing.T) { runWorlds(t, 20, injectSome, false) }
 
-func TestModelWithErrorsAndPowerCuts(t *testing.T) { runWorlds(t, 60, injectSome, true) }
+func TestModelWithErrorsAndPowerCuts(t *testing.T) { runWorlds(t, 40, injectSome, true) }

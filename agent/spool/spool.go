@@ -69,8 +69,8 @@ type Options struct {
 	OnDrop func(Drop)
 }
 
-// A Spool is the queue. All methods may be called from any goroutine; Append,
-// Next and the rest do not wait for each other's disk.
+// A Spool is the queue. All methods may be called from any goroutine; neither
+// Next nor Done waits for the sync of an Append.
 type Spool struct {
 	dir string
 	o   Options

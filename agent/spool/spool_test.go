@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -74,6 +75,9 @@ func TestQueue(t *testing.T) {
 	}
 	if frames, bytes := s.Unread(); !s.Empty() || frames != 0 || bytes != 0 {
 		t.Fatalf("empty %v, %d unread, %d bytes", s.Empty(), frames, bytes)
+	}
+	if len(s.ahead) > 0 {
+		t.Errorf("%d seqs are kept for nothing", len(s.ahead))
 	}
 	if p := positions(s); p["a"] != 6 || p["b"] != 2 {
 		t.Fatalf("positions %v", p)
@@ -223,6 +227,60 @@ func TestFullSaysOnce(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
 	if len(lines) != 2 || !strings.Contains(lines[0], "oldest records are dropped") || !strings.Contains(lines[1], fmt.Sprint("dropped_records=", drops)) {
 		t.Errorf("%d dropped, log:\n%s", drops, &log)
+	}
+}
+
+// A hookFS calls a function before each read.
+type hookFS struct {
+	*memFS
+	onRead *func()
+}
+
+type hookFile struct {
+	File
+	onRead *func()
+}
+
+func (h hookFS) OpenFile(name string, flag int, perm fs.FileMode) (File, error) {
+	f, err := h.memFS.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return hookFile{f, h.onRead}, nil
+}
+
+func (f hookFile) ReadAt(b []byte, off int64) (int, error) {
+	if hook := *f.onRead; hook != nil {
+		*f.onRead = nil
+		hook()
+	}
+	return f.File.ReadAt(b, off)
+}
+
+// TestDropWhileRead drops the segment that Next is reading: it goes on with the
+// first frame that is left.
+func TestDropWhileRead(t *testing.T) {
+	var hook func()
+	drops := 0
+	s := mustOpen(t, hookFS{newMemFS(), &hook}, Options{MaxBytes: 4000, OnDrop: func(d Drop) {
+		if d.Reason != Full {
+			t.Errorf("%+v", d)
+		}
+		drops += d.Records
+	}})
+	n := int64(0)
+	fill := func() {
+		for before := drops; drops == before; {
+			n++
+			mustAppend(t, s, frameOf(n, "a"))
+		}
+	}
+	fill()
+	s.SkipTo(uint64(drops) + 1)
+	hook = fill
+	f, ok, err := s.Next(nil)
+	if err != nil || !ok || f.Seq != uint64(drops)+1 || string(f.Payload) != string(payload("a", int64(f.Seq))) {
+		t.Fatalf("%d dropped, then %v %q %v %v", drops, f.Seq, f.Payload, ok, err)
 	}
 }
 
