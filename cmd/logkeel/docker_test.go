@@ -41,9 +41,11 @@ func writeLines(t *testing.T, dir, name string, lines int, expect map[string]int
 			if n%250 == 0 {
 				line = fmt.Sprintf("%s line %d: %s", name, n, planted[n/250%len(planted)])
 			}
-			for rule, re := range patterns {
-				if re.MatchString(line) {
-					expect[rule]++
+			if n%250 == 0 || n == 1 { // regexp is slow; the other lines are like the first
+				for rule, re := range patterns {
+					if re.MatchString(line) {
+						expect[rule]++
+					}
 				}
 			}
 			b.WriteString(line + "\n")

@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/testscript"
-
 	"github.com/webgrip/logkeel/agent/testenv"
 )
 
@@ -27,7 +25,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	testscript.Main(m, map[string]func(){"logkeel": main})
+	os.Exit(m.Run())
 }
 
 // An agentProcess is a logkeel that runs.
@@ -278,3 +276,6 @@ func (a arrived) check(t *testing.T, written int) {
 	}
 	t.Logf("%d lines written, %d arrived, %d repeated", written, a.lines, a.repeated)
 }
+
+// waitShort is for what should be immediate, on a machine that has much to do.
+const waitShort = 20 * time.Second
