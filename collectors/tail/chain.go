@@ -10,15 +10,20 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/webgrip/logkeel/agent"
 )
 
-// headLen is how much of a file's start tells it from others. Docker's lines
-// carry nanoseconds, so that the first one suffices.
-const headLen = 1024
+const (
+	// headLen is how much of a file's start tells it from others. Docker's lines
+	// carry nanoseconds, so that the first one suffices.
+	headLen = 1024
+	// walks bounds how often a chain that is rotated meanwhile is walked again.
+	walks = 5
+)
 
 // A chain is a log and the older files that it was rotated into: app.log,
 // app.log.1, app.log.2 … or app.log-20250109.
@@ -31,37 +36,60 @@ type opened struct {
 	name string
 }
 
-// files opens the chain's files, the newest first. Rotation renames files
-// towards the old end, and so does the walk: a file may be met twice (it is
-// then listed once), and none is missed.
+var errNotRegular = errors.New("not a regular file")
+
+// files opens the chain's files, the newest first. Older files that cannot be
+// had are left out.
 func (c chain) files() ([]opened, error) {
-	var all []opened
-	for _, name := range append([]string{c.path}, c.rotated()...) {
-		f, err := openFile(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+	for n := 1; ; n++ {
+		all, err := c.walk()
+		if err != nil || n == walks || c.complete(all) {
+			return all, err
 		}
-		if err != nil {
+		closeAll(all)
+	}
+}
+
+// walk opens the files once. Rotation renames files towards the old end, and so
+// does the walk: a file may be met twice, and is then listed once.
+func (c chain) walk() (all []opened, err error) {
+	for i, name := range c.names() {
+		f, err := openFile(name)
+		switch {
+		case err == nil && indexOf(all, f.info) < 0:
+			all = append(all, f)
+		case err == nil:
+			f.Close()
+		case errors.Is(err, fs.ErrNotExist):
+		case i > 0 && (errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrPermission)):
+		default:
 			closeAll(all)
 			return nil, err
 		}
-		if indexOf(all, f.info) >= 0 {
-			f.Close()
-			continue
-		}
-		all = append(all, f)
 	}
 	return all, nil
 }
 
+// complete says that the chain has no other files now: it was not rotated while
+// it was walked.
+func (c chain) complete(all []opened) bool {
+	for _, name := range c.names() {
+		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && indexOf(all, info) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// openFile opens a regular file; it does not wait for the writer of a pipe.
 func openFile(name string) (opened, error) {
-	f, err := os.Open(name)
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return opened{}, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "tail", Path: name, Err: errors.New("not a regular file")}
+		err = &fs.PathError{Op: "tail", Path: name, Err: errNotRegular}
 	}
 	if err != nil {
 		f.Close()
@@ -70,6 +98,9 @@ func openFile(name string) (opened, error) {
 	return opened{File: f, info: info, name: name}, nil
 }
 
+// size is the file's size now.
+func (f opened) size() (int64, error) { return f.Seek(0, io.SeekEnd) }
+
 func closeAll(fs []opened) {
 	for _, f := range fs {
 		f.Close()
@@ -77,21 +108,17 @@ func closeAll(fs []opened) {
 }
 
 func indexOf(all []opened, info fs.FileInfo) int {
-	for i := range all {
-		if os.SameFile(all[i].info, info) {
-			return i
-		}
-	}
-	return -1
+	return slices.IndexFunc(all, func(f opened) bool { return os.SameFile(f.info, info) })
 }
 
-// rotated lists the names of the older files, the newest first.
-func (c chain) rotated() []string {
+// names lists the log and its older files, the newest first.
+func (c chain) names() []string {
+	names := []string{c.path}
+	dir, base := filepath.Split(c.path)
 	entries, err := os.ReadDir(filepath.Dir(c.path))
 	if err != nil {
-		return nil
+		return names
 	}
-	base := filepath.Base(c.path)
 	type numbered struct {
 		n    int
 		name string
@@ -100,46 +127,82 @@ func (c chain) rotated() []string {
 	var byDate []string
 	for _, e := range entries {
 		suffix, ok := strings.CutPrefix(e.Name(), base)
-		if !ok || len(suffix) < 2 {
+		if !ok {
 			continue
 		}
-		n, err := strconv.Atoi(suffix[1:])
-		switch {
-		case err != nil || n < 0:
-		case suffix[0] == '.' && len(suffix) < 6:
-			byNumber = append(byNumber, numbered{n, e.Name()})
-		case suffix[0] == '-' && len(suffix) == 9:
-			byDate = append(byDate, e.Name())
+		switch n, kind := rotation(suffix); kind {
+		case number:
+			byNumber = append(byNumber, numbered{n, dir + e.Name()})
+		case date:
+			byDate = append(byDate, dir+e.Name())
 		}
 	}
 	sort.Slice(byNumber, func(i, j int) bool { return byNumber[i].n < byNumber[j].n })
 	sort.Sort(sort.Reverse(sort.StringSlice(byDate)))
-	var names []string
 	for _, f := range byNumber {
-		names = append(names, filepath.Join(filepath.Dir(c.path), f.name))
+		names = append(names, f.name)
 	}
-	for _, n := range byDate {
-		names = append(names, filepath.Join(filepath.Dir(c.path), n))
-	}
-	return names
+	return append(names, byDate...)
 }
 
-// after opens the files that are newer than the file, the oldest of them first.
-// found is false when the file itself is no longer in the chain; all that is
-// left of the chain is newer then.
-// With nothing held it opens the whole chain.
-func (c chain) after(held fs.FileInfo) (newer []opened, found bool, err error) {
+type kind int
+
+const (
+	neither kind = iota
+	number       // .1
+	date         // -20250109, .2025-01-09, -2025010914
+)
+
+// rotation says what a rotated file's name has after that of the log.
+func rotation(suffix string) (n int, k kind) {
+	if len(suffix) < 2 || suffix[0] != '.' && suffix[0] != '-' || strings.Trim(suffix[1:], "0123456789-") != "" {
+		return 0, neither
+	}
+	switch digits := suffix[1:]; {
+	case len(digits)-strings.Count(digits, "-") >= 8:
+		return 0, date
+	case suffix[0] == '.' && len(digits) < 5 && !strings.Contains(digits, "-"):
+		n, _ = strconv.Atoi(digits)
+		return n, number
+	}
+	return 0, neither
+}
+
+// rotatedFrom says whether path is an older file of one of the logs.
+func rotatedFrom(path string, logs map[string]bool) bool {
+	for i := len(path) - 1; i > 0 && strings.IndexByte("0123456789-.", path[i]) >= 0; i-- {
+		if _, k := rotation(path[i:]); k != neither && logs[path[:i]] {
+			return true
+		}
+	}
+	return false
+}
+
+// after opens the files that are newer than held, the oldest of them first.
+// found is false when held itself is no longer in the chain; what is left of the
+// chain is newer then, unless it was not written to since.
+func (c chain) after(held opened) (newer []opened, found bool, err error) {
 	all, err := c.files()
-	if err != nil || held == nil {
-		return reversed(all), false, err
+	if err != nil {
+		return nil, false, err
 	}
-	i := indexOf(all, held)
-	found = i >= 0
-	if found {
+	if i := indexOf(all, held.info); i >= 0 {
 		closeAll(all[i:])
-		all = all[:i]
+		return reversed(all[:i]), true, nil
 	}
-	return reversed(all), found, nil
+	last, err := held.Stat()
+	if err != nil {
+		closeAll(all)
+		return nil, false, err
+	}
+	for _, f := range reversed(all) {
+		if f.name != c.path && f.info.ModTime().Before(last.ModTime()) {
+			f.Close()
+			continue
+		}
+		newer = append(newer, f)
+	}
+	return newer, false, nil
 }
 
 // identify reads the file's identity from its first n bytes.
@@ -153,43 +216,42 @@ func identify(f opened, n int64) (agent.FileID, error) {
 }
 
 // is reports whether f's content begins as the file of id did.
-func is(f opened, id agent.FileID) bool {
+func is(f opened, id agent.FileID) (bool, error) {
 	got, err := identify(f, int64(id.Len))
-	return err == nil && got.Len == id.Len && got.Head == id.Head
-}
-
-// find opens the file in which p lies, and the files that are newer, the oldest
-// first. ok is false when no file of the chain is the one.
-func (c chain) find(p agent.Position) (at opened, newer []opened, ok bool, err error) {
-	all, err := c.files()
-	if err != nil {
-		return opened{}, nil, false, err
-	}
-	i := holding(all, p)
-	if i < 0 {
-		closeAll(all)
-		return opened{}, nil, false, nil
-	}
-	closeAll(all[i+1:])
-	return all[i], reversed(all[:i]), true, nil
+	return err == nil && got.Len == id.Len && got.Head == id.Head, err
 }
 
 // holding is the index of the file in which p lies: by content, and among equal
-// ones by inode.
-func holding(all []opened, p agent.Position) int {
+// ones by inode. It is -1 when there is none.
+func holding(all []opened, p agent.Position) (int, error) {
 	at := -1
 	for i, f := range all {
-		if f.info.Size() < p.Offset || !is(f, p.File) {
-			continue
+		size, err := f.size()
+		if err != nil {
+			return -1, err
 		}
-		if inode(f.info) == p.File.Inode {
-			return i
+		same, err := is(f, p.File)
+		if err != nil {
+			return -1, err
 		}
-		if at < 0 {
+		switch {
+		case !same || size < p.Offset:
+		case inode(f.info) == p.File.Inode:
+			return i, nil
+		case at < 0:
 			at = i
 		}
 	}
-	return at
+	return at, nil
+}
+
+// cutShort is the index of the file in which p lay before it became shorter, as
+// it does when the machine crashes; -1 when there is none.
+func cutShort(all []opened, p agent.Position) int {
+	return slices.IndexFunc(all, func(f opened) bool {
+		same, err := is(f, p.File)
+		return err == nil && same && inode(f.info) == p.File.Inode
+	})
 }
 
 func reversed(fs []opened) []opened {

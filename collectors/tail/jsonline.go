@@ -29,9 +29,13 @@ var (
 
 const maxTime = len("2025-01-09T14:30:00.123456789+00:00")
 
-// parse decodes block[at:end] where it lies. Docker writes log, stream, attrs
-// and time in that order, so that the end of the line says all but the text.
+// parse decodes block[at:end] where it lies; it leaves the block as it was when
+// that is no line of Docker's. Docker writes log, stream, attrs and time in that
+// order, so that the end of the line says all but the text.
 func (d *dockerJSON) parse(block []byte, at, end int) (line, bool) {
+	for at < end && block[at] == 0 { // a hole that a crash of the machine left
+		at++
+	}
 	l := block[at:end]
 	if n := len(l); n > 0 && l[n-1] == '\r' {
 		l = l[:n-1]
@@ -71,6 +75,11 @@ func fromTail(l []byte) (text int, stream agent.Stream, tm []byte, ok bool) {
 	case bytes.Equal(t, tailErr):
 		stream = agent.Stderr
 	default:
+		return 0, 0, nil, false
+	}
+	// What looks like the end may end another member, or a line after one that
+	// was torn.
+	if stringEnd(l[len(head):]) != text-len(head) {
 		return 0, 0, nil, false
 	}
 	return text - len(head), stream, l[q : n-2], true
@@ -149,7 +158,7 @@ func parseAny(l []byte, at int) (line, bool) {
 		Stream string    `json:"stream"`
 		Time   time.Time `json:"time"`
 	}
-	if len(l) == 0 || l[0] != '{' || json.Unmarshal(l, &o) != nil || o.Log == nil || o.Time.IsZero() || len(*o.Log) > len(l) {
+	if len(l) == 0 || l[0] != '{' || json.Unmarshal(l, &o) != nil || o.Log == nil || !inRange(o.Time.Unix()) || len(*o.Log) > len(l) {
 		return line{}, false
 	}
 	stream, _ := streamOf([]byte(o.Stream))
@@ -279,7 +288,7 @@ func (c *rfc3339) parse(b []byte) (ns int64, ok bool) {
 	}
 	if string(b[:19]) != string(c.second[:]) {
 		t, err := time.Parse("2006-01-02T15:04:05", string(b[:19]))
-		if err != nil {
+		if err != nil || !inRange(t.Unix()) {
 			return 0, false
 		}
 		c.unix = t.Unix()
@@ -306,8 +315,11 @@ func (c *rfc3339) parse(b []byte) (ns int64, ok bool) {
 
 func parseTime(b []byte) (int64, bool) {
 	t, err := time.Parse(time.RFC3339Nano, string(b))
-	if err != nil || t.Year() < 1970 || t.Year() > 2200 {
+	if err != nil || !inRange(t.Unix()) {
 		return 0, false
 	}
 	return t.UnixNano(), true
 }
+
+// inRange says that the second can be told in nanoseconds.
+func inRange(unix int64) bool { return unix >= 0 && unix < 9e9 }

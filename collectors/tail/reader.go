@@ -1,27 +1,32 @@
 package tail
 
 import (
+	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
 )
 
-const (
-	blockSize   = 256 << 10
-	pauseAfter  = time.Second      // for a long line that does not go on
-	settleAfter = time.Second      // for writers that still hold a rotated file
-	newIsEmpty  = 5 * time.Second  // how long they have where the new file is empty
-	missingFor  = 60 * time.Second // until a file that is gone is closed
-)
+const blockSize = 256 << 10
+
+// epochGap is what a position's epoch moves on by where the file in which it lay
+// is gone. Consumers that were further than the one that is read for have counted
+// more files; below the gap they would take what is left for read already.
+const epochGap = 1 << 20
+
+// timing is what a reader waits for.
+type timing struct {
+	pause   time.Duration // for a long line that does not go on
+	settle  time.Duration // for writers that still hold a rotated file
+	missing time.Duration // until a file that is gone is closed
+}
+
+var defaultTiming = timing{pause: time.Second, settle: time.Second, missing: time.Minute}
 
 // errEnded ends a reader: there is nothing to read any more.
 var errEnded = errors.New("source ended")
@@ -31,6 +36,7 @@ var errEnded = errors.New("source ended")
 type reader struct {
 	t       *Tail
 	path    string
+	id      string // of the container, or ""
 	chain   chain
 	atStart bool // the log was there when the collector started
 	wake    chan struct{}
@@ -38,32 +44,39 @@ type reader struct {
 	log     *slog.Logger
 	trouble *agent.Trouble
 
-	src   *agent.Source
-	feed  agent.Feed
-	split splitter
+	src       *agent.Source
+	feed      agent.Feed
+	split     splitter
+	described time.Time // when src was last looked at
+	began     time.Time // waiting for labels; zero: it does not
+	early     opened    // the log as it was then; it may be gone soon
 
-	file    opened // where pos lies; File is nil before the first open
-	newer   []opened
-	pos     agent.Position
-	block   int       // bytes to read next
-	stuck   int64     // the file's size when nothing could be made of its end
-	since   time.Time // of stuck, of the rotation, or of the file's absence
-	waited  bool      // it slept since it last looked at the file's head
-	rotated bool
-	missing bool
+	file      opened   // where pos lies; File is nil before the first open
+	newer     []opened // where the log goes on, the oldest first
+	pos       agent.Position
+	block     int       // bytes to read next
+	stuck     int64     // the file's size when nothing could be made of its end
+	since     time.Time // of stuck
+	waited    bool      // it slept since it last looked at the file's head
+	rotated   bool      // newer is known, and file was read again since
+	unlinked  bool      // file has no name any more
+	goneSince time.Time // there is no file to read; zero: there is
 }
 
 func (r *reader) run(ctx context.Context, sink agent.Sink) {
 	defer r.close()
+	failing := false
 	for ctx.Err() == nil {
 		again, err := r.step(ctx, sink)
 		switch {
-		case errors.Is(err, errEnded):
+		case errors.Is(err, errEnded) || ctx.Err() != nil:
 			return
-		case err != nil && ctx.Err() == nil:
+		case err != nil:
+			failing = true
 			r.pending.Store(true)
 			r.trouble.Fail(err, "log cannot be read and is tried again", "path", r.path)
-		case err == nil:
+		case failing:
+			failing = false
 			r.trouble.Clear("log is read again", "path", r.path)
 		}
 		if again && err == nil {
@@ -78,10 +91,11 @@ func (r *reader) run(ctx context.Context, sink agent.Sink) {
 }
 
 func (r *reader) close() {
-	if r.file.File != nil {
-		r.file.Close()
+	for _, f := range append(r.newer, r.file, r.early) {
+		if f.File != nil {
+			f.Close()
+		}
 	}
-	closeAll(r.newer)
 	if r.feed != nil {
 		r.feed.Close(false)
 	}
@@ -91,7 +105,7 @@ func (r *reader) close() {
 // says that there may be more to do at once.
 func (r *reader) step(ctx context.Context, sink agent.Sink) (again bool, err error) {
 	r.pending.Store(false)
-	if ok, err := r.identifySource(sink); !ok {
+	if ok, err := r.describe(sink); !ok {
 		return false, err
 	}
 	if r.file.File == nil {
@@ -109,17 +123,24 @@ func (r *reader) step(ctx context.Context, sink agent.Sink) (again bool, err err
 	return r.turn(ctx)
 }
 
-// identifySource finds out whose log it is, and sees when that changes.
-func (r *reader) identifySource(sink agent.Sink) (ok bool, err error) {
-	src, state := r.t.describe(r.path, r.src)
+// describe finds out whose log it is, and sees when that changes. ok is false
+// while that is not known.
+func (r *reader) describe(sink agent.Sink) (ok bool, err error) {
+	now := time.Now()
+	if r.src != nil && (!r.waited || now.Sub(r.described) < r.t.o.Poll) {
+		return true, nil
+	}
+	r.described = now
+	src, state := r.t.describe(r.path, r.id, r.src)
 	switch state {
 	case unwanted:
 		return false, errEnded
 	case unknown:
-		if r.since.IsZero() {
-			r.since = time.Now()
+		if r.began.IsZero() {
+			r.began = now
 		}
-		if time.Since(r.since) < r.t.o.LabelWait {
+		if now.Sub(r.began) < r.t.o.LabelWait {
+			r.hold()
 			r.pending.Store(true)
 			return false, nil
 		}
@@ -130,267 +151,117 @@ func (r *reader) identifySource(sink agent.Sink) (ok bool, err error) {
 	if r.feed != nil {
 		r.feed.Close(false)
 	}
-	r.src, r.feed, r.since = src, sink.Open(src), time.Time{}
+	r.src, r.feed = src, sink.Open(src)
 	return true, nil
+}
+
+// hold keeps the log open until its labels are known: the container may be
+// removed before.
+func (r *reader) hold() {
+	if r.early.File == nil {
+		r.early, _ = openFile(r.path)
+	}
 }
 
 // open finds the file to read on in.
 func (r *reader) open(ctx context.Context) (bool, error) {
-	at, seen := r.feed.Resume()
-	if !seen {
-		return r.openNew(ctx)
-	}
-	f, newer, ok, err := r.chain.find(at)
+	all, err := r.chain.files()
 	if err != nil {
 		return false, err
 	}
-	if ok {
-		r.file, r.newer, r.pos = f, newer, at
+	if r.early.File != nil {
+		if indexOf(all, r.early.info) < 0 {
+			all = append(all, r.early)
+		} else {
+			r.early.Close()
+		}
+		r.early = opened{}
+	}
+	if len(all) == 0 {
+		return false, r.absent(ctx)
+	}
+	at, seen := r.feed.Resume()
+	if !seen {
+		return r.openNew(ctx, all)
+	}
+	i, err := holding(all, at)
+	if err != nil {
+		closeAll(all)
+		return false, err
+	}
+	if i >= 0 {
+		r.useFrom(all, i, at)
 		return true, nil
 	}
-	all, _, err := r.chain.after(nil)
-	if err != nil || len(all) == 0 {
-		return false, r.absent(err)
+	if i = cutShort(all, at); i < 0 {
+		i = len(all) - 1
 	}
-	// A file that was emptied in place is the same file; those that it was
-	// copied to before have been read.
-	if last := all[len(all)-1]; inode(last.info) == at.File.Inode {
-		closeAll(all[:len(all)-1])
-		all = all[len(all)-1:]
-	}
-	r.log.Info("the file in which reading stopped is gone; reading on in the oldest that is left", "path", r.path, "from", all[0].name)
-	r.use(all, at.Epoch+1)
+	r.log.Warn("the file in which reading stopped is gone or was emptied; reading on in the oldest that is left", "path", r.path, "from", all[i].name)
+	r.useFrom(all, i, agent.Position{Epoch: at.Epoch + epochGap})
 	return true, nil
 }
 
 // openNew begins a log that nobody has seen. A container's log is read from its
 // oldest file on: it may have been rotated before anybody could look.
-func (r *reader) openNew(ctx context.Context) (bool, error) {
-	all, _, err := r.chain.after(nil)
-	if err != nil || len(all) == 0 {
-		return false, r.absent(err)
-	}
+func (r *reader) openNew(ctx context.Context, all []opened) (bool, error) {
 	fromEnd := r.t.o.StartAtEnd && r.atStart
-	if fromEnd || r.src.Container == nil {
-		closeAll(all[:len(all)-1])
-		all = all[len(all)-1:]
+	i := 0
+	if r.id != "" && !fromEnd {
+		i = len(all) - 1
 	}
-	r.use(all, 1)
-	if size := r.file.info.Size(); fromEnd && size > 0 {
-		return true, r.skipTo(ctx, size)
-	}
-	return true, nil
-}
-
-func (r *reader) use(all []opened, epoch uint64) {
-	r.file, r.newer = all[0], all[1:]
-	r.pos = agent.Position{Epoch: epoch}
-	r.stuck, r.rotated, r.missing, r.block = 0, false, false, blockSize
-}
-
-// skipTo makes everything before offset count as read.
-func (r *reader) skipTo(ctx context.Context, offset int64) error {
-	b, err := r.feed.Batch(ctx)
-	if err != nil {
-		return err
-	}
-	r.pos.Offset = offset
-	if r.pos.File, err = identify(r.file, offset); err != nil {
-		r.feed.Release(b)
-		return err
-	}
-	b.Pos = r.pos
-	return r.feed.Emit(ctx, b)
-}
-
-// absent is called where there is no file to open.
-func (r *reader) absent(err error) error {
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(filepath.Dir(r.path)); errors.Is(err, fs.ErrNotExist) {
-		return r.end()
-	}
-	if !r.missing {
-		r.missing, r.since = true, time.Now()
-	}
-	r.pending.Store(true)
-	if time.Since(r.since) < missingFor {
-		return nil
-	}
-	return r.end()
-}
-
-// end ends the source. A container's never comes back, for ids are not reused.
-func (r *reader) end() error {
-	gone := r.src.Container != nil
-	r.feed.Close(gone)
-	r.feed = nil
-	return errEnded
-}
-
-// verify sees whether the file is still the one that was read: it may have been
-// emptied, and filled again, in place.
-func (r *reader) verify() error {
-	info, err := r.file.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() >= r.pos.Offset && is(r.file, r.pos.File) {
-		return nil
-	}
-	f, newer, ok, err := r.chain.find(r.pos)
-	if err != nil {
-		return err
-	}
-	r.file.Close()
-	closeAll(r.newer)
-	r.stuck = 0
-	if ok { // a copy was made first
-		r.log.Info("log was copied and truncated; the copy has the rest", "path", r.path, "copy", f.name)
-		r.file, r.newer = f, newer
-		return nil
-	}
-	r.log.Info("log was truncated; reading from its start", "path", r.path, "offset", r.pos.Offset, "size", info.Size())
-	r.file = opened{}
-	f, err = openFile(r.path)
-	if err != nil {
-		return err
-	}
-	r.use([]opened{f}, r.pos.Epoch+1)
-	return nil
-}
-
-// read reads a block and emits its records. more says that something came of it.
-func (r *reader) read(ctx context.Context, m mode) (more bool, err error) {
-	info, err := r.file.Stat()
-	if err != nil {
-		return false, err
-	}
-	size := info.Size()
-	left := size - r.pos.Offset
-	if left <= 0 {
-		r.feed.Behind(0)
-		return false, nil
-	}
-	if m == growing && size == r.stuck {
-		r.pending.Store(true)
-		if time.Since(r.since) < pauseAfter {
-			return false, nil
-		}
-		m = paused
-	}
-	b, err := r.feed.Batch(ctx)
-	if err != nil {
-		return false, err
-	}
-	n := int(min(left, int64(r.block)))
-	if cap(b.Buf) < n {
-		b.Buf = make([]byte, max(n, blockSize))
-	}
-	n, err = r.file.ReadAt(b.Buf[:n], r.pos.Offset)
-	if err != nil && !errors.Is(err, io.EOF) {
-		r.feed.Release(b)
-		return false, fmt.Errorf("read %s: %w", r.file.name, err)
-	}
-	b.Buf = b.Buf[:n]
-	if int64(n) < left && m != growing { // not the last block
-		m = growing
-	}
-	covered := r.split.split(b, r.pos.Offset, m)
-	if covered == 0 {
-		r.feed.Release(b)
-		return r.nothingYet(size, int64(n) < left), nil
-	}
-	r.block = blockSize
-	return true, r.emit(ctx, b, int64(covered), size)
-}
-
-// nothingYet is called where a block does not hold one whole record.
-func (r *reader) nothingYet(size int64, blockFull bool) (again bool) {
-	if blockFull && r.block <= r.split.limit() {
-		r.block *= 2
-		return true
-	}
-	if r.stuck != size {
-		r.stuck, r.since = size, time.Now()
-	}
-	r.pending.Store(true)
-	r.feed.Behind(size - r.pos.Offset)
-	return false
-}
-
-func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) error {
-	next := r.pos
-	next.Offset += covered
-	if next.File.Len < headLen {
-		id, err := identify(r.file, next.Offset)
-		if err != nil {
-			r.feed.Release(b)
-			return err
-		}
-		next.File = id
-	}
-	b.Pos = next
-	if err := r.feed.Emit(ctx, b); err != nil {
-		return err
-	}
-	r.pos, r.stuck = next, 0
-	r.feed.Behind(size - next.Offset)
-	return nil
-}
-
-// turn looks at the end of a file whether the log goes on in another one.
-func (r *reader) turn(ctx context.Context) (again bool, err error) {
-	if len(r.newer) == 0 {
-		if info, err := os.Stat(r.path); err == nil && os.SameFile(info, r.file.info) {
-			r.missing = false
-			return false, nil
-		}
-		newer, found, err := r.chain.after(r.file.info)
-		if err != nil {
-			return false, err
-		}
-		if len(newer) == 0 {
-			if found {
-				r.pending.Store(true) // renamed, and no new one yet
-				return false, nil
-			}
-			return false, r.absent(nil)
-		}
-		r.newer = newer
-	}
-	if !r.rotated { // what was written until the rename is there now: read again
-		r.rotated, r.missing, r.since = true, false, time.Now()
+	r.useFrom(all, i, agent.Position{Epoch: 1})
+	if !fromEnd {
 		return true, nil
 	}
-	if !r.settled() {
-		r.pending.Store(true)
-		return false, nil
+	if err := r.skip(ctx); err != nil {
+		r.file.Close()
+		r.file = opened{} // begin anew
+		return false, err
 	}
-	for { // what has no end gets none any more
-		if more, err := r.read(ctx, final); err != nil {
-			return false, err
-		} else if !more {
-			break
-		}
-	}
-	r.file.Close()
-	r.use(r.newer, r.pos.Epoch+1)
-	r.t.rotations.Add(1)
 	return true, nil
 }
 
-// settled says that nobody writes to the rotated file any more. Docker closes a
-// log before it rotates it; others may go on for a while.
-func (r *reader) settled() bool {
-	if r.src.Container != nil {
-		return true
+// useFrom reads all[i] from pos on, and then the newer ones. The newest of all
+// is the first.
+func (r *reader) useFrom(all []opened, i int, pos agent.Position) {
+	closeAll(all[i+1:])
+	r.use(reversed(all[:i+1]), pos)
+}
+
+// use reads the first of all from pos on, and then the others.
+func (r *reader) use(all []opened, pos agent.Position) {
+	r.file, r.newer, r.pos = all[0], all[1:], pos
+	r.stuck, r.block = 0, blockSize
+	r.rotated, r.unlinked, r.goneSince = false, false, time.Time{}
+}
+
+// skip makes the lines that are there count as read.
+func (r *reader) skip(ctx context.Context) error {
+	offset, err := lastLineEnd(r.file)
+	if err != nil || offset == 0 {
+		return err
 	}
-	info, err := r.file.Stat()
-	if err != nil || time.Since(info.ModTime()) < settleAfter {
-		return false
+	b, err := r.feed.Batch(ctx)
+	if err != nil {
+		return err
 	}
-	next, err := r.newer[0].Stat()
-	return err != nil || next.Size() > 0 || time.Since(r.since) >= newIsEmpty
+	return r.emit(ctx, b, offset, offset)
+}
+
+// lastLineEnd is the offset after the last line end; the file's size where there
+// is none near.
+func lastLineEnd(f opened) (int64, error) {
+	size, err := f.size()
+	if err != nil {
+		return 0, err
+	}
+	buf := make([]byte, min(size, 128<<10))
+	n, err := f.ReadAt(buf, size-int64(len(buf)))
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, err
+	}
+	if i := bytes.LastIndexByte(buf[:n], '\n'); i >= 0 || size == int64(len(buf)) {
+		return size - int64(len(buf)) + int64(i) + 1, nil
+	}
+	return size, nil
 }

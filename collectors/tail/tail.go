@@ -6,14 +6,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fsnotify/fsnotify"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -21,7 +24,7 @@ import (
 // Options is one tail collector.
 type Options struct {
 	Name       string   // of the collector
-	Globs      []string // filepath.Match patterns
+	Globs      []string // filepath.Match patterns; older files (app.log.1) belong to their log
 	Exclude    []string // patterns of paths that are left out
 	Labels     []agent.Label
 	StartAtEnd bool // logs that are there at the first start are read from their end
@@ -39,10 +42,13 @@ type Options struct {
 // A Tail is a collector of log files.
 type Tail struct {
 	o         Options
+	timing    timing
+	newFS     func() (*fsnotify.Watcher, error)
 	sink      agent.Sink
 	started   bool
 	rotations atomic.Uint64
 	polling   atomic.Bool // without inotify
+	ended     atomic.Bool // a reader ended; its log may have come back meanwhile
 
 	mu      sync.Mutex
 	readers map[string]*reader
@@ -73,7 +79,11 @@ func New(o Options) *Tail {
 		o.LabelWait = DefaultLabelWait
 	}
 	o.Log = o.Log.With("collector", o.Name)
-	return &Tail{o: o, readers: map[string]*reader{}}
+	o.Globs = slices.Clone(o.Globs)
+	for i, g := range o.Globs {
+		o.Globs[i] = filepath.Clean(g)
+	}
+	return &Tail{o: o, timing: defaultTiming, newFS: fsnotify.NewWatcher, readers: map[string]*reader{}}
 }
 
 // Name is the collector's name.
@@ -82,7 +92,9 @@ func (t *Tail) Name() string { return t.o.Name }
 // Run reads until ctx is done.
 func (t *Tail) Run(ctx context.Context, s agent.Sink) error {
 	t.sink = s
+	ctx, stop := context.WithCancel(ctx)
 	defer t.wg.Wait()
+	defer stop()
 	w := newWatcher(t)
 	defer w.close()
 	t.discover(ctx, w)
@@ -92,31 +104,22 @@ func (t *Tail) Run(ctx context.Context, s agent.Sink) error {
 
 // discover starts a reader for each file that has none.
 func (t *Tail) discover(ctx context.Context, w *watcher) {
-	w.watchDirs(t.o.Globs)
-	var found []string
+	w.watchDirs()
+	found := map[string]bool{}
 	for _, g := range t.o.Globs {
 		paths, _ := filepath.Glob(g) // the pattern was checked with the configuration
-		found = append(found, paths...)
-	}
-	sort.Strings(found)
-	for i, p := range found {
-		if (i > 0 && found[i-1] == p) || t.excluded(p) {
-			continue
+		for _, p := range paths {
+			found[p] = found[p] || !matches(t.o.Exclude, p)
 		}
-		t.start(ctx, p)
+	}
+	for _, p := range slices.Sorted(maps.Keys(found)) {
+		if found[p] && !rotatedFrom(p, found) {
+			t.start(ctx, p)
+		}
 	}
 	if len(found) == 0 && !t.started {
 		t.o.Log.Info("no log file is there yet; waiting", "paths", strings.Join(t.o.Globs, " "))
 	}
-}
-
-func (t *Tail) excluded(path string) bool {
-	for _, g := range t.o.Exclude {
-		if ok, _ := filepath.Match(g, path); ok {
-			return true
-		}
-	}
-	return false
 }
 
 func (t *Tail) start(ctx context.Context, path string) {
@@ -125,14 +128,20 @@ func (t *Tail) start(ctx context.Context, path string) {
 	if t.readers[path] != nil {
 		return
 	}
-	if _, state := t.describe(path, nil); state == unwanted {
+	id := ""
+	if t.o.Docker {
+		if id = containerID(path); id == "" {
+			return
+		}
+	}
+	if _, state := t.describe(path, id, nil); state == unwanted {
 		return
 	}
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return
 	}
 	r := &reader{
-		t: t, path: path, chain: chain{path}, atStart: !t.started,
+		t: t, path: path, id: id, chain: chain{path}, atStart: !t.started,
 		wake: make(chan struct{}, 1), block: blockSize,
 		log: t.o.Log, trouble: agent.NewTrouble(t.o.Log),
 	}
@@ -147,6 +156,7 @@ func (t *Tail) start(ctx context.Context, path string) {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		delete(t.readers, path)
+		t.ended.Store(true)
 	})
 }
 
@@ -181,11 +191,18 @@ const (
 	unwanted
 )
 
-var dockerLog = regexp.MustCompile(`^([0-9a-f]{64})-json\.log$`)
+// containerID is the id in the name of a container's log, or "".
+func containerID(path string) string {
+	id, ok := strings.CutSuffix(filepath.Base(path), "-json.log")
+	if !ok || len(id) != 64 || strings.Trim(id, "0123456789abcdef") != "" {
+		return ""
+	}
+	return id
+}
 
 // describe returns the source of path: old itself, unless something has changed.
-func (t *Tail) describe(path string, old *agent.Source) (*agent.Source, standing) {
-	if !t.o.Docker {
+func (t *Tail) describe(path, id string, old *agent.Source) (*agent.Source, standing) {
+	if id == "" {
 		if old != nil {
 			return old, known
 		}
@@ -193,32 +210,27 @@ func (t *Tail) describe(path string, old *agent.Source) (*agent.Source, standing
 		sort.Slice(labels, func(i, j int) bool { return labels[i].Name < labels[j].Name })
 		return &agent.Source{ID: "file/" + path, Collector: t.o.Name, Name: path, Labels: labels}, known
 	}
-	m := dockerLog.FindStringSubmatch(filepath.Base(path))
-	if m == nil {
-		return nil, unwanted
-	}
-	c, ok := t.o.Labeler.Container(m[1])
-	if !ok {
-		if old != nil {
-			return old, known
-		}
-		c = &agent.Container{ID: m[1]}
+	c, ok := t.o.Labeler.Container(id)
+	switch {
+	case old != nil && (!ok || c == old.Container):
+		return old, known
+	case !ok:
+		c = &agent.Container{ID: id}
 	}
 	if !t.o.Labeler.Wanted(c) {
 		return nil, unwanted
 	}
-	if old != nil && sameLabels(old.Container, c) {
+	switch {
+	case old != nil && sameLabels(old.Container, c):
 		return old, known
+	case !ok:
+		return containerSource(t.o.Name, c), unknown
 	}
-	state := known
-	if !ok {
-		state = unknown
-	}
-	return containerSource(t.o.Name, c), state
+	return containerSource(t.o.Name, c), known
 }
 
 func sameLabels(a, b *agent.Container) bool {
-	return a == b || a.Name == b.Name && a.Image == b.Image && a.Project == b.Project && a.Service == b.Service && len(a.Labels) == len(b.Labels)
+	return a.Name == b.Name && a.Image == b.Image && a.Project == b.Project && a.Service == b.Service && maps.Equal(a.Labels, b.Labels)
 }
 
 func containerSource(collector string, c *agent.Container) *agent.Source {

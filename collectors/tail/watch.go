@@ -21,9 +21,11 @@ const rescan = 5
 type watcher struct {
 	t       *Tail
 	fs      *fsnotify.Watcher // nil: none could be had
+	folders []string          // patterns of the folders that may hold a log, or such a folder
 	watched map[string]bool
 	seen    map[string]state
-	trouble *agent.Trouble
+	trouble *agent.Trouble // with watching
+	reading *agent.Trouble // of events
 }
 
 // A state is what a poll compares.
@@ -34,18 +36,17 @@ type state struct {
 }
 
 func newWatcher(t *Tail) *watcher {
-	w := &watcher{t: t, watched: map[string]bool{}, seen: map[string]state{}, trouble: agent.NewTrouble(t.o.Log)}
-	var err error
-	if w.fs, err = fsnotify.NewWatcher(); err != nil {
-		w.fs = nil
-		w.fail(err)
+	w := &watcher{t: t, watched: map[string]bool{}, seen: map[string]state{}, trouble: agent.NewTrouble(t.o.Log), reading: agent.NewTrouble(t.o.Log)}
+	for _, g := range t.o.Globs { // up to the first folder without a wildcard
+		for {
+			g = filepath.Dir(g)
+			w.folders = append(w.folders, g)
+			if !strings.ContainsAny(g, `*?[\`) {
+				break
+			}
+		}
 	}
 	return w
-}
-
-func (w *watcher) fail(err error) {
-	w.t.polling.Store(true)
-	w.trouble.Fail(err, "no change notification; logs are polled instead (raise fs.inotify.max_user_instances or max_user_watches)", "poll", w.t.o.Poll.String())
 }
 
 func (w *watcher) close() {
@@ -55,52 +56,68 @@ func (w *watcher) close() {
 }
 
 // watchDirs watches every folder in which something that the patterns match may
-// appear: those of the files, and those above them up to the first wildcard.
-func (w *watcher) watchDirs(globs []string) {
-	if w.fs == nil {
+// appear. What could not be watched before is tried again.
+func (w *watcher) watchDirs() {
+	err := w.addDirs()
+	w.t.polling.Store(err != nil)
+	if err != nil {
+		w.trouble.Fail(err, "no change notification; logs are polled instead (raise fs.inotify.max_user_instances or max_user_watches)", "poll", w.t.o.Poll.String())
 		return
+	}
+	w.trouble.Clear("change notification works")
+}
+
+func (w *watcher) addDirs() error {
+	if w.fs == nil {
+		fs, err := w.t.newFS()
+		if err != nil {
+			return err
+		}
+		w.fs = fs
 	}
 	for dir := range w.watched {
 		if _, err := os.Stat(dir); err != nil {
 			delete(w.watched, dir) // inotify has dropped it
 		}
 	}
-	for _, g := range globs {
-		for dir := filepath.Dir(g); ; dir = filepath.Dir(dir) {
-			dirs, _ := filepath.Glob(dir)
-			for _, d := range dirs {
-				w.watch(d)
-			}
-			if !strings.ContainsAny(dir, `*?[\`) {
-				break
+	var failed error
+	for _, pattern := range w.folders {
+		dirs, _ := filepath.Glob(pattern)
+		for _, dir := range dirs {
+			if err := w.add(dir); err != nil {
+				failed = err
 			}
 		}
 	}
+	return failed
 }
 
-func (w *watcher) watch(dir string) {
+func (w *watcher) add(dir string) error {
 	if w.watched[dir] {
-		return
+		return nil
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return
+		return nil
 	}
-	if err := w.fs.Add(dir); err != nil {
-		w.fail(err)
-		return
+	err := w.fs.Add(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist): // removed meanwhile
+		return nil
+	case err == nil:
+		w.watched[dir] = true
 	}
-	w.watched[dir] = true
+	return err
 }
 
 func (w *watcher) run(ctx context.Context) error {
-	var events chan fsnotify.Event
-	var errs chan error
-	if w.fs != nil {
-		events, errs = w.fs.Events, w.fs.Errors
-	}
 	tick := time.NewTicker(w.t.o.Poll)
 	defer tick.Stop()
-	for polls := 0; ; {
+	for polls := 1; ; {
+		var events chan fsnotify.Event
+		var errs chan error
+		if w.fs != nil {
+			events, errs = w.fs.Events, w.fs.Errors
+		}
 		select {
 		case <-ctx.Done():
 			return nil
@@ -114,11 +131,12 @@ func (w *watcher) run(ctx context.Context) error {
 				return errors.New("inotify was closed")
 			}
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
-				w.trouble.Fail(err, "change notification failed; logs are polled meanwhile")
+				w.reading.Fail(err, "change notification failed; logs are polled meanwhile")
 			}
+			w.t.discover(ctx, w)
 			w.t.wake("")
 		case <-tick.C:
-			if polls++; polls%rescan == 0 {
+			if polls++; polls%rescan == 0 || w.t.ended.Swap(false) {
 				w.t.discover(ctx, w)
 			}
 			w.poll()
@@ -127,10 +145,29 @@ func (w *watcher) run(ctx context.Context) error {
 }
 
 func (w *watcher) event(ctx context.Context, e fsnotify.Event) {
-	if e.Has(fsnotify.Create) && !w.t.has(e.Name) {
+	name := filepath.Clean(e.Name)
+	switch {
+	case e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename):
+		delete(w.watched, name)
+	case e.Has(fsnotify.Create) && w.wanted(name):
 		w.t.discover(ctx, w)
 	}
-	w.t.wake(e.Name)
+	w.t.wake(name)
+}
+
+// wanted says that the new path may be a log that nobody reads yet, or a folder
+// that may hold one. The names that rotation makes are neither.
+func (w *watcher) wanted(path string) bool {
+	return !w.t.has(path) && (matches(w.t.o.Globs, path) || matches(w.folders, path))
+}
+
+func matches(globs []string, path string) bool {
+	for _, g := range globs {
+		if ok, _ := filepath.Match(g, path); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *Tail) has(path string) bool {

@@ -1,0 +1,233 @@
+package tail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+// verify sees whether the file is still the one that was read: it may have been
+// emptied, and filled again, in place.
+func (r *reader) verify() error {
+	if r.pos.Offset == 0 {
+		return nil
+	}
+	size, err := r.file.size()
+	if err != nil {
+		return err
+	}
+	same, err := is(r.file, r.pos.File)
+	if err != nil || same && size >= r.pos.Offset {
+		return err
+	}
+	all, err := r.chain.files()
+	if err != nil {
+		return err
+	}
+	i, err := holding(all, r.pos)
+	if err != nil {
+		closeAll(all)
+		return err
+	}
+	if i >= 0 { // a copy was made first
+		r.log.Info("log was copied and truncated; the copy has the rest", "path", r.path, "copy", all[i].name)
+		r.file.Close()
+		closeAll(r.newer)
+		r.useFrom(all, i, r.pos)
+		return nil
+	}
+	closeAll(all)
+	r.log.Info("log was truncated; reading from its start", "path", r.path, "offset", r.pos.Offset, "size", size)
+	r.pos, r.stuck, r.block = agent.Position{Epoch: r.pos.Epoch + 1}, 0, blockSize
+	return nil
+}
+
+// read reads a block and emits its records. more says that something came of it.
+func (r *reader) read(ctx context.Context, m mode) (more bool, err error) {
+	size, err := r.file.size()
+	if err != nil {
+		return false, err
+	}
+	left := size - r.pos.Offset
+	if left <= 0 {
+		r.behind(0)
+		return false, nil
+	}
+	if m == growing && size == r.stuck {
+		r.pending.Store(true)
+		if time.Since(r.since) < r.t.timing.pause {
+			return false, nil
+		}
+		m = paused
+	}
+	b, err := r.feed.Batch(ctx)
+	if err != nil {
+		return false, err
+	}
+	n := int(min(left, int64(r.block)))
+	if cap(b.Buf) < n {
+		b.Buf = make([]byte, max(n, blockSize))
+	}
+	got, err := r.file.ReadAt(b.Buf[:n], r.pos.Offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		r.feed.Release(b)
+		return false, fmt.Errorf("read %s: %w", r.file.name, err)
+	}
+	b.Buf = b.Buf[:got]
+	if int64(got) < left { // not the last block
+		m = growing
+	}
+	covered := r.split.split(b, r.pos.Offset, m)
+	if covered == 0 {
+		r.feed.Release(b)
+		return r.nothingYet(size, got == r.block), nil
+	}
+	r.block = blockSize
+	return true, r.emit(ctx, b, int64(covered), size)
+}
+
+// nothingYet is called where a block does not hold one whole record.
+func (r *reader) nothingYet(size int64, full bool) (again bool) {
+	if limit := r.split.limit(); full && r.block < limit {
+		r.block = min(2*r.block, limit)
+		return true
+	}
+	if r.stuck != size {
+		r.stuck, r.since = size, time.Now()
+	}
+	r.pending.Store(true)
+	r.behind(size - r.pos.Offset)
+	return false
+}
+
+// emit hands over the batch, whose records cover so many bytes.
+func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) error {
+	next := r.pos
+	next.Offset += covered
+	if next.File.Len < headLen {
+		id, err := identify(r.file, next.Offset)
+		if err != nil {
+			r.feed.Release(b)
+			return err
+		}
+		next.File = id
+	}
+	b.Pos = next
+	if err := r.feed.Emit(ctx, b); err != nil {
+		return err
+	}
+	r.pos, r.stuck = next, 0
+	r.behind(size - next.Offset)
+	return nil
+}
+
+// behind reports what is left: so much of the file, and the newer ones.
+func (r *reader) behind(left int64) {
+	for _, f := range r.newer {
+		left += f.info.Size()
+	}
+	r.feed.Behind(left)
+}
+
+// turn looks at the end of a file whether the log goes on in another one.
+func (r *reader) turn(ctx context.Context) (again bool, err error) {
+	if len(r.newer) == 0 {
+		if info, err := os.Stat(r.path); err == nil && os.SameFile(info, r.file.info) {
+			r.goneSince = time.Time{}
+			return false, nil
+		}
+		newer, found, err := r.chain.after(r.file)
+		switch {
+		case err != nil:
+			return false, err
+		case len(newer) == 0 && found: // renamed, and no new one yet
+			r.pending.Store(true)
+			return false, nil
+		case len(newer) == 0:
+			return false, r.absent(ctx)
+		}
+		r.newer, r.rotated, r.unlinked, r.goneSince = newer, false, !found, time.Time{}
+	}
+	if !r.rotated { // what was written until the rename is there now: read again
+		r.rotated = true
+		return true, nil
+	}
+	if ok, err := r.settled(); !ok {
+		r.pending.Store(true)
+		return false, err
+	}
+	if err := r.finish(ctx); err != nil {
+		return false, err
+	}
+	r.file.Close()
+	r.use(r.newer, agent.Position{Epoch: r.pos.Epoch + 1})
+	r.t.rotations.Add(1)
+	return true, nil
+}
+
+// settled says that nobody writes to the rotated file any more. Docker closes a
+// log before it rotates it; others may go on for a while, and longer where
+// nothing is in the new file yet.
+func (r *reader) settled() (bool, error) {
+	if r.id != "" {
+		return true, nil
+	}
+	info, err := r.file.Stat()
+	if err != nil {
+		return false, err
+	}
+	if age := time.Since(info.ModTime()); age >= 0 && age < r.t.timing.settle {
+		return false, nil
+	}
+	empty := func(f opened) bool { size, err := f.size(); return err == nil && size == 0 }
+	for _, f := range r.newer {
+		if !empty(f) {
+			return true, nil
+		}
+	}
+	if r.unlinked { // holding it would hold its space on the disk
+		return true, nil
+	}
+	closeAll(r.newer) // one that stays empty may not be the newest any more
+	r.newer = nil
+	return false, nil
+}
+
+// finish reads what is left: what has no end gets none any more.
+func (r *reader) finish(ctx context.Context) error {
+	for {
+		if more, err := r.read(ctx, final); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// absent is called where there is no file to open. It ends the reader when that
+// stays so.
+func (r *reader) absent(ctx context.Context) error {
+	_, err := os.Stat(filepath.Dir(r.path))
+	folder := !errors.Is(err, fs.ErrNotExist)
+	if r.goneSince.IsZero() {
+		r.goneSince = time.Now()
+	}
+	if folder && time.Since(r.goneSince) < r.t.timing.missing {
+		r.pending.Store(true)
+		return nil
+	}
+	if r.file.File != nil {
+		if err := r.finish(ctx); err != nil {
+			return err
+		}
+	}
+	// A container's log never comes back, for ids are not reused.
+	r.feed.Close(r.id != "")
+	r.feed = nil
+	return errEnded
+}
