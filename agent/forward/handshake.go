@@ -23,9 +23,6 @@ type Credentials struct {
 // ErrRefused is wrapped by the error of a handshake that the server ended.
 var ErrRefused = errors.New("refused by the server")
 
-// maxHandshake bounds the strings of a handshake.
-const maxHandshake = 4096
-
 // Handshake does the client's part: it reads HELO, writes PING and reads PONG.
 // The caller sets deadlines.
 func Handshake(w io.Writer, r *msgp.Reader, c Credentials) error {
@@ -66,7 +63,8 @@ func ping(c Credentials, salt, nonce, auth []byte) []byte {
 
 // readHelo reads ["HELO", {"nonce": …, "auth": …, "keepalive": …}].
 func readHelo(r *msgp.Reader) (nonce, auth []byte, err error) {
-	if err := readKind(r, "HELO", 2); err != nil {
+	more, err := readKind(r, "HELO", 2)
+	if err != nil {
 		return nil, nil, err
 	}
 	n, err := r.ReadMapHeader()
@@ -90,12 +88,13 @@ func readHelo(r *msgp.Reader) (nonce, auth []byte, err error) {
 			return nil, nil, err
 		}
 	}
-	return nonce, auth, nil
+	return nonce, auth, skip(r, more)
 }
 
 // readPong reads ["PONG", ok, reason, server's hostname, digest].
 func readPong(r *msgp.Reader, c Credentials, salt, nonce []byte) error {
-	if err := readKind(r, "PONG", 5); err != nil {
+	more, err := readKind(r, "PONG", 5)
+	if err != nil {
 		return fmt.Errorf("handshake: read PONG: %w", err)
 	}
 	ok, err := r.ReadBool()
@@ -111,24 +110,39 @@ func readPong(r *msgp.Reader, c Credentials, salt, nonce []byte) error {
 	if !ok {
 		return fmt.Errorf("handshake: %w: %q; compare shared_key, username and password with the server's", ErrRefused, text[0])
 	}
+	if err := skip(r, more); err != nil {
+		return fmt.Errorf("handshake: read PONG: %w", err)
+	}
 	want := digest(salt, text[1], nonce, []byte(c.SharedKey))
 	if subtle.ConstantTimeCompare([]byte(want), text[2]) != 1 {
-		return errors.New("handshake: the server does not know the shared_key")
+		return errors.New("handshake: the server does not know the shared_key; compare it with the server's")
 	}
 	return nil
 }
 
-func readKind(r *msgp.Reader, want string, members uint32) error {
+// readKind reads the start of an array of at least that many members, of which
+// the first says what it is. more is how many there are beyond them.
+func readKind(r *msgp.Reader, want string, members uint32) (more uint32, err error) {
 	n, err := r.ReadArrayHeader()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	kind, err := readText(r)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if string(kind) != want || n < members {
-		return fmt.Errorf("got %.20q of %d members", kind, n)
+		return 0, fmt.Errorf("got %.20q of %d members", kind, n)
+	}
+	return n - members, nil
+}
+
+// skip passes over members that a later version of the protocol may have.
+func skip(r *msgp.Reader, members uint32) error {
+	for range members {
+		if err := r.Skip(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -153,7 +167,7 @@ func readText(r *msgp.Reader) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > maxHandshake {
+	if n > maxText {
 		return nil, fmt.Errorf("a string of %d bytes", n)
 	}
 	b := make([]byte, n)

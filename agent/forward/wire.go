@@ -8,7 +8,9 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/fluent/fluent-logger-golang/fluent"
 	"github.com/tinylib/msgp/msgp"
@@ -63,11 +65,58 @@ func FinishPacked(b []byte, entries, n int, id []byte) []byte {
 	return b
 }
 
-// ReadAck reads the acknowledgement of one chunk and returns its id.
+// Bounds of what a server may send.
+const (
+	maxText  = 4096 // bytes of a string
+	maxDepth = 16
+)
+
+// NewReader returns a reader for what a server sends, which may be anything:
+// its memory is bounded.
+func NewReader(r io.Reader) *msgp.Reader {
+	m := msgp.NewReaderSize(r, 4<<10)
+	m.SetMaxStringLength(maxText)
+	m.SetMaxRecursionDepth(maxDepth)
+	return m
+}
+
+var (
+	errNoAck = errors.New("the receiver sent something that is no acknowledgement; is it a Forward server?")
+	errHelo  = errors.New("the receiver wants a handshake; set shared_key")
+)
+
+// ReadAck reads the acknowledgement of one chunk and returns its id. The error
+// is io.EOF where the server has ended the connection.
 func ReadAck(r *msgp.Reader) (string, error) {
+	t, err := r.NextType()
+	if err != nil {
+		return "", readError(err)
+	}
+	switch t {
+	case msgp.MapType:
+	case msgp.ArrayType:
+		if _, err := readKind(r, "HELO", 2); err == nil {
+			return "", errHelo
+		}
+		return "", errNoAck
+	default:
+		return "", errNoAck
+	}
 	var a fluent.AckResp
 	if err := a.DecodeMsg(r); err != nil {
-		return "", fmt.Errorf("read acknowledgement: %w", err)
+		return "", readError(err)
 	}
 	return a.Ack, nil
+}
+
+// readError tells what was sent wrong from what could not be read.
+func readError(err error) error {
+	cause := msgp.Cause(err)
+	if cause == io.EOF {
+		return io.EOF
+	}
+	if _, malformed := cause.(msgp.Error); malformed {
+		return fmt.Errorf("%w (%w)", errNoAck, err)
+	}
+	return fmt.Errorf("read acknowledgement: %w", err)
 }

@@ -66,9 +66,12 @@ var (
 	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 	minBuffer  = conf.Size(64 << 10)
 	maxBuffer  = conf.Size(1 << 30)
-	minSpool   = conf.Size(1 << 20)
+	minSpool   = conf.Size(32 << 20) // room for the longest record
 	tagUnsound = regexp.MustCompile(`[\x00-\x20\x7f]+`)
 )
+
+// shortest is the least that any of the times may be.
+const shortest = 100 * time.Millisecond
 
 // Check says what is wrong with the section at path.
 func (c *Config) Check(d *conf.Doc, path string) error {
@@ -94,18 +97,37 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if c.Spool.MaxSize < minSpool {
 		bad(".spool.max_size", "write "+minSpool.String()+" or more", "%s is too small", c.Spool.MaxSize)
 	}
-	for field, v := range map[string]conf.Duration{".ack_timeout": c.AckTimeout, ".connect_timeout": c.ConnectTimeout, ".spool.after": c.Spool.After} {
-		if v < conf.Duration(100*time.Millisecond) {
-			bad(field, "write 100ms or more", "%s is too short", v)
+	for _, l := range c.Labels {
+		if l == "" {
+			bad(".labels", "write the container labels' full names", "a label without a name")
 		}
 	}
+	duration := func(field string, v conf.Duration, longest time.Duration) {
+		if v := time.Duration(v); v < shortest || v > longest {
+			bad(field, fmt.Sprintf("write %s to %s", conf.Duration(shortest), conf.Duration(longest)), "%s is out of range", conf.Duration(v))
+		}
+	}
+	duration(".ack_timeout", c.AckTimeout, 10*time.Minute)
+	duration(".connect_timeout", c.ConnectTimeout, 10*time.Minute)
+	duration(".spool.after", c.Spool.After, time.Minute)
 	if c.Username != "" && c.SharedKey.IsZero() {
 		bad(".username", "set shared_key or shared_key_file as well: the protocol has users only behind a shared key", "a user without a shared key")
 	}
+	if c.Username == "" && !c.Password.IsZero() {
+		bad(".password", "set username as well, or leave the password out", "a password without a user")
+	}
+	c.checkTLS(bad)
+	return conf.Join(errs...)
+}
+
+func (c *Config) checkTLS(bad func(field, hint, format string, args ...any)) {
 	if _, err := c.TLS.config(""); err != nil {
 		bad(".tls", "name PEM files that this user can read", "%w", err)
 	}
-	return conf.Join(errs...)
+	unix := strings.HasPrefix(c.Address, "unix:")
+	if unix && c.TLS != nil && c.TLS.ServerName == "" && !c.TLS.InsecureSkipVerify {
+		bad(".tls", "set server_name to the name in the server's certificate", "a unix socket has no host name to verify")
+	}
 }
 
 func splitAddress(a string) (network, address string, err error) {
@@ -170,11 +192,15 @@ type tagData struct {
 }
 
 func parseTag(text string) (*template.Template, error) {
-	t, err := template.New("tag").Option("missingkey=error").Parse(text)
+	t, err := template.New("tag").Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	if s, err := renderTag(t, tagData{Source: "docker", Name: "web"}); err != nil {
+	id := strings.Repeat("0123456789abcdef", 4)
+	sample := tagData{
+		Source: "docker", Name: "app-web-1", ID: id[:12], FullID: id, ImageName: "web:1", Project: "app", Service: "web",
+	}
+	if s, err := renderTag(t, sample); err != nil {
 		return nil, err
 	} else if s == "" {
 		return nil, errors.New("the tag is empty")
@@ -188,6 +214,16 @@ func renderTag(t *template.Template, d tagData) (string, error) {
 		return "", err
 	}
 	return tagUnsound.ReplaceAllString(b.String(), "_"), nil
+}
+
+// tagFor is the source's tag. Where the template makes none of what the source
+// has, it is the collector's name.
+func (o *Output) tagFor(s *agent.Source) string {
+	tag, err := renderTag(o.tag, tagOf(s))
+	if err != nil || tag == "" {
+		return s.Collector
+	}
+	return tag
 }
 
 func tagOf(s *agent.Source) tagData {

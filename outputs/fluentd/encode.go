@@ -7,7 +7,6 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/forward"
-	"github.com/webgrip/logkeel/agent/spool"
 )
 
 // A chunk is one PackedForward message: records of one source that are sent,
@@ -17,39 +16,29 @@ type chunk struct {
 	frame   []byte // the message; without its end until sealed
 	entries int    // offset in frame of the first entry
 	records int
-	ranges  []spool.Range // what is safe once the chunk is
-	src     *agent.Source // until sealed
-	born    time.Time     // when the first record came
-	sent    time.Time     // while in flight
-	seq     uint64        // in the spool; 0: in memory only
+	source  string         // its ID
+	to      agent.Position // where the source stands after it; zero: inside of a batch
+	src     *agent.Source  // until sealed
+	born    time.Time      // when the first record came
+	sent    time.Time      // when it was written, while in flight
+	seq     uint64         // in the spool; 0: in memory only
 	sealed  bool
-	acked   bool
+	acked   bool // by the receiver
+	safe    bool // acknowledged or in the spool
+	// The source's chunks before and after this one that are not settled yet.
+	prev, next *chunk
 }
 
 // reset makes c an empty chunk with a new id, and keeps its memory.
 func (c *chunk) reset(src *agent.Source, tag string, now time.Time) {
-	*c = chunk{id: forward.NewChunkID(), frame: forward.AppendPacked(c.frame[:0], tag), ranges: c.ranges[:0], src: src, born: now}
+	*c = chunk{id: forward.NewChunkID(), frame: forward.AppendPacked(c.frame[:0], tag), source: src.ID, src: src, born: now}
 	c.entries = len(c.frame)
 }
 
 // seal ends the message. Nothing is added to it afterwards.
 func (c *chunk) seal() {
-	if !c.sealed {
-		c.sealed = true
-		c.frame = forward.FinishPacked(c.frame, c.entries, c.records, c.id[:])
-	}
-}
-
-// cover says that the chunk and those before it bring source to p.
-func (c *chunk) cover(source string, p agent.Position, records int) {
-	for i := range c.ranges {
-		if c.ranges[i].Source == source {
-			c.ranges[i].To = p
-			c.ranges[i].Records += records
-			return
-		}
-	}
-	c.ranges = append(c.ranges, spool.Range{Source: source, To: p, Records: records})
+	c.sealed, c.src = true, nil
+	c.frame = forward.FinishPacked(c.frame, c.entries, c.records, c.id[:])
 }
 
 // A described source is what all of its records have in common, encoded.
@@ -62,10 +51,14 @@ type described struct {
 // describe encodes a source's fields. A container's have the names that
 // Docker's fluentd driver gives them.
 func (o *Output) describe(s *agent.Source) any {
-	d := &described{}
-	d.tag, _ = renderTag(o.tag, tagOf(s)) // the template was tried with the configuration
+	d := &described{tag: o.tagFor(s)}
+	have := map[string]bool{}
 	add := func(key, value string) {
-		if value != "" {
+		if reserved(key) { // a receiver would take it for the record's own
+			key = "label_" + key
+		}
+		if value != "" && !have[key] {
+			have[key] = true
 			d.fields = msgp.AppendString(msgp.AppendString(d.fields, key), value)
 			d.members++
 		}
@@ -87,6 +80,15 @@ func (o *Output) describe(s *agent.Source) any {
 		add(l.Name, l.Value)
 	}
 	return d
+}
+
+// reserved reports whether a record has a field of that name for itself.
+func reserved(key string) bool {
+	switch key {
+	case "log", "stream", "malformed", "cut", "findings":
+		return true
+	}
+	return false
 }
 
 // appendRecord appends one entry: [time, {"log": …, "stream": …, …}].

@@ -25,6 +25,8 @@ type Output struct {
 	q     *queue
 	rules map[*agent.Rule][]byte // guarded by q.mu
 
+	patience atomic.Int64 // how long an acknowledgement may take now, in ns
+
 	sent, acked, resent     atomic.Uint64 // chunks
 	records                 atomic.Uint64 // acknowledged
 	connects, disconnects   atomic.Uint64
@@ -55,7 +57,8 @@ func New(c Config, ledger *agent.Ledger, stateDir string, log *slog.Logger) (*Ou
 	consumer := ledger.Consumer("fluentd/" + c.Name)
 	// What is in the spool is safe, also where the ledger did not get to know.
 	o.spool.Positions(consumer.Safe)
-	o.q = newQueue(consumer, o.spool, int(c.Buffer))
+	o.q = newQueue(consumer, o.spool, limitsFor(int(c.Buffer)))
+	o.patience.Store(int64(c.AckTimeout))
 	return o, nil
 }
 
@@ -88,7 +91,7 @@ func (o *Output) encode(b *agent.Batch, from int, d *described) {
 		return
 	}
 	c := o.q.chunkFor(b.Source, d.tag)
-	before, records := len(c.frame), c.records
+	before := len(c.frame)
 	for i := from; i < len(b.Records); i++ {
 		first := f
 		for f < len(b.Findings) && int(b.Findings[f].Record) == i {
@@ -97,10 +100,17 @@ func (o *Output) encode(b *agent.Batch, from int, d *described) {
 		if flagged && f == first {
 			continue
 		}
+		if len(c.frame) >= o.q.limits.batch {
+			// Only the whole batch moves the source on, for joined records may
+			// lie in one another: a kill now may repeat this part.
+			o.q.grown(len(c.frame) - before)
+			c = o.q.chunkFor(b.Source, d.tag)
+			before = len(c.frame)
+		}
 		c.frame = appendRecord(c.frame, b, i, d, b.Findings[first:f], o.rules)
 		c.records++
 	}
-	c.cover(b.Source.ID, b.Pos, c.records-records)
+	c.to = b.Pos
 	o.q.grown(len(c.frame) - before)
 }
 
@@ -149,7 +159,7 @@ func (o *Output) spillLate(ctx context.Context) {
 }
 
 // Drain waits until what was written is acknowledged or in the spool.
-func (o *Output) Drain(ctx context.Context) error { return o.q.drained(ctx) }
+func (o *Output) Drain(ctx context.Context) error { return o.q.drain(ctx) }
 
 // Close closes the spool, after Run has ended.
 func (o *Output) Close() error { return o.spool.Close() }
@@ -192,7 +202,12 @@ type measures struct {
 func (q *queue) measure() (m measures) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	m.bytes, m.chunks, m.flying = q.memBytes, len(q.mem), len(q.disk)+q.sent
+	m.bytes, m.chunks, m.flying = q.memBytes, len(q.mem), len(q.disk)
+	for _, c := range q.mem[:q.sent] {
+		if !c.acked {
+			m.flying++
+		}
+	}
 	if len(q.mem) > 0 {
 		m.lag = time.Since(q.mem[0].born)
 	}
