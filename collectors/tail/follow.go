@@ -120,6 +120,7 @@ func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) 
 		next.File = id
 	}
 	b.Pos = next
+	r.behind(size - r.pos.Offset) // Emit may have to wait
 	if err := r.feed.Emit(ctx, b); err != nil {
 		return err
 	}
