@@ -169,9 +169,9 @@ func rotation(suffix string) (n int, k kind) {
 }
 
 // rotatedFrom says whether path is an older file of one of the logs.
-func rotatedFrom(path string, logs map[string]bool) bool {
+func rotatedFrom(path string, isLog func(string) bool) bool {
 	for i := len(path) - 1; i > 0 && strings.IndexByte("0123456789-.", path[i]) >= 0; i-- {
-		if _, k := rotation(path[i:]); k != neither && logs[path[:i]] {
+		if _, k := rotation(path[i:]); k != neither && isLog(path[:i]) {
 			return true
 		}
 	}

@@ -158,7 +158,7 @@ func parseAny(l []byte, at int) (line, bool) {
 		Stream string    `json:"stream"`
 		Time   time.Time `json:"time"`
 	}
-	if len(l) == 0 || l[0] != '{' || json.Unmarshal(l, &o) != nil || o.Log == nil || !inRange(o.Time.Unix()) || len(*o.Log) > len(l) {
+	if json.Unmarshal(l, &o) != nil || o.Log == nil || !inRange(o.Time.Unix()) || len(*o.Log) > len(l) {
 		return line{}, false
 	}
 	stream, _ := streamOf([]byte(o.Stream))

@@ -113,7 +113,7 @@ func (t *Tail) discover(ctx context.Context, w *watcher) {
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(found)) {
-		if found[p] && !rotatedFrom(p, found) {
+		if found[p] && !rotatedFrom(p, func(log string) bool { return found[log] || t.has(log) }) {
 			t.start(ctx, p)
 		}
 	}
