@@ -121,7 +121,7 @@ func (o *Output) connect(ctx context.Context) (_ net.Conn, _ *msgp.Reader, err e
 	if err != nil {
 		return nil, nil, err
 	}
-	conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	conn, err := o.dial(ctx, network, address)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}

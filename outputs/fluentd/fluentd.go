@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Output struct {
 	c     Config
 	log   *slog.Logger
 	tag   *template.Template
+	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	spool *spool.Spool
 	q     *queue
 	rules map[*agent.Rule][]byte // guarded by q.mu
@@ -41,7 +43,7 @@ var (
 
 // New opens the output's spool below stateDir. Config must have passed Check.
 func New(c Config, ledger *agent.Ledger, stateDir string, log *slog.Logger) (*Output, error) {
-	o := &Output{c: c, log: log.With("output", c.Name), rules: map[*agent.Rule][]byte{}}
+	o := &Output{c: c, log: log.With("output", c.Name), dial: (&net.Dialer{}).DialContext, rules: map[*agent.Rule][]byte{}}
 	var err error
 	if o.tag, err = parseTag(c.Tag); err != nil {
 		return nil, err
