@@ -5,12 +5,12 @@
 package forward
 
 import (
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 
 	"github.com/fluent/fluent-logger-golang/fluent"
 	"github.com/tinylib/msgp/msgp"
@@ -19,10 +19,11 @@ import (
 // ChunkIDLen is the length of a chunk id: 16 random bytes in base64.
 const ChunkIDLen = 24
 
-// NewChunkID returns an id that no other chunk has.
+// NewChunkID returns an id that no other chunk has. It need not be a secret.
 func NewChunkID() (id [ChunkIDLen]byte) {
 	var raw [16]byte
-	rand.Read(raw[:]) // never fails
+	binary.NativeEndian.PutUint64(raw[:], rand.Uint64())
+	binary.NativeEndian.PutUint64(raw[8:], rand.Uint64())
 	base64.StdEncoding.Encode(id[:], raw[:])
 	return id
 }

@@ -141,7 +141,7 @@ func splitAddress(a string) (network, address string, err error) {
 	if err != nil || host == "" || port == "" {
 		return "", "", fmt.Errorf("%q is no host:port", a)
 	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
+	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
 		return "", "", fmt.Errorf("%q is no port", port)
 	}
 	return "tcp", a, nil
@@ -230,6 +230,7 @@ func tagOf(s *agent.Source) tagData {
 	d := tagData{Source: s.Collector, Name: s.Name, Project: s.Label("project"), Service: s.Label("service")}
 	if c := s.Container; c != nil {
 		d.ID, d.FullID, d.ImageName = c.ID[:min(12, len(c.ID))], c.ID, c.Image
+		d.Project, d.Service = c.Project, c.Service
 	} else {
 		d.Name = d.Name[strings.LastIndexByte(d.Name, '/')+1:]
 	}

@@ -166,7 +166,7 @@ func newBatch(src *agent.Source, from, to, padding int, flagged func(int) bool) 
 			b.Findings = append(b.Findings, agent.Finding{Rule: testRule, Record: int32(len(b.Records))})
 		}
 		b.Records = append(b.Records, agent.Record{
-			Time: int64(n) * 1e9, End: int64(n + 1), Body: agent.Span{Start: start, End: int32(len(b.Buf))}, Stream: agent.Stdout,
+			Time: (1_700_000_000 + int64(n)) * 1e9, End: int64(n + 1), Body: agent.Span{Start: start, End: int32(len(b.Buf))}, Stream: agent.Stdout,
 		})
 	}
 	b.Pos = agent.Position{Epoch: 1, Offset: int64(to), File: agent.FileID{Head: 1, Len: 2, Inode: 3}}

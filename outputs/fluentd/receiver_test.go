@@ -111,6 +111,7 @@ type rig struct {
 	sources [3]*agent.Source
 	next    [3]int
 	peak    atomic.Int64 // bytes in memory
+	abandon func()       // as a kill does
 	stop    func() error
 	padding int
 }
@@ -118,8 +119,13 @@ type rig struct {
 // inBubble runs f with an output that talks to the script.
 func inBubble(t *testing.T, c Config, script func(int, *peer) error, f func(*rig)) {
 	t.Helper()
+	inBubbleAt(t, newState(t), c, script, f)
+}
+
+func inBubbleAt(t *testing.T, st *state, c Config, script func(int, *peer) error, f func(*rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, state: newState(t), padding: 200}
+		r := &rig{t: t, state: st, padding: 200}
 		for i := range r.sources {
 			r.sources[i] = container(string(rune('a' + i)))
 		}
@@ -155,9 +161,12 @@ func (r *rig) start() {
 			time.Sleep(50 * time.Millisecond)
 		}
 	})
-	r.stop = func() error {
+	r.abandon = func() {
 		cancel()
 		wg.Wait()
+	}
+	r.stop = func() error {
+		r.abandon()
 		r.stop = nil
 		return o.Close()
 	}
