@@ -319,15 +319,19 @@ func discard(c net.Conn) {
 		if _, err := r.ReadArrayHeader(); err != nil {
 			return
 		}
-		if r.Skip() != nil || r.Skip() != nil {
-			return
+		for range 2 { // tag and entries
+			if err := r.Skip(); err != nil {
+				return
+			}
 		}
 		if _, err := r.ReadMapHeader(); err != nil {
 			return
 		}
-		r.Skip()
-		r.Skip()
-		r.Skip()
+		for range 3 { // size and its value, chunk
+			if err := r.Skip(); err != nil {
+				return
+			}
+		}
 		id, err := r.ReadStringAsBytes(nil)
 		if err != nil || len(id) != forward.ChunkIDLen {
 			return

@@ -381,7 +381,7 @@ func (w *world) finish() {
 // first arrives in order, nothing acknowledged is repeated, no position goes
 // past what is not safe, also after a kill.
 func TestModel(t *testing.T) {
-	seeds := uint64(60)
+	seeds := uint64(30)
 	if testing.Short() {
 		seeds = 20
 	}
