@@ -61,8 +61,8 @@ func (r *reader) read(ctx context.Context, m mode) (more bool, err error) {
 		return false, nil
 	}
 	if m == growing && size == r.stuck {
-		r.pending.Store(true)
 		if time.Since(r.since) < r.t.timing.pause {
+			r.pending.Store(true)
 			return false, nil
 		}
 		m = paused
@@ -101,8 +101,8 @@ func (r *reader) nothingYet(size int64, full bool) (again bool) {
 	}
 	if r.stuck != size {
 		r.stuck, r.since = size, time.Now()
+		r.pending.Store(true)
 	}
-	r.pending.Store(true)
 	r.behind(size - r.pos.Offset)
 	return false
 }
@@ -154,17 +154,13 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 		case len(newer) == 0:
 			return false, r.absent(ctx)
 		}
-		r.newer, r.rotated, r.unlinked, r.goneSince = newer, false, !found, time.Time{}
-	}
-	if !r.rotated { // what was written until the rename is there now: read again
-		r.rotated = true
-		return true, nil
+		r.newer, r.turned, r.unlinked, r.goneSince = newer, time.Now(), !found, time.Time{}
 	}
 	if ok, err := r.settled(); !ok {
 		r.pending.Store(true)
 		return false, err
 	}
-	if err := r.finish(ctx); err != nil {
+	if err := r.finish(ctx); err != nil { // something came until the rename
 		return false, err
 	}
 	r.file.Close()
@@ -184,8 +180,10 @@ func (r *reader) settled() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if age := time.Since(info.ModTime()); age >= 0 && age < r.t.timing.settle {
-		return false, nil
+	for _, last := range []time.Time{info.ModTime(), r.turned} {
+		if age := time.Since(last); age >= 0 && age < r.t.timing.settle {
+			return false, nil
+		}
 	}
 	empty := func(f opened) bool { size, err := f.size(); return err == nil && size == 0 }
 	for _, f := range r.newer {

@@ -58,7 +58,7 @@ type reader struct {
 	stuck     int64     // the file's size when nothing could be made of its end
 	since     time.Time // of stuck
 	waited    bool      // it slept since it last looked at the file's head
-	rotated   bool      // newer is known, and file was read again since
+	turned    time.Time // when newer was found; zero: it was there at the start
 	unlinked  bool      // file has no name any more
 	goneSince time.Time // there is no file to read; zero: there is
 }
@@ -232,7 +232,7 @@ func (r *reader) useFrom(all []opened, i int, pos agent.Position) {
 func (r *reader) use(all []opened, pos agent.Position) {
 	r.file, r.newer, r.pos = all[0], all[1:], pos
 	r.stuck, r.block = 0, blockSize
-	r.rotated, r.unlinked, r.goneSince = false, false, time.Time{}
+	r.turned, r.unlinked, r.goneSince = time.Time{}, false, time.Time{}
 }
 
 // skip makes the lines that are there count as read.

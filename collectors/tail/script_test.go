@@ -25,7 +25,7 @@ import (
 //
 //	files GLOB...           read these; docker: read containers' logs
 //	exclude GLOB, at_end, max_line N, labels_wait D
-//	pause D, settle D, missing D    what the collector waits for
+//	poll D, pause D, settle D, missing D    what the collector waits for
 //	start, stop, kill       kill loses what the output did not call safe
 //	start_without_inotify
 //	hold, safe              from now on nothing is safe; what has come is safe
@@ -35,7 +35,8 @@ import (
 //	append FILE TEXT        FILE is a path, or @c for the log of container c,
 //	out C TEXT, err C TEXT  or @c.1; out and err write as Docker does
 //	out_attrs C TEXT ATTRS
-//	rename, copy, symlink A B; truncate, unlink, mkdir, remove, fifo A
+//	rename, copy, symlink A B; truncate, unlink, mkdir, remove, fifo A; age A makes
+//	                        it look as if nobody wrote to it for an hour
 //	hold_open W FILE, write W TEXT    a writer that keeps the file open
 //	reuse FILE              unlink it, and make a new one with the same inode
 //	name C NAME, unknown C, unwanted C, wanted C     a container's labels
@@ -167,6 +168,8 @@ func (s *script) do(cmd string, args []string) error {
 		return errors.Join(err, os.WriteFile(s.path(arg(1)), b, 0o600))
 	case "symlink":
 		return os.Symlink(a, s.path(arg(1)))
+	case "age":
+		return os.Chtimes(a, time.Time{}, time.Now().Add(-time.Hour))
 	case "truncate":
 		return os.Truncate(a, 0)
 	case "unlink":
@@ -207,6 +210,8 @@ func (s *script) setUp(cmd string, args []string) (known bool, err error) {
 		o.MaxLine, err = strconv.Atoi(args[0])
 	case "labels_wait":
 		o.LabelWait, err = time.ParseDuration(args[0])
+	case "poll":
+		o.Poll, err = time.ParseDuration(args[0])
 	case "pause":
 		s.timing.pause, err = time.ParseDuration(args[0])
 	case "settle":

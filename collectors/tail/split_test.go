@@ -155,7 +155,7 @@ func FuzzSplit(f *testing.F) {
 	f.Add(uint64(3), []byte{10, 11, 14, 14, 0})
 	f.Fuzz(func(t *testing.T, seed uint64, ops []byte) {
 		m := newLogModel(seed)
-		for _, op := range ops[:min(len(ops), 200)] {
+		for _, op := range ops[:min(len(ops), 60)] {
 			m.step(op)
 		}
 		m.end()
@@ -183,7 +183,7 @@ func FuzzCut(f *testing.F) {
 	f.Add(uint64(2), uint16(17000), []byte{6, 7, 6, 7, 6, 0, 1})
 	f.Fuzz(func(t *testing.T, seed uint64, maxLine uint16, ops []byte) {
 		m := newLogModel(seed)
-		for _, op := range ops[:min(len(ops), 100)] {
+		for _, op := range ops[:min(len(ops), 60)] {
 			if op>>1%8 != 6 {
 				m.step(op)
 			}

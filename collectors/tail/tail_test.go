@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -145,95 +147,59 @@ func TestPositions(t *testing.T) {
 	}
 }
 
-func TestRotation(t *testing.T) {
-	for suffix, want := range map[string]kind{
-		".1": number, ".0": number, ".9999": number, "-20250109": date, "-2025010914": date, ".2025-01-09": date, "-20250109-1736430000": date,
-		"": neither, ".": neither, "1": neither, ".10000": neither, "-1": neither, ".-1": neither, ".1.gz": neither, "-2025010x": neither, ".old": neither, "_20250109": neither,
-	} {
-		if _, got := rotation(suffix); got != want {
-			t.Errorf("%q: %v, want %v", suffix, got, want)
-		}
-	}
-}
-
-func TestChainOrder(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{"a.log", "a.log.2", "a.log.10", "a.log.1", "a.log.1.gz", "a.log.x", "ba.log.1", "a.log-20250101", "a.log-20250109"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+// The file in which the slowest output stopped is gone at a restart. Another one
+// has counted more files by then, and misses nothing of what is left.
+func TestOutputAhead(t *testing.T) {
+	w := newWorld(t)
+	w.docker()
+	w.ahead = &recorder{records: map[string][]got{}}
+	path, id := w.path("@c"), w.sourceID("@c")
+	now := time.Unix(1_736_430_000, 0).UTC()
+	put := func(text string) {
+		t.Helper()
+		if err := appendTo(path, dockerLine(text+"\n", "stdout", "", now)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Mkdir(filepath.Join(dir, "a.log.3"), 0o700); err != nil {
+	last := func(o *recorder, body string) {
+		t.Helper()
+		w.until(body, func() bool {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			n := len(o.records[id])
+			return n > 0 && o.records[id][n-1].body == body
+		})
+	}
+	put("a")
+	w.start()
+	last(w.out, "a")
+	w.out.mu.Lock()
+	w.out.holding = true
+	w.out.mu.Unlock()
+	for _, body := range []string{"b", "c", "a longer line"} {
+		if err := os.Rename(path, path+".1"); err != nil {
+			t.Fatal(err)
+		}
+		put(body)
+		last(w.ahead, body)
+	}
+	w.kill()
+	if err := os.Remove(path + ".1"); err != nil {
 		t.Fatal(err)
 	}
-	c := chain{filepath.Join(dir, "a.log")}
-	all, err := c.files()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer closeAll(all)
-	var names []string
-	for _, f := range all {
-		names = append(names, filepath.Base(f.name))
-	}
-	if got := strings.Join(names, " "); got != "a.log a.log.1 a.log.2 a.log.10 a.log-20250109 a.log-20250101" {
-		t.Error(got)
-	}
-}
-
-// While a log is rotated all the time, a walk misses none of its files.
-func TestChainWhileRotating(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "a.log")
-	name := func(i int) string {
-		if i == 0 {
-			return path
-		}
-		return fmt.Sprintf("%s.%d", path, i)
-	}
-	const files = 6
-	for i := range files {
-		if err := os.WriteFile(name(i), fmt.Appendf(nil, "%03d", 900-i), 0o600); err != nil {
+	w.start()
+	put("d")
+	last(w.out, "d")
+	last(w.ahead, "d")
+	for _, body := range []string{"e", "f", "g", "h"} {
+		if err := os.Rename(path, path+".1"); err != nil {
 			t.Fatal(err)
 		}
+		put(body)
+		last(w.out, body)
+		last(w.ahead, body)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for n := 901; ctx.Err() == nil; n++ {
-			for i := files - 1; i > 0; i-- {
-				os.Rename(name(i-1), name(i))
-			}
-			os.WriteFile(path, fmt.Appendf(nil, "%03d", n), 0o600)
-			time.Sleep(300 * time.Microsecond)
-		}
-	})
-	gaps := 0
-	for range 300 {
-		all, err := chain{path}.files()
-		if err != nil {
-			t.Fatal(err)
-		}
-		last := 0
-		for _, f := range all {
-			var buf [3]byte
-			if n, _ := f.ReadAt(buf[:], 0); n < 3 {
-				continue // made and not written yet
-			}
-			var n int
-			fmt.Sscan(string(buf[:]), &n)
-			if last != 0 && n != last-1 {
-				gaps++
-			}
-			last = n
-		}
-		closeAll(all)
-	}
-	cancel()
-	wg.Wait()
-	if gaps > 3 { // one walk in five tries may still be unlucky
-		t.Errorf("%d gaps", gaps)
-	}
+	w.stop()
 }
 
 func openFiles(t *testing.T, under string) (n int) {
@@ -394,6 +360,43 @@ func TestRunFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.until("another line", func() bool { return w.out.count(id) == 2 })
+	w.stop()
+}
+
+// Rotation makes names all the time: none of them is worth a look for new logs.
+func TestWanted(t *testing.T) {
+	tail := New(Options{Name: "test", Log: slog.New(slog.DiscardHandler), Globs: []string{"/logs/*/app-*.log", "/var/log/one.log"}})
+	w := newWatcher(tail)
+	tail.readers["/logs/a/app-1.log"] = &reader{}
+	for path, want := range map[string]bool{
+		"/logs/a/app-2.log": true, "/logs/b": true, "/var/log/one.log": true,
+		"/logs/a/app-1.log": false, "/logs/a/app-1.log.1": false, "/logs/a/other": false, "/var/log/one.log.1": false, "/var/log/two.log": false,
+	} {
+		if got := w.wanted(path); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
+
+// inotify that cannot be had at the start is used as soon as it can.
+func TestInotifyLater(t *testing.T) {
+	w := newWorld(t)
+	w.options.Globs = []string{filepath.Join(w.dir, "*.log")}
+	w.start()
+	w.end()
+	var fail atomic.Bool
+	fail.Store(true)
+	w.tail.newFS = func() (*fsnotify.Watcher, error) {
+		if fail.Load() {
+			return nil, syscall.EMFILE
+		}
+		return fsnotify.NewWatcher()
+	}
+	w.run(w.tail)
+	w.until("polling", w.tail.polling.Load)
+	fail.Store(false)
+	w.until("inotify", func() bool { return !w.tail.polling.Load() })
+	w.until("the end is said", func() bool { return strings.Contains(w.log.String(), "change notification works") })
 	w.stop()
 }
 

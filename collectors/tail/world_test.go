@@ -161,6 +161,7 @@ type world struct {
 	log     *buffer
 
 	out    *recorder
+	ahead  *recorder // another output, for which everything is safe at once; or nil
 	ledger *agent.Ledger
 	tail   *Tail
 	pipe   *agent.Pipeline
@@ -210,6 +211,9 @@ func (w *world) start() {
 	}
 	w.ledger = ledger
 	w.out.c = ledger.Consumer("recorder")
+	if w.ahead != nil {
+		w.ahead.c = ledger.Consumer("ahead")
+	}
 	if w.options.Globs == nil {
 		w.options.Globs = []string{filepath.Join(w.dir, "*.log")}
 	}
@@ -219,7 +223,11 @@ func (w *world) start() {
 }
 
 func (w *world) run(tail *Tail) {
-	w.tail, w.pipe = tail, agent.NewPipeline(w.ledger, noRules{}, []agent.RecordOutput{w.out})
+	outputs := []agent.RecordOutput{w.out}
+	if w.ahead != nil {
+		outputs = append(outputs, w.ahead)
+	}
+	w.tail, w.pipe = tail, agent.NewPipeline(w.ledger, noRules{}, outputs)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tail.Run(ctx, w.pipe) }()
@@ -265,7 +273,7 @@ func (w *world) until(what string, ok func() bool) {
 }
 
 // quiet lets the collector look at everything a few times.
-func (w *world) quiet() { time.Sleep(6 * w.options.Poll) }
+func (w *world) quiet() { time.Sleep(60 * time.Millisecond) }
 
 // sourceID is the ID of the source that a script calls name: a path, or @ and a
 // container.
