@@ -1,0 +1,91 @@
+package collectors
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+// lineSink takes one line and its source.
+type lineSink struct {
+	src  *agent.Source
+	line chan string
+}
+
+func (s *lineSink) Open(src *agent.Source) agent.Feed {
+	s.src = src
+	return s
+}
+func (s *lineSink) Resume() (agent.Position, bool) { return agent.Position{}, false }
+func (s *lineSink) Batch(context.Context) (*agent.Batch, error) {
+	return &agent.Batch{Source: s.src}, nil
+}
+func (s *lineSink) Release(*agent.Batch) {}
+func (s *lineSink) Behind(int64)         {}
+func (s *lineSink) Close(bool)           {}
+
+func (s *lineSink) Emit(_ context.Context, b *agent.Batch) error {
+	s.line <- string(b.Body(0))
+	return nil
+}
+
+// What the configuration says reaches the collector: paths relative to its
+// folder, labels, and what is to be left out.
+func TestBuild(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"logs/app.log", "logs/left-out.log"} {
+		os.MkdirAll(filepath.Join(dir, "logs"), 0o700)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var c Config
+	d, err := conf.Decode("agent.yaml", []byte(`
+docker: {root: /nowhere, host: unix:///nowhere.sock}
+files:
+  - name: laravel
+    paths: logs/*.log
+    exclude: logs/left*
+    labels: {service: app}
+`), &c, conf.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(d); err != nil {
+		t.Fatal(err)
+	}
+	all, err := Build(c, dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, c := range all {
+		if names[c.Name()] {
+			t.Errorf("two collectors are called %s", c.Name())
+		}
+		names[c.Name()] = true
+	}
+	if len(all) != 3 || !names["laravel"] {
+		t.Fatalf("built %v", names)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	s := &lineSink{line: make(chan string, 2)}
+	done := make(chan error)
+	go func() { done <- all[2].Run(ctx, s) }()
+	if got := <-s.line; got != "logs/app.log" {
+		t.Errorf("read %q", got)
+	}
+	stop()
+	<-done
+	if len(s.line) > 0 {
+		t.Errorf("read %q as well", <-s.line)
+	}
+	if s.src.Label("service") != "app" || s.src.Label("source") != "laravel" || s.src.Label("path") != filepath.Join(dir, "logs/app.log") {
+		t.Errorf("labels %v", s.src.Labels)
+	}
+}
