@@ -8,7 +8,7 @@ import (
 // that the log is rotated through. A Source never changes; when its labels do,
 // there is a new one with the same ID.
 type Source struct {
-	ID        string     // stable across restarts: docker/<container id>, file/<path>
+	ID        string     // stable across restarts: docker/<container id>, file/<collector>:<path>
 	Collector string     // the collector's name, as configured
 	Name      string     // for people: the container's name, or the path
 	Labels    []Label    // ascending by name; what selectors and metrics see

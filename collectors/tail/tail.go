@@ -208,7 +208,7 @@ func (t *Tail) describe(path, id string, old *agent.Source) (*agent.Source, stan
 		}
 		labels := append([]agent.Label{{Name: "path", Value: path}, {Name: "source", Value: t.o.Name}}, t.o.Labels...)
 		sort.Slice(labels, func(i, j int) bool { return labels[i].Name < labels[j].Name })
-		return &agent.Source{ID: "file/" + path, Collector: t.o.Name, Name: path, Labels: labels}, known
+		return &agent.Source{ID: "file/" + t.o.Name + ":" + path, Collector: t.o.Name, Name: path, Labels: labels}, known
 	}
 	c, ok := t.o.Labeler.Container(id)
 	switch {

@@ -281,7 +281,7 @@ func (w *world) sourceID(name string) string {
 	if c, ok := strings.CutPrefix(name, "@"); ok {
 		return "docker/" + idOf(c)
 	}
-	return "file/" + w.path(name)
+	return "file/test:" + w.path(name)
 }
 
 // path is the file that a script calls name: @c.1 is the log of container c
