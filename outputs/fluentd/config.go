@@ -194,19 +194,24 @@ type tagData struct {
 func parseTag(text string) (*template.Template, error) {
 	t, err := template.New("tag").Parse(text)
 	if err != nil {
-		return nil, err
+		return nil, plainer(err)
 	}
 	id := strings.Repeat("0123456789abcdef", 4)
 	sample := tagData{
 		Source: "docker", Name: "app-web-1", ID: id[:12], FullID: id, ImageName: "web:1", Project: "app", Service: "web",
 	}
 	if s, err := renderTag(t, sample); err != nil {
-		return nil, err
+		return nil, plainer(err)
 	} else if s == "" {
 		return nil, errors.New("the tag is empty")
 	}
 	return t, nil
 }
+
+var goTalk = regexp.MustCompile(`^template: tag:\d+(:\d+)?: (executing "tag" at )?| in type \S+$`)
+
+// plainer takes out of a template's error what only this program's authors know.
+func plainer(err error) error { return errors.New(goTalk.ReplaceAllString(err.Error(), "")) }
 
 func renderTag(t *template.Template, d tagData) (string, error) {
 	var b strings.Builder
