@@ -45,8 +45,8 @@ func (o *Output) send(ctx context.Context) {
 		if o.acked.Load() != acked {
 			retry = firstRetry
 		}
-		o.disconnects.Add(1)
 		if lost > 0 || !errors.Is(err, errHungUp) { // an idle connection may be closed
+			o.disconnects.Add(1)
 			trouble.Fail(err, "records are not acknowledged; they wait in the spool", "address", o.c.Address)
 		}
 		select {

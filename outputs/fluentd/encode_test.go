@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -221,6 +223,9 @@ func TestForeignFrames(t *testing.T) {
 		}
 	}
 	o.Close()
+	if err := os.Remove(filepath.Join(st.dir, "positions.jsonl")); err != nil { // the spool knows as well
+		t.Fatal(err)
+	}
 	o, _ = st.open(config(nil))
 	defer o.Close()
 	if p := o.Consumer().Position("docker/a"); p.Offset != 5 {

@@ -213,6 +213,9 @@ func TestSlowAcks(t *testing.T) {
 		r.settle()
 		r.arrived(true)
 		r.said()
+		if d := time.Duration(r.o.patience.Load()); d > 15*time.Second {
+			t.Errorf("an acknowledgement may now take %v", d) // counted from when its turn came
+		}
 	})
 }
 
