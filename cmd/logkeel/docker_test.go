@@ -106,9 +106,9 @@ outputs:
 	a.start()
 	print := func(name, service string) {
 		engine.Run("--name", name, "--volume", dir+":/lines:ro",
-			"--log-opt", "max-size=1m", "--log-opt", "max-file=5",
+			"--log-opt", "max-size=1m", "--log-opt", "max-file=10",
 			"--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.service="+service,
-			image, "sh", "-c", fmt.Sprintf("for f in /lines/%s.*; do cat $f; sleep 0.03; done", service))
+			image, "sh", "-c", fmt.Sprintf("for f in /lines/%s.*; do cat $f; sleep 0.05; done", service))
 	}
 	for service := range services {
 		print("shop-"+service+"-1", service)

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -23,11 +23,13 @@ type relay struct {
 	wg   sync.WaitGroup
 	done chan struct{}
 
+	gate   sync.Mutex // held: no acknowledgement is passed on
+	life   int        // of the agent, counted; guarded by gate
 	mu     sync.Mutex
-	chunks map[string][]string  // lines by chunk id
-	acked  map[string]time.Time // by line: when the acknowledgement was passed on
-	known  map[string]bool      // lines that the agent knew to be safe when it was killed
-	wrong  []string             // lines that came again although it knew
+	chunks map[string][]string // lines by chunk id
+	acked  []string            // lines whose acknowledgement was passed to the agent that runs now
+	known  map[string]bool     // lines that an agent knew to be safe when it was killed
+	wrong  []string            // lines that came again although it knew
 }
 
 func newRelay(t *testing.T, to string) *relay {
@@ -35,7 +37,7 @@ func newRelay(t *testing.T, to string) *relay {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &relay{t: t, ln: ln, to: to, done: make(chan struct{}), chunks: map[string][]string{}, acked: map[string]time.Time{}, known: map[string]bool{}}
+	r := &relay{t: t, ln: ln, to: to, done: make(chan struct{}), chunks: map[string][]string{}, known: map[string]bool{}}
 	r.wg.Go(func() {
 		for {
 			c, err := ln.Accept()
@@ -61,10 +63,21 @@ func (r *relay) pass(from net.Conn) {
 	}
 	defer to.Close()
 	go func() { <-r.done; from.Close() }()
-	r.wg.Go(func() { r.acks(to, from) })
-	in := msgp.NewReader(io.TeeReader(from, to))
+	r.gate.Lock()
+	life := r.life
+	r.gate.Unlock()
+	r.wg.Go(func() { r.acks(to, from, life) })
+	// A message is noted before it goes on: it may be acknowledged at once.
+	in := msgp.NewReader(from)
 	for {
-		if err := r.message(in); err != nil {
+		var raw msgp.Raw
+		if err := raw.DecodeMsg(in); err != nil {
+			return
+		}
+		if err := r.message(msgp.NewReader(bytes.NewReader(raw))); err != nil {
+			return
+		}
+		if _, err := to.Write(raw); err != nil {
 			return
 		}
 	}
@@ -113,38 +126,58 @@ func (r *relay) message(in *msgp.Reader) error {
 	return nil
 }
 
-func (r *relay) acks(from, to net.Conn) {
+func (r *relay) acks(from, to net.Conn, life int) {
 	in := msgp.NewReader(from)
 	for {
 		ack := map[string]any{}
 		if err := in.ReadMapStrIntf(ack); err != nil {
 			return
 		}
-		id := ack["ack"].(string)
-		out := msgp.AppendString(msgp.AppendString(msgp.AppendMapHeader(nil, 1), "ack"), id)
-		if _, err := to.Write(out); err != nil {
+		if err := r.passAck(to, ack["ack"].(string), life); err != nil {
 			return
 		}
-		r.mu.Lock()
-		now := time.Now()
-		for _, l := range r.chunks[id] {
-			r.acked[l] = now
-		}
-		delete(r.chunks, id)
-		r.mu.Unlock()
 	}
 }
 
-// settle notes what the agent, which is dead, had been told at least this long
-// before it died.
-func (r *relay) settle(died time.Time, before time.Duration) {
+func (r *relay) passAck(to net.Conn, id string, life int) error {
+	r.gate.Lock()
+	defer r.gate.Unlock()
+	if life != r.life {
+		return net.ErrClosed
+	}
+	out := msgp.AppendString(msgp.AppendString(msgp.AppendMapHeader(nil, 1), "ack"), id)
+	if _, err := to.Write(out); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for l, at := range r.acked {
-		if died.Sub(at) > before {
-			r.known[l] = true
-		}
+	r.acked = append(r.acked, r.chunks[id]...)
+	delete(r.chunks, id)
+	return nil
+}
+
+func (r *relay) countAcked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.acked)
+}
+
+// kill kills the agent when it knows of every acknowledgement that was passed on.
+func (r *relay) kill(a *agentProcess) {
+	r.gate.Lock()
+	defer r.gate.Unlock()
+	eventually(r.t, "the agent knows what was acknowledged", waitShort, func() bool {
+		return int(a.metric("logkeel_output_records_total")) == r.countAcked()
+	})
+	time.Sleep(100 * time.Millisecond) // for a write to the disk that is under way
+	a.kill()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range r.acked {
+		r.known[l] = true
 	}
+	r.acked = nil
+	r.life++
 }
 
 // The agent is killed 20 times under load.
@@ -156,14 +189,13 @@ func TestKilledTwentyTimes(t *testing.T) {
 	logs := []*containerLog{newContainerLog(t, root, "app", 1), newContainerLog(t, root, "web", 2), newContainerLog(t, root, "db", 3)}
 	a := newAgent(t, fmt.Sprintf(outageConfig, root, relay.ln.Addr()))
 	a.start()
-	stop := writeTo(logs, 2000)
+	stop := sync.OnceValue(writeTo(logs, 2000))
+	defer stop()
 	for i := range 20 {
 		n := receiver.Count()
 		eventually(t, fmt.Sprintf("lines arrive after kill %d", i), 20*time.Second, func() bool { return receiver.Count() > n+500 })
 		time.Sleep(rand.N(300 * time.Millisecond))
-		died := time.Now()
-		a.kill()
-		relay.settle(died, 250*time.Millisecond)
+		relay.kill(a)
 		a.start()
 	}
 	written := stop()

@@ -59,7 +59,8 @@ func TestOutageOfAMinute(t *testing.T) {
 	}
 	a := newAgent(t, fmt.Sprintf(outageConfig, root, receiver.Addr))
 	a.start()
-	stop := writeTo(logs, 1000)
+	stop := sync.OnceValue(writeTo(logs, 1000))
+	defer stop()
 	eventually(t, "the first lines arrive", 20*time.Second, func() bool { return receiver.Count() > 3000 })
 	receiver.Stop()
 	gone := receiver.Count()
@@ -98,7 +99,8 @@ func TestOneOfTwoOutputsIsDead(t *testing.T) {
     - {name: dead, address: "%s"}
 `, testenv.Addr(t)))
 	a.start()
-	stop := writeTo(logs, 5000)
+	stop := sync.OnceValue(writeTo(logs, 5000))
+	defer stop()
 	eventually(t, "the first lines arrive", 20*time.Second, func() bool { return receiver.Count() > 10_000 })
 	for range 2 {
 		a.stop()
