@@ -142,7 +142,14 @@ func clearDir(dir string) error {
 			}
 		}
 	}
-	return os.RemoveAll(dir)
+	// What a server has left running may write for a moment still.
+	for range 100 {
+		if err = os.RemoveAll(dir); err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
 }
 
 // lockFile opens and locks the file, or fails if another one has it locked.
