@@ -14,6 +14,8 @@ type Collector interface {
 type Sink interface {
 	// Open announces a source. The same ID may be open only once at a time.
 	Open(src *Source) Feed
+	// Snapshot replaces all samples of that name. The sink keeps the slice.
+	Snapshot(name string, samples []Sample)
 }
 
 // A Feed takes the batches of one source, in order. It is used by one goroutine.

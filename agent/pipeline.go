@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"runtime"
+	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -15,6 +18,9 @@ type Pipeline struct {
 	outputs []RecordOutput
 	pool    *pool
 	stats   *stats
+
+	mu        sync.Mutex
+	snapshots map[string][]Sample // by name, as they were taken last
 }
 
 var (
@@ -35,6 +41,8 @@ func NewPipeline(l *Ledger, m Matcher, outputs []RecordOutput) *Pipeline {
 		outputs: outputs,
 		pool:    newPool(runtime.GOMAXPROCS(0) + 1),
 		stats:   newStats(m.Rules()),
+
+		snapshots: map[string][]Sample{},
 	}
 }
 
@@ -46,8 +54,29 @@ func (p *Pipeline) Open(src *Source) Feed {
 	return f
 }
 
-// Meter reports lines, bytes and findings by source.
-func (p *Pipeline) Meter(yield func(Sample)) { p.stats.meter(yield) }
+// Snapshot replaces all samples of that name.
+func (p *Pipeline) Snapshot(name string, samples []Sample) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if samples == nil {
+		delete(p.snapshots, name)
+		return
+	}
+	p.snapshots[name] = samples
+}
+
+// Meter reports lines, bytes and findings by source, and what was sampled.
+func (p *Pipeline) Meter(yield func(Sample)) {
+	p.stats.meter(yield)
+	p.mu.Lock()
+	all := slices.Collect(maps.Values(p.snapshots))
+	p.mu.Unlock()
+	for _, samples := range all {
+		for _, s := range samples {
+			yield(s)
+		}
+	}
+}
 
 // A feed is one open source.
 type feed struct {

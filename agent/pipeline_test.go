@@ -88,7 +88,7 @@ func emit(t *testing.T, f Feed, from, to int64, text string) {
 	}
 }
 
-func count(p *Pipeline, name string, labels ...string) (sum float64) {
+func count(p Meter, name string, labels ...string) (sum float64) {
 	p.Meter(func(s Sample) {
 		if s.Name != name {
 			return

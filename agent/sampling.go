@@ -1,0 +1,110 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Sampling says how a Sampler is asked.
+type Sampling struct {
+	Kind     string // mysql, redis, http, ...
+	Target   string // its name; unique within the kind
+	Interval time.Duration
+	Timeout  time.Duration // of one snapshot; at most Interval
+	Log      *slog.Logger
+}
+
+// A sampled is the collector that asks a Sampler again and again.
+type sampled struct {
+	Sampling
+	s Sampler
+
+	mu     sync.Mutex
+	up     bool
+	took   time.Duration
+	errors uint64
+	asked  bool
+}
+
+var (
+	_ Collector = (*sampled)(nil)
+	_ Meter     = (*sampled)(nil)
+)
+
+// Sampled returns a collector that takes a snapshot every interval. A snapshot
+// that fails is said once; the one before it is forgotten.
+func Sampled(s Sampler, o Sampling) Collector {
+	o.Timeout = min(o.Timeout, o.Interval)
+	return &sampled{Sampling: o, s: s}
+}
+
+// Name is kind and target.
+func (c *sampled) Name() string { return c.Kind + "/" + c.Target }
+
+func (c *sampled) Run(ctx context.Context, sink Sink) error {
+	trouble := NewTrouble(c.Log.With("sampler", c.Name()))
+	defer sink.Snapshot(c.Name(), nil)
+	defer c.s.Close()
+	tick := time.NewTicker(c.Interval)
+	defer tick.Stop()
+	for {
+		samples, err := c.sample(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		sink.Snapshot(c.Name(), samples)
+		if err != nil {
+			trouble.Fail(err, "cannot be sampled")
+		} else {
+			trouble.Clear("is sampled again")
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// sample takes one snapshot. Each of its samples gets the label target.
+func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
+	asking, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("no answer within %s", c.Timeout))
+	defer cancel()
+	target := Label{Name: "target", Value: c.Target}
+	var samples []Sample
+	start := time.Now()
+	err := c.s.Sample(asking, func(s Sample) {
+		s.Labels = append([]Label{target}, s.Labels...)
+		samples = append(samples, s)
+	})
+	if err != nil && asking.Err() != nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", context.Cause(asking), err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked, c.up, c.took = true, err == nil, time.Since(start)
+	if err != nil {
+		c.errors++
+	}
+	return samples, err
+}
+
+// Meter reports how the last snapshot went.
+func (c *sampled) Meter(yield func(Sample)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.asked {
+		return
+	}
+	labels := []Label{{"kind", c.Kind}, {"target", c.Target}}
+	up := 0.0
+	if c.up {
+		up = 1
+	}
+	yield(Sample{Name: "logkeel_sampler_up", Help: "Whether the last snapshot was taken in full.", Labels: labels, Value: up})
+	yield(Sample{Name: "logkeel_sampler_duration_seconds", Help: "How long the last snapshot took.", Labels: labels, Value: c.took.Seconds()})
+	yield(Sample{Name: "logkeel_sampler_errors_total", Help: "Snapshots that failed, or were not taken in full.", Type: Counter, Labels: labels, Value: float64(c.errors)})
+}
