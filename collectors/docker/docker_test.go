@@ -31,6 +31,9 @@ type fake struct {
 	events     chan event
 	breaks     chan error // ends the stream of events
 	down       error      // what every call says
+
+	usage   func(ctx context.Context, id string) (usage, error) // what Usage does
+	closed  int
 }
 
 func newFake(cs ...*agent.Container) *fake {
@@ -58,7 +61,7 @@ func (f *fake) List(context.Context) ([]listed, error) {
 	defer f.mu.Unlock()
 	var all []listed
 	for id, d := range f.containers {
-		all = append(all, listed{id: id, name: d.container.Name, network: d.network})
+		all = append(all, listed{id: id, name: d.container.Name, network: d.network, running: d.state.running})
 	}
 	return all, f.down
 }
@@ -75,7 +78,7 @@ func (f *fake) Inspect(_ context.Context, id string) (described, error) {
 		return described{}, errGone
 	}
 	c := *d.container // the client makes a new one each time
-	return described{&c, d.network}, f.down
+	return described{container: &c, network: d.network, state: d.state}, f.down
 }
 
 func (f *fake) Events(ctx context.Context, out chan<- event) error {
@@ -101,7 +104,12 @@ func (f *fake) Events(ctx context.Context, out chan<- event) error {
 	}
 }
 
-func (f *fake) Close() error { return nil }
+func (f *fake) Usage(ctx context.Context, id string) (usage, error) { return f.usage(ctx, id) }
+
+func (f *fake) Close() error {
+	f.closed++
+	return nil
+}
 
 // run starts the collector in a bubble; stop ends it and returns its error.
 func run(t *testing.T, c *Collector) (stop func() error) {
@@ -404,7 +412,7 @@ func TestOwnContainer(t *testing.T) {
 
 		// Now /etc/hostname may be app's, lent to the agent together with its network.
 		f.mu.Lock()
-		f.containers[id("a")] = described{own, id("b")}
+		f.containers[id("a")] = described{container: own, network: id("b")}
 		f.mu.Unlock()
 		c.self = id("b")
 		stop = run(t, c)
