@@ -14,29 +14,28 @@ import (
 	"time"
 )
 
-// makeCertificates writes an authority, and a server's and a client's
-// certificate that it signed.
-func (f *Forward) makeCertificates() error {
+// makeCertificates writes an authority into dir (ca.pem), and a server's and a
+// client's certificate that it signed (server.pem, server.key, client.pem,
+// client.key).
+func makeCertificates(dir string) error {
 	authority := certificate("testenv authority")
 	authority.IsCA, authority.BasicConstraintsValid = true, true
 	authority.KeyUsage = x509.KeyUsageCertSign
-	caKey, err := writeCertificate(filepath.Join(f.dir, "ca"), authority, authority, nil)
+	caKey, err := writeCertificate(filepath.Join(dir, "ca"), authority, authority, nil)
 	if err != nil {
 		return err
 	}
 	server := certificate("localhost")
 	server.DNSNames, server.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	if _, err := writeCertificate(filepath.Join(f.dir, "server"), server, authority, caKey); err != nil {
+	if _, err := writeCertificate(filepath.Join(dir, "server"), server, authority, caKey); err != nil {
 		return err
 	}
 	client := certificate("client")
 	client.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
-	if _, err := writeCertificate(filepath.Join(f.dir, "client"), client, authority, caKey); err != nil {
+	if _, err := writeCertificate(filepath.Join(dir, "client"), client, authority, caKey); err != nil {
 		return err
 	}
-	f.CAFile = filepath.Join(f.dir, "ca.pem")
-	f.CertFile, f.KeyFile = filepath.Join(f.dir, "client.pem"), filepath.Join(f.dir, "client.key")
 	return nil
 }
 

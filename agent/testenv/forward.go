@@ -65,9 +65,11 @@ func ForwardReceiver(t testing.TB, o ForwardOptions) *Forward {
 
 	f := &Forward{Addr: Addr(t), t: t, dir: stateDir(t, "forward"), modules: modules}
 	if o.TLS {
-		if err := f.makeCertificates(); err != nil {
+		if err := makeCertificates(f.dir); err != nil {
 			t.Fatalf("testenv: certificates: %v", err)
 		}
+		f.CAFile = filepath.Join(f.dir, "ca.pem")
+		f.CertFile, f.KeyFile = filepath.Join(f.dir, "client.pem"), filepath.Join(f.dir, "client.key")
 	}
 	if err := f.writeFiles(o); err != nil {
 		t.Fatalf("testenv: %v", err)

@@ -40,9 +40,15 @@ packages() {
 	have_compose || echo docker-compose
 	static_busybox || echo busybox-static
 	have prometheus && have promtool || echo prometheus
+	have_mariadb || echo mariadb-server
+	have redis-server && have redis-cli || echo redis-server
 	have node || echo nodejs
 	have npm || have_modules || echo npm
 	[ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+}
+
+have_mariadb() {
+	{ have mariadbd || [ -x /usr/sbin/mariadbd ]; } && have mariadb && have mariadb-install-db
 }
 
 have_modules() {
@@ -83,6 +89,8 @@ done
 static_busybox || missing "a static busybox (busybox-static)" "the tests with containers"
 have_compose || missing "docker compose (docker-compose)" "the test of the Compose file"
 { have prometheus && have promtool; } || missing "prometheus" "the tests with Prometheus"
+have_mariadb || missing "MariaDB (mariadb-server)" "the tests of the mysql sampler"
+{ have redis-server && have redis-cli; } || missing "Redis (redis-server)" "the tests of the redis sampler"
 have node || missing "node (nodejs)" "the tests with a Forward receiver"
 have_modules || missing "@fluent-org/logger (npm) in $modules" "the tests with a Forward receiver"
 

@@ -1,0 +1,162 @@
+package testenv
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A MariaDBServer is a MariaDB of the test's own, with a user root that has no
+// password.
+type MariaDBServer struct {
+	Addr   string // host:port, the same after each Start
+	Socket string // the path of its unix socket
+	CAFile string // PEM: what the server's certificate, for 127.0.0.1 and localhost, is signed by
+
+	t      testing.TB
+	dir    string
+	args   []string
+	server *process // nil while it is stopped
+}
+
+// MariaDB starts a server that offers TLS; args are settings more, as
+// --performance-schema=ON.
+func MariaDB(t testing.TB, args ...string) *MariaDBServer {
+	t.Helper()
+	for _, tool := range []string{"mariadbd", "mariadb", "mariadb-install-db"} {
+		_, err := lookServer(tool)
+		Need(t, tool+" (mariadb-server)", err == nil)
+	}
+	// Its socket's folder has to be its own, for the server drops root.
+	s := &MariaDBServer{Addr: Addr(t), t: t, dir: stateDir(t, "mariadb")}
+	s.Socket = filepath.Join(s.dir, "mariadb.sock")
+	s.CAFile = filepath.Join(s.dir, "ca.pem")
+	if err := makeCertificates(s.dir); err != nil {
+		t.Fatalf("testenv: certificates: %v", err)
+	}
+	if err := s.own(); err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
+	install := exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"),
+		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", s.user())
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("testenv: mariadb-install-db: %v\n%s", err, out)
+	}
+	host, port, _ := strings.Cut(s.Addr, ":")
+	s.args = append([]string{
+		"--no-defaults", s.user(), "--datadir=" + filepath.Join(s.dir, "data"), "--socket=" + s.Socket,
+		"--pid-file=" + filepath.Join(s.dir, "mariadb.pid"), "--bind-address=" + host, "--port=" + port,
+		"--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
+		"--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=8M",
+		"--ssl-ca=" + s.CAFile, "--ssl-cert=" + filepath.Join(s.dir, "server.pem"), "--ssl-key=" + filepath.Join(s.dir, "server.key"),
+	}, args...)
+	t.Cleanup(s.Stop)
+	s.Start()
+	return s
+}
+
+// lookServer finds a program that may lie in sbin only.
+func lookServer(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
+	}
+	return path, err
+}
+
+// user is the option that names whom the server runs as: it refuses root.
+func (s *MariaDBServer) user() string {
+	if os.Geteuid() == 0 {
+		return "--user=mysql"
+	}
+	return "--user=" + strconv.Itoa(os.Geteuid())
+}
+
+// own gives the folder and what is in it to the server's user.
+func (s *MariaDBServer) own() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup("mysql")
+	if err != nil {
+		return err
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return err
+	}
+	files, err := filepath.Glob(filepath.Join(s.dir, "*"))
+	for _, name := range append(files, s.dir) {
+		if err := os.Chown(name, uid, -1); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Start starts the server again, with all that it had.
+func (s *MariaDBServer) Start() {
+	s.t.Helper()
+	if s.server != nil {
+		s.t.Fatal("testenv: mariadb is running")
+	}
+	path, err := lookServer("mariadbd")
+	if err != nil {
+		s.t.Fatalf("testenv: %v", err)
+	}
+	p, err := start(filepath.Join(s.dir, "mariadb.log"), exec.Command(path, s.args...))
+	if err != nil {
+		s.t.Fatalf("testenv: %v", err)
+	}
+	err = p.ready(60*time.Second, func() error {
+		_, err := s.sql("SELECT 1")
+		return err
+	})
+	if err != nil {
+		p.kill()
+		s.t.Fatalf("testenv: %v", err)
+	}
+	s.server = p
+}
+
+// Stop ends the server.
+func (s *MariaDBServer) Stop() {
+	s.t.Helper()
+	if s.server == nil {
+		return
+	}
+	if err := s.server.stop(); err != nil {
+		s.t.Errorf("testenv: %v", err)
+	}
+	s.server = nil
+}
+
+// SQL runs statements as root with the client mariadb. It returns what that
+// prints: a line a row, with tabs between the columns.
+func (s *MariaDBServer) SQL(statements string) string {
+	s.t.Helper()
+	out, err := s.sql(statements)
+	if err != nil {
+		s.t.Fatalf("testenv: %v", err)
+	}
+	return out
+}
+
+func (s *MariaDBServer) sql(statements string) (string, error) {
+	cmd := exec.Command("mariadb", "--no-defaults", "--socket="+s.Socket, "--user=root", "--batch", "--skip-column-names")
+	cmd.Stdin = strings.NewReader(statements)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("mariadb: %w\n%s", err, stderr.Bytes())
+	}
+	return strings.TrimSpace(string(out)), nil
+}

@@ -1,0 +1,70 @@
+// Package tlsconf is the section tls of whatever connects to a server.
+package tlsconf
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+// Config secures a connection. The server's certificate is verified. A nil
+// Config is a connection without TLS.
+type Config struct {
+	CAFile             string `yaml:"ca_file"` // in place of the system's authorities
+	CertFile           string `yaml:"cert_file"`
+	KeyFile            string `yaml:"key_file"`
+	ServerName         string `yaml:"server_name"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+}
+
+// Check says what is wrong with the section at path. host is the server's, or
+// "" where it is reached by a unix socket.
+func (c *Config) Check(d *conf.Doc, path, host string) error {
+	if c == nil {
+		return nil
+	}
+	var errs []error
+	if _, err := c.Client(host); err != nil {
+		errs = append(errs, d.Errorf(path, "name PEM files that this user can read", "%w", err))
+	}
+	if host == "" && c.ServerName == "" && !c.InsecureSkipVerify {
+		errs = append(errs, d.Errorf(path, "set server_name to the name in the server's certificate", "a unix socket has no host name to verify"))
+	}
+	return conf.Join(errs...)
+}
+
+// Client is the configuration for a connection to host; nil for a nil Config.
+func (c *Config) Client(host string) (*tls.Config, error) {
+	if c == nil {
+		return nil, nil
+	}
+	t := &tls.Config{ServerName: host, InsecureSkipVerify: c.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	if c.ServerName != "" {
+		t.ServerName = c.ServerName
+	}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("ca_file: no certificate in %s", c.CAFile)
+		}
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		return nil, errors.New("cert_file and key_file belong together")
+	}
+	if c.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("cert_file: %w", err)
+		}
+		t.Certificates = []tls.Certificate{pair}
+	}
+	return t, nil
+}

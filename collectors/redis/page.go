@@ -1,0 +1,84 @@
+package redis
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+// maxSeries bounds the series of one metric: a server has some 250 commands and
+// 16 databases.
+const maxSeries = 1000
+
+// A page is one snapshot. It has each series once.
+type page struct {
+	yield func(agent.Sample)
+	seen  map[string]struct{}
+	count map[string]int // series by metric
+
+	dropped    int // series beyond maxSeries
+	unreadable int // fields that should be numbers and are not
+}
+
+func newPage(yield func(agent.Sample)) *page {
+	return &page{yield: yield, seen: map[string]struct{}{}, count: map[string]int{}}
+}
+
+func (p *page) add(s agent.Sample) {
+	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+		p.unreadable++
+		return
+	}
+	var key strings.Builder
+	key.WriteString(s.Name)
+	for _, l := range s.Labels {
+		key.WriteByte(0)
+		key.WriteString(l.Value)
+	}
+	if _, ok := p.seen[key.String()]; ok {
+		return
+	}
+	if p.count[s.Name] >= maxSeries {
+		p.dropped++
+		return
+	}
+	p.seen[key.String()] = struct{}{}
+	p.count[s.Name]++
+	p.yield(s)
+}
+
+func (p *page) gauge(name, help string, value float64, labels ...agent.Label) {
+	p.add(agent.Sample{Name: name, Help: help, Value: value, Labels: labels})
+}
+
+func (p *page) counter(name, help string, value float64, labels ...agent.Label) {
+	p.add(agent.Sample{Name: name, Help: help, Type: agent.Counter, Value: value, Labels: labels})
+}
+
+// number reads a value, and notes one that is none.
+func (p *page) number(text string) (float64, bool) {
+	switch text {
+	case "ok", "true":
+		return 1, true
+	case "err", "fail", "false":
+		return 0, true
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		p.unreadable++
+		return 0, false
+	}
+	return v, true
+}
+
+// end says what could not be told in full.
+func (p *page) end() error {
+	p.gauge("logkeel_redis_info_unreadable", "Fields of INFO that should be numbers and are not.", float64(p.unreadable))
+	if p.dropped > 0 {
+		return fmt.Errorf("INFO: %d series are left out, for one metric has %d at most", p.dropped, maxSeries)
+	}
+	return nil
+}

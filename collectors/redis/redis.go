@@ -1,0 +1,200 @@
+// Package redis samples a Redis server, or one that is like it (Valkey, KeyDB),
+// under the names that redis_exporter gives to its metrics.
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/tlsconf"
+)
+
+// Config is one server. It is reached by Address or by Socket.
+type Config struct {
+	Name     string          `yaml:"name"`
+	Address  string          `yaml:"address"` // host:port
+	Socket   string          `yaml:"socket"`  // path
+	Username string          `yaml:"username"`
+	Password conf.Secret     `yaml:"password"`
+	TLS      *tlsconf.Config `yaml:"tls"`
+	// DB is the database that the application uses: its keys are reported as 0
+	// when it is empty, which INFO leaves out. Nothing is selected.
+	DB int `yaml:"db"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *Config) SetDefaults() { *c = Config{} }
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+// maxDB bounds the number of a database. Redis has 16, unless told otherwise.
+const maxDB = 1 << 20
+
+// Check says what is wrong with the section at path.
+func (c *Config) Check(d *conf.Doc, path string) error {
+	var errs []error
+	bad := func(field, hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+field, hint, format, args...))
+	}
+	if !nameForm.MatchString(c.Name) {
+		bad(".name", "give it a name of letters, digits, - . and _; its metrics are called by it", "%q is no name", c.Name)
+	}
+	switch {
+	case c.Address == "" && c.Socket == "":
+		bad(".address", "write it as 127.0.0.1:6379, or set socket", "neither address nor socket is set")
+	case c.Address != "" && c.Socket != "":
+		bad(".socket", "remove one of them", "address and socket are both set")
+	case c.Address != "":
+		if err := checkAddress(c.Address); err != nil {
+			bad(".address", "write it as 127.0.0.1:6379", "%w", err)
+		}
+	case !strings.HasPrefix(c.Socket, "/"):
+		bad(".socket", "write it as /run/redis/redis.sock", "%q is no absolute path", c.Socket)
+	}
+	if c.Username != "" && c.Password.IsZero() {
+		bad(".username", "set password or password_file as well", "a user without a password")
+	}
+	if c.DB < 0 || c.DB > maxDB {
+		bad(".db", "write the number of a database, as 0", "%d is out of range", c.DB)
+	}
+	errs = append(errs, c.TLS.Check(d, path+".tls", c.host()))
+	return conf.Join(errs...)
+}
+
+func checkAddress(a string) error {
+	host, port, err := net.SplitHostPort(a)
+	if err != nil || host == "" || port == "" {
+		return fmt.Errorf("%q is no host:port", a)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is no port", port)
+	}
+	return nil
+}
+
+// host is the server's; "" for a unix socket.
+func (c *Config) host() string {
+	host, _, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// A Sampler asks one server. It keeps its connection from one snapshot to the
+// next, so that it still measures a server that has no room for new clients.
+type Sampler struct {
+	d dialer
+
+	db int
+
+	mu sync.Mutex // held for a whole snapshot
+	c  *client    // nil where there is no connection
+}
+
+var _ agent.Sampler = (*Sampler)(nil)
+
+// New returns a Sampler of a Config that was checked. It connects when it is
+// first asked.
+func New(c Config) (*Sampler, error) {
+	t, err := c.TLS.Client(c.host())
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	d := dialer{network: "tcp", address: c.Address, username: c.Username, password: c.Password, tls: t}
+	if c.Socket != "" {
+		d.network, d.address = "unix", c.Socket
+	}
+	return &Sampler{d: d, db: c.DB}, nil
+}
+
+// Close ends the connection. It waits for a snapshot that is being taken.
+func (s *Sampler) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drop()
+	return nil
+}
+
+func (s *Sampler) drop() {
+	if s.c != nil {
+		s.c.close()
+		s.c = nil
+	}
+}
+
+// Sample takes a snapshot: PING, INFO all, SLOWLOG LEN.
+func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer func() {
+		if s.c != nil && (ctx.Err() != nil || s.c.broken()) {
+			s.drop()
+		}
+	}()
+	out := newPage(yield)
+	down := func(err error) error {
+		out.gauge("redis_up", helpUp, 0)
+		return err
+	}
+	took, err := s.ping(ctx)
+	code := errorCode(err)
+	switch {
+	case code == "LOADING":
+		out.gauge("redis_loading_dump_file", help("loading"), 1)
+		return down(errors.New("redis is loading its data from the disk and answers nothing else yet; wait, or look at its log if it does not end"))
+	case err != nil && code == "":
+		return down(s.d.explain("", err))
+	}
+	var errs []error
+	if err != nil {
+		errs = append(errs, s.d.explain("ping", err))
+	}
+	text, err := redis.String(s.c.do(ctx, "INFO", "all"))
+	if err != nil {
+		return down(errors.Join(append(errs, s.d.explain("info", err))...))
+	}
+	out.gauge("redis_up", helpUp, 1)
+	if code == "" {
+		out.gauge("logkeel_redis_ping_seconds", "How long the server took to answer PING.", took.Seconds())
+	}
+	errs = append(errs, writeInfo(text, s.db, time.Now(), out))
+	switch n, err := redis.Int64(s.c.do(ctx, "SLOWLOG", "LEN")); {
+	case err == nil:
+		out.gauge("redis_slowlog_length", "Entries in the slow log.", float64(n))
+	case unknownCommand(err): // some who offer Redis as a service have none
+	default:
+		errs = append(errs, s.d.explain("slowlog|len", err))
+	}
+	return errors.Join(errs...)
+}
+
+const helpUp = "Whether the server answers, and INFO may be read."
+
+// ping measures PING, on a new connection where the old one is not there any
+// more. An error with a code is the server's answer.
+func (s *Sampler) ping(ctx context.Context) (time.Duration, error) {
+	if s.c != nil {
+		took, err := s.c.ping(ctx)
+		if err == nil || errorCode(err) != "" || ctx.Err() != nil {
+			return took, err
+		}
+		s.drop() // it may have ended long ago: the server was restarted, or has a timeout
+	}
+	c, err := s.d.dial(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s.c = c
+	return c.ping(ctx)
+}
