@@ -41,18 +41,23 @@ func MariaDB(t testing.TB, args ...string) *MariaDBServer {
 	if err := makeCertificates(s.dir); err != nil {
 		t.Fatalf("testenv: certificates: %v", err)
 	}
+	// Temporary tables of two servers in one folder get in each other's way.
+	if err := os.Mkdir(s.tmp(), 0o700); err != nil {
+		t.Fatalf("testenv: %v", err)
+	}
 	if err := s.own(); err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
 	install := exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"),
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", s.user())
+	install.Env = append(os.Environ(), "TMPDIR="+s.tmp())
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("testenv: mariadb-install-db: %v\n%s", err, out)
 	}
 	host, port, _ := strings.Cut(s.Addr, ":")
 	s.args = append([]string{
 		"--no-defaults", s.user(), "--datadir=" + filepath.Join(s.dir, "data"), "--socket=" + s.Socket,
-		"--pid-file=" + filepath.Join(s.dir, "mariadb.pid"), "--bind-address=" + host, "--port=" + port,
+		"--tmpdir=" + s.tmp(), "--pid-file=" + filepath.Join(s.dir, "mariadb.pid"), "--bind-address=" + host, "--port=" + port,
 		"--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
 		"--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=8M",
 		"--ssl-ca=" + s.CAFile, "--ssl-cert=" + filepath.Join(s.dir, "server.pem"), "--ssl-key=" + filepath.Join(s.dir, "server.key"),
@@ -61,6 +66,8 @@ func MariaDB(t testing.TB, args ...string) *MariaDBServer {
 	s.Start()
 	return s
 }
+
+func (s *MariaDBServer) tmp() string { return filepath.Join(s.dir, "tmp") }
 
 // lookServer finds a program that may lie in sbin only.
 func lookServer(name string) (string, error) {

@@ -1,0 +1,161 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+	"unicode"
+
+	"github.com/go-sql-driver/mysql"
+
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/tlsconf"
+)
+
+// Config is one server. It is reached by Address or by Socket.
+type Config struct {
+	Name       string          `yaml:"name"`
+	Address    string          `yaml:"address"` // host:port
+	Socket     string          `yaml:"socket"`  // path
+	User       string          `yaml:"user"`
+	Password   conf.Secret     `yaml:"password"`
+	Database   string          `yaml:"database"` // that is used; none is needed
+	TLS        *tlsconf.Config `yaml:"tls"`
+	Statements Statements      `yaml:"statements"`
+}
+
+// Statements say what is told of single statements.
+type Statements struct {
+	Limit int  `yaml:"limit"` // so many by their total time, and by their mean; 0: none
+	Text  bool `yaml:"text"`  // their text, without its values, as the label digest_text
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *Config) SetDefaults() { *c = Config{Statements: Statements{Limit: 20}} }
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+const maxStatements = 500
+
+// Check says what is wrong with the section at path.
+func (c *Config) Check(d *conf.Doc, path string) error {
+	var errs []error
+	bad := func(field, hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+field, hint, format, args...))
+	}
+	if !nameForm.MatchString(c.Name) {
+		bad(".name", "give it a name of letters, digits, - . and _; its metrics are called by it", "%q is no name", c.Name)
+	}
+	switch {
+	case c.Address == "" && c.Socket == "":
+		bad(".address", "write it as 127.0.0.1:3306, or set socket", "neither address nor socket is set")
+	case c.Address != "" && c.Socket != "":
+		bad(".socket", "remove one of them", "address and socket are both set")
+	case c.Address != "":
+		if err := checkAddress(c.Address); err != nil {
+			bad(".address", "write it as 127.0.0.1:3306", "%w", err)
+		}
+	case !strings.HasPrefix(c.Socket, "/"):
+		bad(".socket", "write it as /run/mysqld/mysqld.sock", "%q is no absolute path", c.Socket)
+	}
+	if c.User == "" {
+		bad(".user", "make a user of its own for the agent, as docs/samplers-mysql.md shows", "no user is set")
+	}
+	if c.Statements.Limit < 0 || c.Statements.Limit > maxStatements {
+		bad(".statements.limit", fmt.Sprintf("write 0 to %d", maxStatements), "%d is out of range", c.Statements.Limit)
+	}
+	errs = append(errs, c.TLS.Check(d, path+".tls", c.host()))
+	return conf.Join(errs...)
+}
+
+func checkAddress(a string) error {
+	host, port, err := net.SplitHostPort(a)
+	if err != nil || host == "" || port == "" {
+		return fmt.Errorf("%q is no host:port", a)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q is no port", port)
+	}
+	return nil
+}
+
+// host is the server's; "" for a unix socket.
+func (c *Config) host() string {
+	host, _, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
+// Numbers of the server's errors, the same in MariaDB and MySQL.
+const (
+	errAccessDenied      = 1045
+	errDatabaseDenied    = 1044
+	errUnknownDatabase   = 1049
+	errTooManyConns      = 1040
+	errTableDenied       = 1142
+	errColumnDenied      = 1143
+	errPrivilegeMissing  = 1227
+	errHostBlocked       = 1129
+	errHostNotPrivileged = 1130
+	errUserLimit         = 1226
+)
+
+// explain says what to do about an error of what was asked.
+func (c *Config) explain(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s: %w", c.where(what), context.Cause(ctx))
+	}
+	var e *mysql.MySQLError
+	if !errors.As(err, &e) {
+		if errors.Is(err, io.EOF) || errors.Is(err, mysql.ErrInvalidConn) {
+			return fmt.Errorf("%s: the server closed the connection; look at its log, and whether this is a MariaDB or MySQL server", c.where(what))
+		}
+		return fmt.Errorf("%s: %s", c.where(what), c.clean(err))
+	}
+	hint := "look at the server's log"
+	switch e.Number {
+	case errAccessDenied:
+		hint = "compare user and password, and the host that the user may come from (SELECT user, host FROM mysql.user)"
+	case errDatabaseDenied, errUnknownDatabase:
+		hint = "remove database from the configuration, for none is needed"
+	case errTooManyConns, errUserLimit:
+		hint = "look at max_connections and at who is connected (SHOW PROCESSLIST)"
+	case errTableDenied, errColumnDenied, errPrivilegeMissing:
+		hint = fmt.Sprintf("as an administrator: GRANT SELECT ON %s TO this user, or set statements.limit to 0", digestTable)
+	case errHostBlocked:
+		hint = "run FLUSH HOSTS there, and look at what cannot connect"
+	case errHostNotPrivileged:
+		hint = "make a user that may come from this host"
+	}
+	return fmt.Errorf("%s: the server answers %d: %s; %s", c.where(what), e.Number, c.clean(errors.New(e.Message)), hint)
+}
+
+func (c *Config) where(what string) string {
+	if what != "" {
+		return what
+	}
+	return c.Address + c.Socket // one of them is set
+}
+
+// clean is an error's text without what does not belong on a screen: a server
+// may answer anything.
+func (c *Config) clean(err error) string {
+	s := err.Error()
+	if p := c.Password.Value(); p != "" {
+		s = strings.ReplaceAll(s, p, c.Password.String())
+	}
+	const longest = 300
+	s = strings.ToValidUTF8(s[:min(len(s), longest)], "?")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+}
