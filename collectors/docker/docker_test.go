@@ -32,8 +32,8 @@ type fake struct {
 	breaks     chan error // ends the stream of events
 	down       error      // what every call says
 
-	usage   func(ctx context.Context, id string) (usage, error) // what Usage does
-	closed  int
+	usage  func(ctx context.Context, id string) (usage, error) // what Usage does
+	closed int
 }
 
 func newFake(cs ...*agent.Container) *fake {

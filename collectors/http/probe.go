@@ -1,0 +1,306 @@
+package probe
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+const (
+	maxRedirects = 10
+	// maxHeader bounds the header of an answer, in bytes.
+	maxHeader = 256 << 10
+	// maxSkipped bounds what is read of a redirect's body, in bytes, so that its
+	// connection can be used again.
+	maxSkipped = 64 << 10
+	// maxTold bounds how many JSON assertions a message names.
+	maxTold = 3
+)
+
+// A Result is what one probe found. Without an answer Status is 0.
+type Result struct {
+	Times         Times
+	Phases        Phases
+	Status        int
+	Version       float64 // 1.1, 2
+	ContentLength int64   // -1 where the answer does not say it
+	BodyLength    int64
+	Redirects     int
+	TLS           bool
+	CertExpiry    time.Time // of the chain's first to expire; also of one that was refused
+	Answered      bool      // whole
+	Failures      []Failure
+}
+
+// A Failure is an assertion that did not hold.
+type Failure struct {
+	Kind string // status, body or json
+	Text string
+}
+
+// Probe asks once, over a new connection. The error says why there was no whole
+// answer, or what the answer should have been; the result is never nil.
+func (s *Sampler) Probe(ctx context.Context) (*Result, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// It lives as long as the probe: redirects may use its connections.
+	transport := s.transport(ctx)
+	r := &Result{ContentLength: -1}
+	start := time.Now()
+	a, err := s.follow(ctx, transport, r, start)
+	r.Times.Total = time.Since(start)
+	if err == nil {
+		r.Answered = true
+		r.Failures = s.judge(a)
+		err = failures(r.Failures)
+	}
+	if err != nil {
+		err = s.explain(err)
+	}
+	return r, err
+}
+
+// An answer is what is judged.
+type answer struct {
+	status      int
+	contentType string
+	body        []byte // its first max_body bytes
+	cut         bool   // there was more
+}
+
+func (s *Sampler) follow(ctx context.Context, transport *http.Transport, r *Result, start time.Time) (*answer, error) {
+	at := s.url
+	secrets := true
+	for {
+		a, next, err := s.ask(ctx, transport, at, secrets, r)
+		if err != nil && r.Redirects > 0 {
+			err = fmt.Errorf("redirected to %s: %w", location(at), err)
+		}
+		if err != nil || next == nil {
+			return a, err
+		}
+		if r.Redirects == maxRedirects {
+			return nil, fmt.Errorf("more than %d redirects, the last one to %s", maxRedirects, location(next))
+		}
+		r.Redirects++
+		r.Times.Redirect = time.Since(start)
+		secrets = secrets && trusts(at, next)
+		at = next
+	}
+}
+
+// ask makes one request. next is where it redirects to, if that is to be
+// followed.
+func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.URL, secrets bool, r *Result) (a *answer, next *url.URL, err error) {
+	h := &hop{marks: marks{start: time.Now()}}
+	defer func() {
+		m := h.seal()
+		r.Phases.add(&m)
+		r.Times.add(&m, at.Scheme == "https")
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("no whole answer in time, %s: %w", m.doing(), err)
+		}
+	}()
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, h.trace()), s.method, at.String(), nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.head(req, secrets)
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		var refused *tls.CertificateVerificationError
+		if errors.As(err, &refused) {
+			r.CertExpiry = earliest(refused.UnverifiedCertificates)
+		}
+		if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
+			err = fmt.Errorf("%w: the server does not speak TLS; should the URL begin with http:// ?", err)
+		}
+		return nil, nil, err
+	}
+	defer resp.Body.Close()
+	r.Status, r.ContentLength = resp.StatusCode, resp.ContentLength
+	r.Version = float64(resp.ProtoMajor) + float64(resp.ProtoMinor)/10
+	if r.TLS = resp.TLS != nil; r.TLS {
+		r.CertExpiry = earliest(resp.TLS.PeerCertificates)
+	}
+	if next, err = s.redirect(resp, at); next != nil || err != nil {
+		io.CopyN(io.Discard, resp.Body, maxSkipped) // what is wrong with it does not matter
+		return nil, next, err
+	}
+	a, r.BodyLength, err = s.read(resp)
+	return a, nil, err
+}
+
+// read takes the whole answer, as curl does, and keeps what is to be judged.
+func (s *Sampler) read(resp *http.Response) (*answer, int64, error) {
+	var kept bytes.Buffer
+	n, err := io.CopyN(&kept, resp.Body, s.maxBody)
+	a := &answer{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: kept.Bytes()}
+	if err == nil {
+		var more int64
+		more, err = io.Copy(io.Discard, resp.Body)
+		n, a.cut = n+more, more > 0
+	} else if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	if err != nil {
+		err = fmt.Errorf("the answer (%d) breaks off after %d bytes: %w", a.status, n, err)
+	}
+	return a, n, err
+}
+
+// redirect says where to go on, nil where this is the answer.
+func (s *Sampler) redirect(resp *http.Response, at *url.URL) (*url.URL, error) {
+	switch resp.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	default:
+		return nil, nil
+	}
+	to := resp.Header.Get("Location")
+	if !s.redirects || to == "" {
+		return nil, nil
+	}
+	next, err := at.Parse(to)
+	if err != nil || next.Hostname() == "" || next.Scheme != "http" && next.Scheme != "https" {
+		return nil, fmt.Errorf("%s redirects to %s, which is no URL to follow", location(at), quote(to))
+	}
+	next.User = nil
+	return next, nil
+}
+
+// trusts reports whether what the configuration sends to one URL may go to the
+// other: the same server, or the same one with TLS in place of without.
+func trusts(from, to *url.URL) bool {
+	same := from.Scheme == to.Scheme && from.Host == to.Host
+	upgrade := from.Scheme == "http" && to.Scheme == "https" && from.Hostname() == to.Hostname() &&
+		(from.Port() == "" || from.Port() == "80") && (to.Port() == "" || to.Port() == "443")
+	return same || upgrade
+}
+
+// head sets the request's header. Without secrets none of the configured
+// fields is sent, for each may be one.
+func (s *Sampler) head(req *http.Request, secrets bool) {
+	req.Header.Set("User-Agent", "logkeel")
+	req.Header.Set("Accept", "*/*")
+	if !secrets {
+		return
+	}
+	for name, v := range s.headers {
+		if http.CanonicalHeaderKey(name) == "Host" {
+			req.Host = v.Value()
+			continue
+		}
+		req.Header.Set(name, v.Value())
+	}
+	if !s.token.IsZero() {
+		req.Header.Set("Authorization", "Bearer "+s.token.Value())
+	}
+	if s.username != "" {
+		req.SetBasicAuth(s.username, s.password.Value())
+	}
+}
+
+// transport makes connections that end when ctx is done, whatever they are in.
+func (s *Sampler) transport(ctx context.Context) *http.Transport {
+	t := &http.Transport{
+		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // curl does not ask for it either
+		MaxResponseHeaderBytes: maxHeader,
+		TLSClientConfig:        s.tls.Clone(),
+	}
+	if s.proxy != nil {
+		t.Proxy = http.ProxyURL(s.proxy)
+	}
+	// The transport lets a dial, and its handshake, go on when their request is
+	// over, for the sake of later requests. Here there are none.
+	t.DialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
+		dialing, cancel := context.WithCancel(dialing)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		if s.unix != "" {
+			network, address = "unix", s.unix
+		}
+		conn, err := new(net.Dialer).DialContext(dialing, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { conn.Close() })
+		}
+		return conn, err
+	}
+	return t
+}
+
+func earliest(chain []*x509.Certificate) (t time.Time) {
+	for _, c := range chain {
+		if t.IsZero() || c.NotAfter.Before(t) {
+			t = c.NotAfter
+		}
+	}
+	return t
+}
+
+// judge says which assertions do not hold.
+func (s *Sampler) judge(a *answer) []Failure {
+	var all []Failure
+	fail := func(kind, format string, args ...any) {
+		all = append(all, Failure{kind, clean(s.hide(fmt.Sprintf(format, args...)))})
+	}
+	if !s.statusHolds(a.status) {
+		fail("status", "the status is %d, want %s", a.status, s.wantStatus())
+	}
+	if !bytes.Contains(a.body, []byte(s.text)) {
+		fail("body", "%s is not in the body%s: %s", quote(s.text), a.looked(), s.excerpt(a.body))
+	} else if s.regexp != nil && !s.regexp.Match(a.body) {
+		fail("body", "body_regexp %s does not match the body%s: %s", quote(s.regexp.String()), a.looked(), s.excerpt(a.body))
+	}
+	if len(s.json) == 0 {
+		return all
+	}
+	if a.cut {
+		fail("json", "the body is larger than max_body (%s), so its JSON was not looked at; raise max_body", conf.Size(s.maxBody))
+		return all
+	}
+	doc, err := parseJSON(a.body)
+	if err != nil {
+		fail("json", "the body is no JSON (%s), but %s: %s", shorten(clean(err.Error()), 120), a.kind(), s.excerpt(a.body))
+		return all
+	}
+	for _, text := range s.json.check(doc, maxTold) {
+		fail("json", "%s", text)
+	}
+	return all
+}
+
+// looked says what of the body was looked at, where that is not all.
+func (a *answer) looked() string {
+	if a.cut {
+		return fmt.Sprintf(", of which the first %d bytes were looked at", len(a.body))
+	}
+	return ""
+}
+
+func (a *answer) kind() string {
+	if a.contentType == "" {
+		return "of no type"
+	}
+	return quote(a.contentType)
+}
+
+func (s *Sampler) statusHolds(code int) bool {
+	for _, r := range s.status {
+		if code >= r.first && code <= r.last {
+			return true
+		}
+	}
+	return false
+}
