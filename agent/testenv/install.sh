@@ -44,6 +44,7 @@ packages() {
 	have redis-server && have redis-cli || echo redis-server
 	have node || echo nodejs
 	have npm || have_modules || echo npm
+	have curl || echo curl
 	[ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
 
@@ -92,6 +93,7 @@ have_compose || missing "docker compose (docker-compose)" "the test of the Compo
 have_mariadb || missing "MariaDB (mariadb-server)" "the tests of the mysql sampler"
 { have redis-server && have redis-cli; } || missing "Redis (redis-server)" "the tests of the redis sampler"
 have node || missing "node (nodejs)" "the tests with a Forward receiver"
+have curl || missing "curl" "the comparison of HTTP times with it"
 have_modules || missing "@fluent-org/logger (npm) in $modules" "the tests with a Forward receiver"
 
 [ "$failed" = 0 ] || echo "testenv: on Debian and Ubuntu, running this as root installs what is missing" >&2
