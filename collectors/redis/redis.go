@@ -153,7 +153,7 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	case code == "LOADING":
 		out.gauge("redis_loading_dump_file", help("loading"), 1)
 		return down(errors.New("redis is loading its data from the disk and answers nothing else yet; wait, or look at its log if it does not end"))
-	case err != nil && code == "":
+	case err != nil && (code == "" || code == "NOAUTH"):
 		return down(s.d.explain("", err))
 	}
 	var errs []error

@@ -230,6 +230,9 @@ func TestPasswords(t *testing.T) {
 	} {
 		got, err := take(t, newSampler(t, c.config))
 		wantDown(t, got, err, c.say)
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("said more than once: %v", err)
+		}
 	}
 	got, err := take(t, newSampler(t, Config{Name: "r", Address: closed.Addr, Password: conf.NewSecret("another")}))
 	if err != nil || got["redis_up"] != 1 {
