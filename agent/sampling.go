@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -25,7 +26,7 @@ type sampled struct {
 	mu     sync.Mutex
 	up     bool
 	took   time.Duration
-	errors uint64
+	failed uint64
 	asked  bool
 }
 
@@ -80,14 +81,14 @@ func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
 		s.Labels = append([]Label{target}, s.Labels...)
 		samples = append(samples, s)
 	})
-	if err != nil && asking.Err() != nil && ctx.Err() == nil {
-		err = fmt.Errorf("%w: %w", context.Cause(asking), err)
+	if cause := context.Cause(asking); err != nil && asking.Err() != nil && !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked, c.up, c.took = true, err == nil, time.Since(start)
 	if err != nil {
-		c.errors++
+		c.failed++
 	}
 	return samples, err
 }
@@ -106,5 +107,5 @@ func (c *sampled) Meter(yield func(Sample)) {
 	}
 	yield(Sample{Name: "logkeel_sampler_up", Help: "Whether the last snapshot was taken in full.", Labels: labels, Value: up})
 	yield(Sample{Name: "logkeel_sampler_duration_seconds", Help: "How long the last snapshot took.", Labels: labels, Value: c.took.Seconds()})
-	yield(Sample{Name: "logkeel_sampler_errors_total", Help: "Snapshots that failed, or were not taken in full.", Type: Counter, Labels: labels, Value: float64(c.errors)})
+	yield(Sample{Name: "logkeel_sampler_errors_total", Help: "Snapshots that failed, or were not taken in full.", Type: Counter, Labels: labels, Value: float64(c.failed)})
 }

@@ -22,12 +22,16 @@ import (
 type Config struct {
 	Docker *Docker `yaml:"docker"`
 	Files  []Files `yaml:"files"`
+	MySQL  []MySQL `yaml:"mysql"`
+	Redis  []Redis `yaml:"redis"`
+	HTTP   []HTTP  `yaml:"http"`
 }
 
 // Docker reads the logs of an engine's containers.
 type Docker struct {
 	docker.Config `yaml:",inline"`
 	Reading       `yaml:",inline"`
+	Stats         *Sampling `yaml:"stats"` // what the containers do and use
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -84,6 +88,9 @@ func (c *Config) Check(d *conf.Doc) error {
 	var errs []error
 	if c.Docker != nil {
 		errs = append(errs, c.Docker.check(d, "collectors.docker"))
+		if c.Docker.Stats != nil {
+			errs = append(errs, c.Docker.Stats.check(d, "collectors.docker.stats"))
+		}
 		if _, err := docker.New(c.Docker.Config, slog.New(slog.DiscardHandler)); err != nil {
 			errs = append(errs, d.Errorf("collectors.docker.host", "", "%w", err))
 		}
@@ -98,7 +105,7 @@ func (c *Config) Check(d *conf.Doc) error {
 			names[name] = true
 		}
 	}
-	return conf.Join(errs...)
+	return conf.Join(append(errs, c.checkSamplers(d))...)
 }
 
 func (f *Files) check(d *conf.Doc, path string) error {
@@ -139,6 +146,9 @@ func Build(c Config, baseDir string, log *slog.Logger) ([]agent.Collector, error
 		all = append(all, engine, tail.New(options(c.Docker.Reading, log, tail.Options{
 			Name: "docker", Globs: []string{logs}, Docker: true, Labeler: engine,
 		})))
+		if s := c.Docker.Stats; s != nil {
+			all = append(all, s.sampled("docker", "stats", docker.NewStats(engine), log))
+		}
 	}
 	for _, f := range c.Files {
 		o := tail.Options{Name: f.Name, Globs: absolute(baseDir, f.Paths), Exclude: absolute(baseDir, f.Exclude)}
@@ -147,7 +157,8 @@ func Build(c Config, baseDir string, log *slog.Logger) ([]agent.Collector, error
 		}
 		all = append(all, tail.New(options(f.Reading, log, o)))
 	}
-	return all, nil
+	samplers, err := buildSamplers(c, log)
+	return append(all, samplers...), err
 }
 
 func options(r Reading, log *slog.Logger, o tail.Options) tail.Options {

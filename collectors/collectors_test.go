@@ -21,7 +21,8 @@ func (s *lineSink) Open(src *agent.Source) agent.Feed {
 	s.src = src
 	return s
 }
-func (s *lineSink) Resume() (agent.Position, bool) { return agent.Position{}, false }
+func (s *lineSink) Snapshot(string, []agent.Sample) {}
+func (s *lineSink) Resume() (agent.Position, bool)  { return agent.Position{}, false }
 func (s *lineSink) Batch(context.Context) (*agent.Batch, error) {
 	return &agent.Batch{Source: s.src}, nil
 }

@@ -63,7 +63,7 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 		bad(".socket", "write it as /run/mysqld/mysqld.sock", "%q is no absolute path", c.Socket)
 	}
 	if c.User == "" {
-		bad(".user", "make a user of its own for the agent, as docs/samplers-mysql.md shows", "no user is set")
+		bad(".user", "make a user of its own for the agent, as docs/samplers.md shows", "no user is set")
 	}
 	if c.Statements.Limit < 0 || c.Statements.Limit > maxStatements {
 		bad(".statements.limit", fmt.Sprintf("write 0 to %d", maxStatements), "%d is out of range", c.Statements.Limit)

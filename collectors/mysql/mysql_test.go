@@ -18,7 +18,7 @@ import (
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
-// grants makes a user that may do what docs/samplers-mysql.md says, and no more.
+// grants makes a user that may do what docs/samplers.md says, and no more.
 func grants(user string) string {
 	return "CREATE USER " + user + "@'127.0.0.1' IDENTIFIED BY '" + password + "' WITH MAX_USER_CONNECTIONS 2;" +
 		"CREATE USER " + user + "@'localhost' IDENTIFIED BY '" + password + "' WITH MAX_USER_CONNECTIONS 2;" +

@@ -178,7 +178,7 @@ func await(t *testing.T, done func() bool) {
 	t.Fatal("it does not happen")
 }
 
-// The rights in docs/samplers-redis.md suffice: nothing is refused.
+// The rights in docs/samplers.md suffice: nothing is refused.
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	srv := testenv.Redis(t)

@@ -31,11 +31,12 @@ type sinkFeed struct {
 	err     error
 }
 
-func (f *sinkFeed) Open(*agent.Source) agent.Feed  { return f }
-func (f *sinkFeed) Resume() (agent.Position, bool) { return agent.Position{}, false }
-func (f *sinkFeed) Behind(int64)                   {}
-func (f *sinkFeed) Close(bool)                     {}
-func (f *sinkFeed) Release(b *agent.Batch)         { f.held = false; b.Reset() }
+func (f *sinkFeed) Open(*agent.Source) agent.Feed   { return f }
+func (f *sinkFeed) Snapshot(string, []agent.Sample) {}
+func (f *sinkFeed) Resume() (agent.Position, bool)  { return agent.Position{}, false }
+func (f *sinkFeed) Behind(int64)                    {}
+func (f *sinkFeed) Close(bool)                      {}
+func (f *sinkFeed) Release(b *agent.Batch)          { f.held = false; b.Reset() }
 func (f *sinkFeed) Batch(context.Context) (*agent.Batch, error) {
 	if f.held {
 		panic("two batches are held")

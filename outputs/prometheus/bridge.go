@@ -19,8 +19,11 @@ type bridge struct {
 	max   int
 
 	mu    sync.Mutex
-	descs map[string]*prometheus.Desc // by metric name; bounded by the agent's code
+	descs map[string]*prometheus.Desc // by metric name
 }
+
+// maxDescs bounds the memory of descs: some names come from servers.
+const maxDescs = 20_000
 
 // Describe describes nothing: the series are known when they are collected.
 func (b *bridge) Describe(chan<- *prometheus.Desc) {}
@@ -94,6 +97,9 @@ func (b *bridge) desc(s agent.Sample) *prometheus.Desc {
 		names := make([]string, len(s.Labels))
 		for i, l := range s.Labels {
 			names[i] = l.Name
+		}
+		if len(b.descs) >= maxDescs {
+			clear(b.descs)
 		}
 		d = prometheus.NewDesc(s.Name, s.Help, names, nil)
 		b.descs[s.Name] = d
