@@ -250,6 +250,19 @@ func TestRightsAndPasswords(t *testing.T) {
 	wantDown(t, got, err, "certificate")
 }
 
+// hasRoom says that the server greets a new client, and does not turn it away.
+func hasRoom(t *testing.T, addr string) bool {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	greeting := make([]byte, 5) // a header of four bytes, and the protocol's version
+	_, err = io.ReadFull(c, greeting)
+	return err == nil && greeting[4] == 10
+}
+
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
@@ -283,14 +296,25 @@ func TestRestart(t *testing.T) {
 
 	// The last place is taken: the sampler still has its own.
 	srv.SQL("SET GLOBAL max_connections = 10")
+	var taken []net.Conn
 	for range 12 {
 		c, err := net.Dial("tcp", srv.Addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
+		taken = append(taken, c)
 	}
 	up("while the server is full")
+	for _, c := range taken {
+		c.Close()
+	}
+	for range 500 {
+		if hasRoom(t, srv.Addr) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 
 	s.Close()
 	for range 500 {
