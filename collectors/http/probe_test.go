@@ -523,9 +523,13 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 	}
 	for made < 5 || open > 0 {
-		d := <-changed
-		open += d
-		made += max(d, 0)
+		select {
+		case d := <-changed:
+			open += d
+			made += max(d, 0)
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%d connections were made, %d are open", made, open)
+		}
 	}
 	if made != 5 {
 		t.Errorf("%d connections for 5 probes", made)
