@@ -12,7 +12,7 @@ const (
 	// saturated is how many times longer than one chunk may wait, the queue may
 	// stay full before it counts as lagging. Until then the log itself is the
 	// buffer: a receiver that is merely slower than the disk costs no second copy.
-	saturated = 5
+	saturated = 2
 	// hurry is how long a chunk may stay in memory while the agent stops.
 	hurry = time.Second
 )
