@@ -222,7 +222,7 @@ func (o *Output) watch(ctx context.Context, trouble *agent.Trouble) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if o.acked.Load() != acked {
+		if o.acked.Load() != acked || o.q.idle() {
 			trouble.Clear("records are acknowledged again", "address", o.c.Address)
 		}
 		limit := time.Duration(o.patience.Load())

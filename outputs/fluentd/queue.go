@@ -352,6 +352,13 @@ func (q *queue) awaited() (since time.Time, ok bool) {
 	return q.since(c), true
 }
 
+// idle says that nothing is left that the receiver has not acknowledged.
+func (q *queue) idle() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.mem) == 0 && len(q.disk) == 0 && q.spool.Empty()
+}
+
 // settle moves c's source on: to c where that is safe and nothing of the source
 // before it is not, and to what is safe behind it.
 func (q *queue) settle(c *chunk) {
