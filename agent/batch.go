@@ -1,5 +1,7 @@
 package agent
 
+import "time"
+
 // A Span is a stretch of a Batch's Buf, as byte offsets.
 type Span struct{ Start, End int32 }
 
@@ -79,15 +81,16 @@ type Finding struct {
 // A Rule is what a finding says of itself. The matcher that made it keeps the
 // expressions; a Rule never changes once it is loaded.
 type Rule struct {
-	Name     string // unique among all rules
-	Group    string
-	Class    string // error, security, slow, database, availability, ...
-	Severity string // critical, warning or info
-	Summary  string
-	Runbook  string
-	File     string // where it was read: a path, or pack:NAME
-	Line     int
-	Index    int // dense, from 0, within one loaded set of rules
+	Name     string        `json:"name"` // unique among all rules
+	Group    string        `json:"group,omitempty"`
+	Class    string        `json:"class"`    // error, security, slow, database, availability, ...
+	Severity string        `json:"severity"` // critical, warning or info
+	Summary  string        `json:"summary,omitempty"`
+	Runbook  string        `json:"runbook,omitempty"`
+	File     string        `json:"file"` // where it was read: a path, or pack:NAME
+	Line     int           `json:"line"`
+	Cooldown time.Duration `json:"cooldown,omitempty"` // how long nothing is said again of what was said; 0: the output decides
+	Index    int           `json:"-"`                  // dense, from 0, within one loaded set of rules
 }
 
 // A Matcher judges the records of a batch in one go and appends what it finds

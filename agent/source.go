@@ -38,7 +38,10 @@ func (s *Source) Memo(key any, make func(*Source) any) any {
 }
 
 // A Label is one name and value.
-type Label struct{ Name, Value string }
+type Label struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
 
 // A Container is what an engine says of one container.
 type Container struct {

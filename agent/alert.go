@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"context"
+	"time"
+)
+
+// An Alert is what there is to tell of one incident: findings that passed their
+// rule's threshold, or a sample that was out of bounds for long enough. It is
+// told as it stands now; each time it is told again its Revision is higher. Its
+// JSON is kept on disks.
+type Alert struct {
+	// ID is derived from the rule, what it counts by and the record or sample
+	// with which it began, so that an alert that is found again after a crash
+	// has the ID that it had before.
+	ID       string `json:"id"`
+	Revision uint64 `json:"rev"`
+	Rule     Rule   `json:"rule"`
+
+	Key    []Label `json:"key,omitempty"`    // what the rule counts by, and its values here
+	Labels []Label `json:"labels,omitempty"` // of the source that was found last, or of the sample
+	Source string  `json:"source"`           // for people: the log's name, or the sample's target
+
+	Starts time.Time `json:"starts"`          // when it began, by the data's own time
+	Last   time.Time `json:"last"`            // when it was last so
+	Seen   time.Time `json:"seen"`            // when the agent came to know of it
+	Ended  time.Time `json:"ended,omitzero"`  // zero while it fires
+	End    string    `json:"end,omitempty"`   // why it ended, where it is not that it was over
+	Late   bool      `json:"late,omitempty"`  // it is about what was long over when the agent read it
+	Count  uint64    `json:"count,omitempty"` // findings since Starts; 0 of a sample
+
+	First  []Line `json:"first,omitempty"`  // the lines with which it began
+	Latest []Line `json:"latest,omitempty"` // and the newest, none of which is in First
+
+	Condition string  `json:"condition,omitempty"` // of a sample: what held, as "redis_up == 0 for 1m"
+	Value     float64 `json:"value,omitempty"`     // and its newest value
+}
+
+// Firing reports whether the alert goes on.
+func (a *Alert) Firing() bool { return a.Ended.IsZero() }
+
+// A Line is the start of a record that an Alert shows. The text is as it was
+// logged: whoever shows it has to escape it.
+type Line struct {
+	Time   time.Time `json:"time"`
+	Source string    `json:"source"` // the log's name
+	Text   string    `json:"text"`
+}
+
+// An Alerter makes alerts of findings and samples. It is a durable consumer of
+// records that keeps its positions itself, together with what it has counted up
+// to them.
+type Alerter interface {
+	// Consumer holds the Alerter's positions.
+	Consumer() *Consumer
+	// Records judges the findings of b in the records from index from on, and
+	// takes the source up to b.Pos. It keeps nothing of b.
+	Records(b *Batch, from int)
+	// Samples judges a full snapshot; nil says that there is none any more. It
+	// does not change samples and may keep them.
+	Samples(name string, samples []Sample)
+	// Run brings alerts to the outputs and what it has counted to the disk
+	// until ctx is done, and then once more.
+	Run(ctx context.Context) error
+}
+
+// An AlertOutput is an Output that tells people of alerts.
+type AlertOutput interface {
+	Output
+	// Notify takes alerts as they stand now and returns when they are on the
+	// disk, so that neither a stop nor a kill loses one. After an error none was
+	// taken. An alert may come again in the same or an older Revision.
+	Notify(ctx context.Context, alerts []Alert) error
+}
