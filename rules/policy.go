@@ -1,0 +1,94 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+const (
+	// defaultWindow is for how long a rule without one stays firing after its
+	// last finding.
+	defaultWindow = 5 * time.Minute
+	// maxThreshold bounds what is remembered of each key: so many times.
+	maxThreshold = 10_000
+)
+
+// A policy says when a rule's findings are an alert: threshold of them within
+// window, counted apart for each key.
+type policy struct {
+	threshold int
+	window    time.Duration
+	by        []keyPart // what makes the key; none: all findings are counted together
+	byLog     bool      // the default: each log, or each series, is counted apart
+}
+
+// A keyPart is a label of the source, or a named group of the rule's
+// expressions.
+type keyPart struct {
+	name  string
+	group bool
+}
+
+// A change says which differences from the snapshot before count.
+type change uint8
+
+const (
+	anyChange change = iota + 1
+	upward
+	downward
+)
+
+// A measure is the condition of a rule on samples: all that is set must hold,
+// for as long as hold.
+type measure struct {
+	sample               string
+	above, below, equals *float64
+	changed              change // 0: not asked for
+	hold                 time.Duration
+}
+
+// String is the condition as people read it: "redis_up == 0 for 1m".
+func (m *measure) String() string {
+	var parts []string
+	limit := func(op string, v *float64) {
+		if v != nil {
+			parts = append(parts, op+" "+strconv.FormatFloat(*v, 'g', -1, 64))
+		}
+	}
+	limit(">", m.above)
+	limit("<", m.below)
+	limit("==", m.equals)
+	switch m.changed {
+	case anyChange:
+		parts = append(parts, "changed")
+	case upward:
+		parts = append(parts, "went up")
+	case downward:
+		parts = append(parts, "went down")
+	}
+	s := m.sample + " " + strings.Join(parts, " and ")
+	if m.hold > 0 {
+		s += fmt.Sprintf(" for %s", conf.Duration(m.hold))
+	}
+	return s
+}
+
+// holds judges one value; before is that of the snapshot before, where known.
+func (m *measure) holds(v, before float64, known bool) bool {
+	if m.above != nil && !(v > *m.above) || m.below != nil && !(v < *m.below) || m.equals != nil && v != *m.equals {
+		return false
+	}
+	switch m.changed {
+	case anyChange:
+		return known && v != before
+	case upward:
+		return known && v > before
+	case downward:
+		return known && v < before
+	}
+	return true
+}
