@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -122,10 +123,10 @@ func (l *loaded) atRules(err error) error {
 	return all
 }
 
-func (l *loaded) logger() *slog.Logger {
+func (l *loaded) logger(w io.Writer) *slog.Logger {
 	o := &slog.HandlerOptions{Level: l.level}
 	if l.Log.Format == "json" {
-		return slog.New(slog.NewJSONHandler(os.Stderr, o))
+		return slog.New(slog.NewJSONHandler(w, o))
 	}
-	return slog.New(slog.NewTextHandler(os.Stderr, o))
+	return slog.New(slog.NewTextHandler(w, o))
 }

@@ -27,13 +27,13 @@ reading, waits until what it has read is acknowledged or on the disk
 			if err != nil {
 				return err
 			}
-			return run(cmd.Context(), l)
+			return run(cmd.Context(), l, cmd.ErrOrStderr())
 		},
 	}
 }
 
-func run(ctx context.Context, l *loaded) (err error) {
-	log := l.logger()
+func run(ctx context.Context, l *loaded, logTo io.Writer) (err error) {
+	log := l.logger(logTo)
 	dir, err := agent.OpenStateDir(l.StateDir)
 	if err != nil {
 		return usageError{err}
