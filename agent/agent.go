@@ -20,6 +20,7 @@ type Agent struct {
 	outputs    []RecordOutput
 	collectors []*component
 	senders    []*component
+	judge      *component
 	meters     []Meter
 	timeout    time.Duration
 }
@@ -29,6 +30,7 @@ type Parts struct {
 	Log             *slog.Logger
 	Ledger          *Ledger
 	Matcher         Matcher
+	Alerts          Alerter // nil: findings are only counted
 	Collectors      []Collector
 	Outputs         []Output
 	ShutdownTimeout time.Duration // for what is written to become safe
@@ -44,7 +46,11 @@ func New(p Parts) *Agent {
 		a.senders = append(a.senders, &component{kind: "output", name: o.Name(), run: o.Run})
 		a.addMeter(o)
 	}
-	a.pipeline = NewPipeline(p.Ledger, p.Matcher, a.outputs)
+	a.pipeline = NewPipeline(p.Ledger, p.Matcher, p.Alerts, a.outputs)
+	a.addMeter(p.Alerts)
+	a.judge = &component{kind: "rules", name: "alerts", run: func(ctx context.Context) error {
+		return a.pipeline.alerts.Run(ctx, a.pipeline.Unread)
+	}}
 	for _, c := range p.Collectors {
 		a.collectors = append(a.collectors, &component{
 			kind: "collector", name: c.Name(),
@@ -70,6 +76,7 @@ func (a *Agent) Meter(yield func(Sample)) {
 	for _, c := range a.collectors {
 		c.meter(yield)
 	}
+	a.judge.meter(yield)
 	for _, m := range a.meters {
 		m.Meter(yield)
 	}
@@ -78,11 +85,14 @@ func (a *Agent) Meter(yield func(Sample)) {
 // Run runs until ctx is done and what was read by then is safe, or the shutdown
 // timeout has passed. What is not safe then is read again at the next start.
 func (a *Agent) Run(ctx context.Context) error {
-	// Outputs and the ledger outlive the collectors.
+	// Outputs and the ledger outlive the rules, and those the collectors.
 	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
-	var senders, collectors sync.WaitGroup
+	judging, stopJudging := context.WithCancel(sending)
+	defer stopJudging()
+	var senders, judges, collectors sync.WaitGroup
 	senders.Go(func() { a.ledger.Run(sending) })
+	judges.Go(func() { a.judge.supervise(judging, a.log) })
 	for _, c := range a.senders {
 		senders.Go(func() { c.supervise(sending, a.log) })
 	}
@@ -91,6 +101,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	collectors.Wait()
 	<-ctx.Done()
+	stopJudging()
+	judges.Wait()
 	a.drain(sending)
 	stopSending()
 	senders.Wait()

@@ -60,8 +60,9 @@ type Alerter interface {
 	// does not change samples and may keep them.
 	Samples(name string, samples []Sample)
 	// Run brings alerts to the outputs and what it has counted to the disk
-	// until ctx is done, and then once more.
-	Run(ctx context.Context) error
+	// until ctx is done, and then once more. unread says, by source, what is
+	// there and was not read yet: no alert of such a source is over.
+	Run(ctx context.Context, unread func() map[string]int64) error
 }
 
 // An AlertOutput is an Output that tells people of alerts.

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -10,9 +12,17 @@ import (
 // far the running consumer has accepted the source, and is lost with the
 // process; Safe is how far a restart need not read again.
 type Consumer struct {
-	ledger *Ledger
-	name   string
-	places map[string]*place // by source ID; guarded by ledger.mu
+	ledger   *Ledger
+	name     string
+	detached bool              // its positions are not in the ledger's file
+	places   map[string]*place // by source ID; guarded by ledger.mu
+}
+
+// A Saved is a position that a detached consumer keeps itself.
+type Saved struct {
+	Source   string   `json:"source"`
+	Position Position `json:"position"`
+	Seen     int64    `json:"seen"` // unix seconds of its last move
 }
 
 // A place is one consumer's standing in one source. Guarded by ledger.mu.
@@ -46,7 +56,30 @@ func (c *Consumer) Safe(source string, p Position) {
 	if pl.taken.Before(p) {
 		pl.taken = p
 	}
-	c.ledger.append(pl.key, positionEntry(p, pl.seen))
+	if !c.detached {
+		c.ledger.append(pl.key, positionEntry(p, pl.seen))
+	}
+}
+
+// Saved is how far each source is safe, for a detached consumer to keep. As in
+// the ledger's file, sources that nobody opens any more are left out in time.
+func (c *Consumer) Saved() []Saved {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	oldest := time.Now().Add(-ledgerForget).Unix()
+	saved := make([]Saved, 0, len(c.places))
+	for source, p := range c.places {
+		if p.kept(oldest) {
+			saved = append(saved, Saved{source, p.safe, p.seen})
+		}
+	}
+	slices.SortFunc(saved, func(a, b Saved) int { return strings.Compare(a.Source, b.Source) })
+	return saved
+}
+
+// kept reports whether the place is one to keep.
+func (p *place) kept(oldest int64) bool {
+	return !p.safe.IsZero() && (p.open || p.seen >= oldest)
 }
 
 // Position is how far the source is safe; zero where nothing is known.

@@ -150,6 +150,21 @@ func (l *Ledger) Consumer(name string) *Consumer {
 	return c
 }
 
+// Detached returns a consumer that keeps its positions itself: saved is what it
+// kept. In all else it is like the others.
+func (l *Ledger) Detached(name string, saved []Saved) *Consumer {
+	c := l.Consumer(name)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.detached = true
+	clear(c.places)
+	for _, s := range saved {
+		p := c.place(s.Source)
+		p.safe, p.taken, p.seen = s.Position, s.Position, s.Seen
+	}
+	return c
+}
+
 // Forget drops all positions of the source: it will not come back.
 func (l *Ledger) Forget(source string) {
 	l.mu.Lock()
@@ -163,7 +178,9 @@ func (l *Ledger) Forget(source string) {
 	for _, c := range l.consumers {
 		if p := c.places[source]; p != nil {
 			delete(c.places, source)
-			l.append(p.key, entry{Gone: true})
+			if !c.detached {
+				l.append(p.key, entry{Gone: true})
+			}
 		}
 	}
 }
@@ -284,8 +301,11 @@ func (l *Ledger) encode(now time.Time) []byte {
 		}
 	}
 	for _, c := range l.consumers {
+		if c.detached {
+			continue
+		}
 		for _, p := range c.places {
-			if !p.safe.IsZero() && (p.open || p.seen >= oldest) {
+			if p.kept(oldest) {
 				add(p.key, p.safe, p.seen)
 			}
 		}

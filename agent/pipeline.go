@@ -14,7 +14,8 @@ import (
 type Pipeline struct {
 	ledger  *Ledger
 	matcher Matcher
-	rules   *Consumer
+	alerts  Alerter
+	rules   *Consumer // of alerts
 	outputs []RecordOutput
 	pool    *pool
 	stats   *stats
@@ -31,13 +32,18 @@ var (
 // RulesConsumer is the name under which the ledger knows the rules.
 const RulesConsumer = "rules"
 
-// NewPipeline joins the rules and the outputs. The rules are a durable consumer
-// like each output: a restart counts nothing twice.
-func NewPipeline(l *Ledger, m Matcher, outputs []RecordOutput) *Pipeline {
+// NewPipeline joins the rules, what makes alerts of their findings, and the
+// outputs. The rules are a durable consumer like each output: a restart counts
+// nothing twice. Without an Alerter (nil) their positions are in the ledger.
+func NewPipeline(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *Pipeline {
+	if alerts == nil {
+		alerts = noAlerts{l.Consumer(RulesConsumer)}
+	}
 	return &Pipeline{
 		ledger:  l,
 		matcher: m,
-		rules:   l.Consumer(RulesConsumer),
+		alerts:  alerts,
+		rules:   alerts.Consumer(),
 		outputs: outputs,
 		pool:    newPool(runtime.GOMAXPROCS(0) + 1),
 		stats:   newStats(m.Rules()),
@@ -56,6 +62,7 @@ func (p *Pipeline) Open(src *Source) Feed {
 
 // Snapshot replaces all samples of that name.
 func (p *Pipeline) Snapshot(name string, samples []Sample) {
+	p.alerts.Samples(name, samples)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if samples == nil {
@@ -64,6 +71,10 @@ func (p *Pipeline) Snapshot(name string, samples []Sample) {
 	}
 	p.snapshots[name] = samples
 }
+
+// Unread returns the open sources of which something is known to be there and
+// was not read, by ID, in bytes.
+func (p *Pipeline) Unread() map[string]int64 { return p.stats.unread() }
 
 // Meter reports lines, bytes and findings by source, and what was sampled.
 func (p *Pipeline) Meter(yield func(Sample)) {
@@ -120,7 +131,7 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	f.p.matcher.Match(b)
 	if from, ok := firstAfter(b, f.p.rules.taken(f.src.ID)); ok {
 		f.series.count(b, from)
-		f.p.rules.Safe(f.src.ID, b.Pos)
+		f.p.alerts.Records(b, from)
 	}
 	for _, o := range f.p.outputs {
 		c := o.Consumer()
@@ -144,4 +155,16 @@ func (f *feed) Close(gone bool) {
 	if gone {
 		f.p.ledger.Forget(f.src.ID)
 	}
+}
+
+// noAlerts only keeps the positions.
+type noAlerts struct{ consumer *Consumer }
+
+func (n noAlerts) Consumer() *Consumer     { return n.consumer }
+func (n noAlerts) Records(b *Batch, _ int) { n.consumer.Safe(b.Source.ID, b.Pos) }
+func (noAlerts) Samples(string, []Sample)  {}
+
+func (noAlerts) Run(ctx context.Context, _ func() map[string]int64) error {
+	<-ctx.Done()
+	return nil
 }

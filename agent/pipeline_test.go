@@ -108,7 +108,7 @@ func TestEachConsumerGetsWhatItLacks(t *testing.T) {
 	dir := t.TempDir()
 	l := openLedger(t, dir)
 	fast, dead := newRecorder(l, "fast"), newRecorder(l, "dead")
-	p := NewPipeline(l, newWords("bad"), []RecordOutput{fast, dead})
+	p := NewPipeline(l, newWords("bad"), nil, []RecordOutput{fast, dead})
 	f := p.Open(web)
 	if _, ok := f.Resume(); ok {
 		t.Fatal("a new source has a place to resume at")
@@ -123,7 +123,7 @@ func TestEachConsumerGetsWhatItLacks(t *testing.T) {
 	// killed, and started again
 	l = openLedger(t, dir)
 	fast, dead = newRecorder(l, "fast"), newRecorder(l, "dead")
-	p = NewPipeline(l, newWords("bad"), []RecordOutput{fast, dead})
+	p = NewPipeline(l, newWords("bad"), nil, []RecordOutput{fast, dead})
 	f = p.Open(web)
 	low, ok := f.Resume()
 	if !ok || low != at(1, 3) {
@@ -144,7 +144,7 @@ func TestEachConsumerGetsWhatItLacks(t *testing.T) {
 func TestARestartedCollectorRepeatsNothing(t *testing.T) {
 	l := openLedger(t, t.TempDir())
 	out := newRecorder(l, "out")
-	p := NewPipeline(l, newWords(), []RecordOutput{out})
+	p := NewPipeline(l, newWords(), nil, []RecordOutput{out})
 	f := p.Open(web)
 	emit(t, f, 1, 5, "x")
 	f.Close(false) // nothing was acknowledged
@@ -158,13 +158,13 @@ func TestANewOutputStartsNow(t *testing.T) {
 	dir := t.TempDir()
 	l := openLedger(t, dir)
 	old := newRecorder(l, "old")
-	f := NewPipeline(l, newWords(), []RecordOutput{old}).Open(web)
+	f := NewPipeline(l, newWords(), nil, []RecordOutput{old}).Open(web)
 	emit(t, f, 1, 5, "x")
 	old.ack()
 
 	l = openLedger(t, dir)
 	old, added := newRecorder(l, "old"), newRecorder(l, "added")
-	f = NewPipeline(l, newWords(), []RecordOutput{old, added}).Open(web)
+	f = NewPipeline(l, newWords(), nil, []RecordOutput{old, added}).Open(web)
 	if low, ok := f.Resume(); !ok || low != at(1, 5) {
 		t.Fatalf("resumes at %+v, %v", low, ok)
 	}
@@ -177,7 +177,7 @@ func TestANewOutputStartsNow(t *testing.T) {
 func TestAnOutputThatDoesNotTakeABatchGetsItAgain(t *testing.T) {
 	l := openLedger(t, t.TempDir())
 	first, second := newRecorder(l, "first"), newRecorder(l, "second")
-	p := NewPipeline(l, newWords(), []RecordOutput{first, second})
+	p := NewPipeline(l, newWords(), nil, []RecordOutput{first, second})
 	f := p.Open(web)
 	second.err = errors.New("stopping")
 	b, _ := f.Batch(t.Context())
@@ -225,7 +225,7 @@ func TestFirstAfter(t *testing.T) {
 
 func TestBatchesAreBounded(t *testing.T) {
 	l := openLedger(t, t.TempDir())
-	p := NewPipeline(l, newWords(), nil)
+	p := NewPipeline(l, newWords(), nil, nil)
 	f := p.Open(web)
 	var held []*Batch
 	for range cap(p.pool.free) {
@@ -275,7 +275,7 @@ func TestSeriesAreBounded(t *testing.T) {
 
 func TestRulesThatFoundNothingAreExportedAsZero(t *testing.T) {
 	l := openLedger(t, t.TempDir())
-	p := NewPipeline(l, newWords("bad"), nil)
+	p := NewPipeline(l, newWords("bad"), nil, nil)
 	p.Open(web)
 	n := 0
 	p.Meter(func(s Sample) {
@@ -290,7 +290,7 @@ func TestRulesThatFoundNothingAreExportedAsZero(t *testing.T) {
 
 func TestEmitAllocatesNothing(t *testing.T) {
 	l := openLedger(t, t.TempDir())
-	f := NewPipeline(l, newWords(), nil).Open(web)
+	f := NewPipeline(l, newWords(), nil, nil).Open(web)
 	ctx := t.Context()
 	n := int64(0)
 	if got := testing.AllocsPerRun(100, func() {

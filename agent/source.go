@@ -66,17 +66,17 @@ type Labeler interface {
 // A FileID tells a file from the others that a log was or will be rotated
 // through. It is taken from the file's content, for inodes are reused.
 type FileID struct {
-	Head  uint64 // xxhash of the first Len bytes
-	Len   uint32
-	Inode uint64 // a hint only
+	Head  uint64 `json:"head"` // xxhash of the first Len bytes
+	Len   uint32 `json:"len"`
+	Inode uint64 `json:"inode"` // a hint only
 }
 
 // A Position is a place in a source: the file, and the offset after the last
 // byte that is covered. Positions of one source are ordered.
 type Position struct {
-	Epoch  uint64 // counts the files that the source was seen to have, from 1
-	Offset int64  // in bytes of the uncompressed file
-	File   FileID
+	Epoch  uint64 `json:"epoch"`  // counts the files that the source was seen to have, from 1
+	Offset int64  `json:"offset"` // in bytes of the uncompressed file
+	File   FileID `json:"file"`
 }
 
 // Before reports whether p covers less of its source than q.

@@ -119,6 +119,18 @@ func (st *stats) removeFeed(f *feed) {
 	}
 }
 
+func (st *stats) unread() map[string]int64 {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	unread := map[string]int64{}
+	for f := range st.feeds {
+		if n := f.behind.Load(); n > 0 {
+			unread[f.src.ID] = n
+		}
+	}
+	return unread
+}
+
 func (st *stats) meter(yield func(Sample)) {
 	st.mu.Lock()
 	all := append([]*series(nil), st.order...)

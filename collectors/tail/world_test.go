@@ -227,7 +227,7 @@ func (w *world) run(tail *Tail) {
 	if w.ahead != nil {
 		outputs = append(outputs, w.ahead)
 	}
-	w.tail, w.pipe = tail, agent.NewPipeline(w.ledger, noRules{}, outputs)
+	w.tail, w.pipe = tail, agent.NewPipeline(w.ledger, noRules{}, nil, outputs)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tail.Run(ctx, w.pipe) }()
