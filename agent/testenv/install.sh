@@ -42,6 +42,7 @@ packages() {
 	have prometheus && have promtool || echo prometheus
 	have_mariadb || echo mariadb-server
 	have redis-server && have redis-cli || echo redis-server
+	have_exim || echo exim4-daemon-light
 	have node || echo nodejs
 	have npm || have_modules || echo npm
 	have curl || echo curl
@@ -50,6 +51,10 @@ packages() {
 
 have_mariadb() {
 	{ have mariadbd || [ -x /usr/sbin/mariadbd ]; } && have mariadb && have mariadb-install-db
+}
+
+have_exim() {
+	have exim4 || [ -x /usr/sbin/exim4 ]
 }
 
 have_modules() {
@@ -92,6 +97,7 @@ have_compose || missing "docker compose (docker-compose)" "the test of the Compo
 { have prometheus && have promtool; } || missing "prometheus" "the tests with Prometheus"
 have_mariadb || missing "MariaDB (mariadb-server)" "the tests of the mysql sampler"
 { have redis-server && have redis-cli; } || missing "Redis (redis-server)" "the tests of the redis sampler"
+have_exim || missing "Exim (exim4-daemon-light)" "the tests of the email output"
 have node || missing "node (nodejs)" "the tests with a Forward receiver"
 have curl || missing "curl" "the comparison of HTTP times with it"
 have_modules || missing "@fluent-org/logger (npm) in $modules" "the tests with a Forward receiver"
