@@ -73,9 +73,9 @@ func operations(tb testing.TB) *Set {
 	return s
 }
 
-// measure runs f on the batch, and reports what it takes of the processor
+// throughput runs f on the batch, and reports what it takes of the processor
 // whatever else the machine does.
-func measure(b *testing.B, batch *agent.Batch, f func()) {
+func throughput(b *testing.B, batch *agent.Batch, f func()) {
 	b.Helper()
 	before := cpuTime(b)
 	n := 0
@@ -100,7 +100,7 @@ func BenchmarkMatch(b *testing.B) {
 	s := operations(b)
 	batch := logBatch(256<<10, 1)
 	b.ReportAllocs()
-	measure(b, batch, func() {
+	throughput(b, batch, func() {
 		batch.Findings = batch.Findings[:0]
 		s.Match(batch)
 	})
@@ -125,7 +125,7 @@ func BenchmarkManyRules(b *testing.B) {
 			}
 			s := newSet(list)
 			batch := logBatch(256<<10, 1)
-			measure(b, batch, func() {
+			throughput(b, batch, func() {
 				batch.Findings = batch.Findings[:0]
 				s.Match(batch)
 			})
@@ -138,7 +138,7 @@ func BenchmarkScan(b *testing.B) {
 	s := operations(b)
 	batch := logBatch(256<<10, 1)
 	c := &candidates{}
-	measure(b, batch, func() {
+	throughput(b, batch, func() {
 		c.reset(len(batch.Records), s.words)
 		s.scanner.scan(batch, c)
 	})
@@ -159,7 +159,7 @@ func BenchmarkRegexps(b *testing.B) {
 		list = append(list, e.re)
 	}
 	batch := logBatch(256<<10, 1)
-	measure(b, batch, func() {
+	throughput(b, batch, func() {
 		for i := range batch.Records {
 			for _, re := range list {
 				re.Match(batch.Body(i))

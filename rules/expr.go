@@ -22,6 +22,7 @@ type expr struct {
 	re      *regexp.Regexp
 	upTo    *regexp.Regexp // the same after as little of anything as can be: its end is the match's end
 	asserts bool           // has ^, $, \b or the like: a match depends on what is around it
+	slots   []int          // by index in the groups of the rule's where: the group here, or -1
 
 	pure     []needle     // these texts are all matches, in order of preference; re is not needed
 	branches [][][]needle // a match has, of one branch, one needle of each set, in order

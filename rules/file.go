@@ -49,6 +49,9 @@ func severities() []string { return []string{"critical", "warning", "info"} }
 type loaded struct {
 	rule       *agent.Rule
 	match, not []*expr
+	where      *where
+	measure    *measure
+	policy     policy
 	source     selector
 }
 
@@ -127,6 +130,7 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 			Summary: strings.TrimSpace(spec.Summary), Runbook: strings.TrimSpace(spec.Runbook),
 			File: p.doc.File, Line: p.doc.Line(p.path),
 		},
+		policy: policy{threshold: 1, window: defaultWindow, byLog: true},
 		match:  p.exprs("match", spec.Match),
 		not:    p.exprs("not", spec.Not),
 		source: newSelector(spec.Source),

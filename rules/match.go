@@ -144,11 +144,11 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
 			if e < done {
 				continue
 			}
-			start, end, ok := s.exprs[e].find(body)
+			r := &s.rules[s.ruleOf[e]]
+			start, end, ok := r.where.find(s.exprs[e], body)
 			if !ok {
 				continue
 			}
-			r := &s.rules[s.ruleOf[e]]
 			done = r.end
 			if r.excludes(body) {
 				continue
@@ -161,6 +161,28 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
 			})
 		}
 	}
+}
+
+// captures appends to dst what the named groups found in body, in the first
+// expression of the rule that the rule holds for: a value for each of names, ""
+// where there is none.
+func (s *Set) captures(index int32, body []byte, names []string, dst []string) []string {
+	r := &s.rules[index]
+	for _, e := range s.exprs[r.first:r.end] {
+		if _, _, ok := r.where.find(e, body); !ok {
+			continue
+		}
+		at := e.re.FindSubmatchIndex(body)
+		for _, name := range names {
+			value := ""
+			if i := e.re.SubexpIndex(name); i >= 0 && at[2*i] >= 0 {
+				value = string(body[at[2*i]:at[2*i+1]])
+			}
+			dst = append(dst, value)
+		}
+		return dst
+	}
+	return append(dst, make([]string, len(names))...)
 }
 
 // excludes reports whether one of the rule's not expressions holds.

@@ -30,18 +30,24 @@ type Set struct {
 	meta   []*agent.Rule
 	exprs  []*expr // of all rules, in their order
 	ruleOf []int32 // by expression
+	// samples has the rules on samples, as indexes in rules, by the sample's name.
+	samples map[string][]int32
 
 	scanner *scanner
 	words   int // of 64 expressions
 	pool    sync.Pool
 }
 
-// A rule is one rule with what it is judged by.
+// A rule is one rule with what it is judged by. It is on lines, and then has
+// expressions, or on a sample.
 type rule struct {
 	rule       *agent.Rule
 	source     selector
 	first, end int32 // its expressions in the set
 	not        []*expr
+	where      *where   // nil: whatever the expressions found
+	measure    *measure // nil: the rule is on lines
+	policy     policy
 }
 
 var _ agent.Matcher = (*Set)(nil)
@@ -104,11 +110,14 @@ func expand(pattern, baseDir string) ([]string, error) {
 var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 func newSet(list []loaded) *Set {
-	s := &Set{}
+	s := &Set{samples: map[string][]int32{}}
 	targets := map[literal]*target{}
 	var order []*target
 	for _, l := range list {
-		r := rule{rule: l.rule, source: l.source, not: l.not, first: int32(len(s.exprs))}
+		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
+		if m := l.measure; m != nil {
+			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
+		}
 		l.rule.Index = len(s.rules)
 		for _, e := range l.match {
 			for _, lit := range e.seek {

@@ -26,8 +26,14 @@ func newSelector[V ~[]string](labels map[string]V) selector {
 }
 
 func (s selector) selects(src *agent.Source) bool {
+	return s.holds(func(label string) string { return labelOf(src, label) })
+}
+
+// holds judges labels, whoever has them. get gives the label's value, "" where
+// there is none.
+func (s selector) holds(get func(label string) string) bool {
 	for _, c := range s {
-		if !slices.Contains(c.values, labelOf(src, c.label)) {
+		if !slices.Contains(c.values, get(c.label)) {
 			return false
 		}
 	}

@@ -1,0 +1,142 @@
+package rules
+
+import (
+	"bytes"
+	"regexp"
+)
+
+// A where is a condition on what the named groups of an expression found. A
+// comparison whose group found nothing, or no number where it takes one, is
+// false; not turns that round.
+type where struct {
+	root   term
+	groups []string // that it asks for; a comparison has the index
+}
+
+// A term is a comparison, or joins other terms.
+type term struct {
+	join  join
+	terms []term // one for not, two at least for and and or
+	comparison
+}
+
+type join uint8
+
+const (
+	compares join = iota
+	allHold
+	oneHolds
+	negates
+)
+
+// A comparison is what one group has to be: a number, a text, or something that
+// an expression matches.
+type comparison struct {
+	group   int
+	op      operator
+	literal string // as it was written, without quotes
+
+	isText bool
+	re     *regexp.Regexp // of =~ and !~
+	value  float64        // of a number, in seconds or bytes where it has a unit
+	unit   unit
+}
+
+// An operator compares; it is spelled as in the file.
+type operator string
+
+const (
+	equal        operator = "=="
+	notEqual     operator = "!="
+	less         operator = "<"
+	lessEqual    operator = "<="
+	greater      operator = ">"
+	greaterEqual operator = ">="
+	matches      operator = "=~"
+	matchesNot   operator = "!~"
+)
+
+// A found is what one match of an expression found in body.
+type found struct {
+	body  []byte
+	at    []int // as of regexp's FindSubmatchIndex
+	slots []int // by index in where.groups: the expression's group, or -1
+}
+
+func (f *found) group(i int) ([]byte, bool) {
+	slot := f.slots[i]
+	if slot < 0 || f.at[2*slot] < 0 {
+		return nil, false
+	}
+	return f.body[f.at[2*slot]:f.at[2*slot+1]], true
+}
+
+// find is expr.find for a match that the condition, which may be nil, holds of.
+func (w *where) find(e *expr, body []byte) (start, end int, ok bool) {
+	start, end, ok = e.find(body)
+	if !ok || w == nil {
+		return start, end, ok
+	}
+	return start, end, w.holds(&found{body, e.re.FindSubmatchIndex(body), e.slots})
+}
+
+func (w *where) holds(f *found) bool { return w.root.holds(f) }
+
+func (t *term) holds(f *found) bool {
+	switch t.join {
+	case allHold:
+		for i := range t.terms {
+			if !t.terms[i].holds(f) {
+				return false
+			}
+		}
+		return true
+	case oneHolds:
+		for i := range t.terms {
+			if t.terms[i].holds(f) {
+				return true
+			}
+		}
+		return false
+	case negates:
+		return !t.terms[0].holds(f)
+	}
+	text, ok := f.group(t.group)
+	return ok && t.comparison.holds(text)
+}
+
+func (c *comparison) holds(text []byte) bool {
+	switch {
+	case c.re != nil:
+		return c.re.Match(text) == (c.op == matches)
+	case c.isText:
+		return (string(text) == c.literal) == (c.op == equal)
+	}
+	v, ok := c.number(text)
+	if !ok {
+		return false
+	}
+	switch c.op {
+	case equal:
+		return v == c.value
+	case notEqual:
+		return v != c.value
+	case less:
+		return v < c.value
+	case lessEqual:
+		return v <= c.value
+	case greater:
+		return v > c.value
+	}
+	return v >= c.value
+}
+
+// number reads what was found in the literal's unit. Without one it is in
+// seconds or bytes already.
+func (c *comparison) number(text []byte) (float64, bool) {
+	if len(text) > maxNumber {
+		return 0, false
+	}
+	v, unit, ok := parseQuantity(string(bytes.TrimSpace(text)))
+	return v, ok && (unit == c.unit || unit == noUnit)
+}
