@@ -1,12 +1,9 @@
 package fluentd
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"regexp"
 	"strings"
 	"text/template"
@@ -14,39 +11,31 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
 // Config is one Fluentd output.
 type Config struct {
-	Name           string        `yaml:"name"`
-	Address        string        `yaml:"address"` // host:port, or unix:///path
-	Records        string        `yaml:"records"` // all or flagged
-	Tag            string        `yaml:"tag"`     // template over tagData
-	Labels         conf.Strings  `yaml:"labels"`  // keys of container labels that records carry
-	Ack            bool          `yaml:"ack"`
-	AckTimeout     conf.Duration `yaml:"ack_timeout"`
-	ConnectTimeout conf.Duration `yaml:"connect_timeout"`
-	Buffer         conf.Size     `yaml:"buffer"` // memory for what is not safe yet
-	Spool          Spool         `yaml:"spool"`
-	SharedKey      conf.Secret   `yaml:"shared_key"`
-	Username       string        `yaml:"username"`
-	Password       conf.Secret   `yaml:"password"`
-	TLS            *TLS          `yaml:"tls"`
+	Name           string          `yaml:"name"`
+	Address        string          `yaml:"address"` // host:port, or unix:///path
+	Records        string          `yaml:"records"` // all or flagged
+	Tag            string          `yaml:"tag"`     // template over tagData
+	Labels         conf.Strings    `yaml:"labels"`  // keys of container labels that records carry
+	Ack            bool            `yaml:"ack"`
+	AckTimeout     conf.Duration   `yaml:"ack_timeout"`
+	ConnectTimeout conf.Duration   `yaml:"connect_timeout"`
+	Buffer         conf.Size       `yaml:"buffer"` // memory for what is not safe yet
+	Spool          Spool           `yaml:"spool"`
+	SharedKey      conf.Secret     `yaml:"shared_key"`
+	Username       string          `yaml:"username"`
+	Password       conf.Secret     `yaml:"password"`
+	TLS            *tlsconf.Config `yaml:"tls"`
 }
 
 // Spool is where chunks go while the receiver lags.
 type Spool struct {
 	MaxSize conf.Size     `yaml:"max_size"`
 	After   conf.Duration `yaml:"after"` // how long a chunk may stay unacknowledged in memory
-}
-
-// TLS secures the connection. The server's certificate is verified.
-type TLS struct {
-	CAFile             string `yaml:"ca_file"` // in place of the system's authorities
-	CertFile           string `yaml:"cert_file"`
-	KeyFile            string `yaml:"key_file"`
-	ServerName         string `yaml:"server_name"`
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -116,18 +105,12 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if c.Username == "" && !c.Password.IsZero() {
 		bad(".password", "set username as well, or leave the password out", "a password without a user")
 	}
-	c.checkTLS(bad)
+	host := "host" // whichever: its certificate is verified when there is a connection
+	if strings.HasPrefix(c.Address, "unix:") {
+		host = ""
+	}
+	errs = append(errs, c.TLS.Check(d, path+".tls", host))
 	return conf.Join(errs...)
-}
-
-func (c *Config) checkTLS(bad func(field, hint, format string, args ...any)) {
-	if _, err := c.TLS.config(""); err != nil {
-		bad(".tls", "name PEM files that this user can read", "%w", err)
-	}
-	unix := strings.HasPrefix(c.Address, "unix:")
-	if unix && c.TLS != nil && c.TLS.ServerName == "" && !c.TLS.InsecureSkipVerify {
-		bad(".tls", "set server_name to the name in the server's certificate", "a unix socket has no host name to verify")
-	}
 }
 
 func splitAddress(a string) (network, address string, err error) {
@@ -145,38 +128,6 @@ func splitAddress(a string) (network, address string, err error) {
 		return "", "", fmt.Errorf("%q is no port", port)
 	}
 	return "tcp", a, nil
-}
-
-// config returns nil where there is to be no TLS.
-func (t *TLS) config(host string) (*tls.Config, error) {
-	if t == nil {
-		return nil, nil
-	}
-	c := &tls.Config{ServerName: host, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
-	if t.ServerName != "" {
-		c.ServerName = t.ServerName
-	}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: no certificate in %s", t.CAFile)
-		}
-	}
-	if (t.CertFile == "") != (t.KeyFile == "") {
-		return nil, errors.New("cert_file and key_file belong together")
-	}
-	if t.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("cert_file: %w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c, nil
 }
 
 // tagData is what a tag's template may use; the names are those of Docker's

@@ -46,6 +46,7 @@ func TestCheck(t *testing.T) {
 		{"address: 127.0.0.1:24224", `agent.yaml:2: fluentd[0].name: "" is no name; give it a name of letters, digits, - and _; its spool and metrics are called by it`},
 		{"name: ../x\naddress: 127.0.0.1:24224", `agent.yaml:2: fluentd[0].name: "../x" is no name; give it a name of letters, digits, - and _; its spool and metrics are called by it`},
 		{"name: main", `agent.yaml:2: fluentd[0].address: "" is no host:port; write it as 127.0.0.1:24224 or unix:///run/fluentd.sock`},
+		{"name: main\ntls:", `agent.yaml:2: fluentd[0].address: "" is no host:port; write it as 127.0.0.1:24224 or unix:///run/fluentd.sock`},
 		{"name: main\naddress: fluentd", `agent.yaml:3: fluentd[0].address: "fluentd" is no host:port; write it as 127.0.0.1:24224 or unix:///run/fluentd.sock`},
 		{"name: main\naddress: :24224", `agent.yaml:3: fluentd[0].address: ":24224" is no host:port; write it as 127.0.0.1:24224 or unix:///run/fluentd.sock`},
 		{"name: main\naddress: host:99999", `agent.yaml:3: fluentd[0].address: "99999" is no port; write it as 127.0.0.1:24224 or unix:///run/fluentd.sock`},

@@ -131,7 +131,7 @@ func (o *Output) connect(ctx context.Context) (_ net.Conn, _ *msgp.Reader, err e
 		}
 	}()
 	host, _, _ := net.SplitHostPort(address)
-	secure, err := o.c.TLS.config(host)
+	secure, err := o.c.TLS.Client(host)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tls: %w", err)
 	}

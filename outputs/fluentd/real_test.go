@@ -13,6 +13,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/testenv"
+	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
 // running starts the output and returns what stops it.
@@ -52,7 +53,7 @@ func TestRealReceiver(t *testing.T) {
 		{"shared key and user", testenv.ForwardOptions{SharedKey: "a key", Users: users}, func(c *Config, _ *testenv.Forward) { keyed(c) }},
 		{"tls", testenv.ForwardOptions{TLS: true, ClientCert: true, SharedKey: "a key", Users: users}, func(c *Config, f *testenv.Forward) {
 			keyed(c)
-			c.TLS = &TLS{CAFile: f.CAFile, CertFile: f.CertFile, KeyFile: f.KeyFile}
+			c.TLS = &tlsconf.Config{CAFile: f.CAFile, CertFile: f.CertFile, KeyFile: f.KeyFile}
 		}},
 	}
 	for _, tt := range tests {

@@ -12,6 +12,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
 const (
@@ -386,7 +387,7 @@ func TestStopsAtOnce(t *testing.T) {
 	for name, c := range map[string]Config{
 		"write":     config(nil),
 		"handshake": config(func(c *Config) { c.SharedKey = conf.NewSecret("key") }),
-		"tls":       config(func(c *Config) { c.TLS = &TLS{ServerName: "x"} }),
+		"tls":       config(func(c *Config) { c.TLS = &tlsconf.Config{ServerName: "x"} }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, c, silent, func(r *rig) {

@@ -23,6 +23,7 @@ import (
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
 func hexDigest(parts ...string) string {
@@ -236,7 +237,7 @@ func TestTLS(t *testing.T) {
 				return acks(n, s)
 			}
 			c := config(func(c *Config) {
-				c.TLS, c.SharedKey = &TLS{CAFile: tt.ca, ServerName: "fluentd.test"}, conf.NewSecret("key")
+				c.TLS, c.SharedKey = &tlsconf.Config{CAFile: tt.ca, ServerName: "fluentd.test"}, conf.NewSecret("key")
 			})
 			inBubble(t, c, script, func(r *rig) {
 				r.write(9, 1000)

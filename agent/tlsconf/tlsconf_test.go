@@ -1,0 +1,56 @@
+package tlsconf
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+func TestCheck(t *testing.T) {
+	dir := t.TempDir()
+	empty := filepath.Join(dir, "empty.pem")
+	if err := os.WriteFile(empty, []byte("no certificate"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const hint = "; name PEM files that this user can read"
+	for _, tt := range []struct {
+		name string
+		c    *Config
+		host string
+		want string
+	}{
+		{"none", nil, "", ""},
+		{"the system's", &Config{}, "a.test", ""},
+		{"a socket", &Config{}, "", "c.yaml: tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate"},
+		{"a socket with a name", &Config{ServerName: "a.test"}, "", ""},
+		{"a socket, unverified", &Config{InsecureSkipVerify: true}, "", ""},
+		{"no file", &Config{CAFile: dir + "/none.pem"}, "a.test", "c.yaml: tls: ca_file: open " + dir + "/none.pem: no such file or directory" + hint},
+		{"no certificate", &Config{CAFile: empty}, "a.test", "c.yaml: tls: ca_file: no certificate in " + empty + hint},
+		{"no key", &Config{CertFile: empty}, "a.test", "c.yaml: tls: cert_file and key_file belong together" + hint},
+		{"no pair", &Config{CertFile: empty, KeyFile: empty}, "a.test", "c.yaml: tls: cert_file: tls: failed to find any PEM data in certificate input" + hint},
+	} {
+		got := ""
+		if err := tt.c.Check(&conf.Doc{File: "c.yaml"}, "tls", tt.host); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q; want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestClient(t *testing.T) {
+	if c, err := (*Config)(nil).Client("a.test"); c != nil || err != nil {
+		t.Errorf("no section gives %v, %v", c, err)
+	}
+	c, err := (&Config{}).Client("a.test")
+	if err != nil || c.ServerName != "a.test" || c.InsecureSkipVerify || c.RootCAs != nil {
+		t.Errorf("the empty section gives %+v, %v", c, err)
+	}
+	c, err = (&Config{ServerName: "b.test"}).Client("a.test")
+	if err != nil || c.ServerName != "b.test" {
+		t.Errorf("server_name gives %+v, %v", c, err)
+	}
+}
