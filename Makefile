@@ -6,7 +6,7 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 FUZZTIME    ?= 10s
 BENCH       ?= .
 
-.PHONY: help build run test lint bench fuzz
+.PHONY: help build run demo test lint bench fuzz
 
 help: ## print the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -16,6 +16,9 @@ build: ## build bin/logkeel, static, for this machine
 
 run: build ## build it and run it with agent.yaml
 	bin/logkeel run
+
+demo: build ## build it, and show the whole pipeline with stand-ins
+	bin/logkeel demo
 
 test: ## lint, all tests with the race detector and real servers, cross builds
 	agent/testenv/install.sh

@@ -72,7 +72,7 @@ configuration is wrong.`,
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	config := root.PersistentFlags().StringP("config", "c", "", "configuration file (default $LOGKEEL_CONFIG, ./agent.yaml, /etc/logkeel/agent.yaml)")
-	root.AddCommand(runCommand(config), checkCommand(config), healthCommand(config), versionCommand())
+	root.AddCommand(runCommand(config), checkCommand(config), healthCommand(config), demoCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		c.Args = noArgs
 	}

@@ -1,0 +1,80 @@
+package demo
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// agentYAML has the folders and addresses of the stand-ins in the place of those
+// that a real one would name.
+const agentYAML = `# What "logkeel demo" runs. A real one names your own servers in the place of the
+# stand-ins, and needs no more than this.
+state_dir: state
+
+collectors:
+  docker:
+    root: %[1]s
+    host: unix://%[1]s/no-engine.sock   # nobody listens there: names come from the files
+  http:
+    - name: shop
+      url: %[2]s
+      interval: 1s
+      timeout: 900ms
+      expect: {body: healthy}
+
+rules:
+  packs: [operations]
+  files: [rules/*.yaml]
+
+outputs:
+  fluentd:
+    - name: aggregator
+      address: %[3]s
+  prometheus:
+    listen: %[4]s
+`
+
+const rulesYAML = `# Rules of the shop's own, beside those of the pack "operations".
+groups:
+  - name: shop
+    rules:
+      - name: PaymentDeclined
+        class: error
+        severity: critical
+        match: 'payment declined'
+        source: {service: app}
+        summary: a customer's payment was declined
+        runbook: is it every bank or one? See the provider's status page.
+      - name: SlowRequest
+        class: slow
+        severity: warning
+        match: 'rt=([1-9]|\d{2,})\.'
+        source: {service: web}
+        summary: the shop took longer than a second to answer
+      - name: InjectionAttempt
+        class: security
+        severity: critical
+        match: '(?i)(union(%20|\+| )select|%27(%20|\+)or|<script)'
+        source: {service: web}
+        summary: somebody tries to inject SQL or a script
+      - name: DatabaseDenied
+        class: security
+        severity: warning
+        match: 'Access denied for user'
+        source: {service: db}
+        summary: the database refused somebody
+`
+
+// writeConfig writes what the agent is to read.
+func (d *demo) writeConfig() error {
+	d.config = filepath.Join(d.dir, "agent.yaml")
+	text := fmt.Sprintf(agentYAML, filepath.Join(d.dir, "docker"), d.page.url, d.aggregator.addr, d.metrics)
+	if err := os.MkdirAll(filepath.Join(d.dir, "rules"), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(d.dir, "rules", "shop.yaml"), []byte(rulesYAML), 0o600)
+}
