@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -26,18 +27,36 @@ type groupSpec struct {
 }
 
 type ruleSpec struct {
-	Name     string                  `yaml:"name"`
-	Class    string                  `yaml:"class"`
-	Severity string                  `yaml:"severity"`
-	Match    conf.Strings            `yaml:"match"`
-	Not      conf.Strings            `yaml:"not"`
-	Source   map[string]conf.Strings `yaml:"source"`
-	Summary  string                  `yaml:"summary"`
-	Runbook  string                  `yaml:"runbook"`
+	Name     string `yaml:"name"`
+	Class    string `yaml:"class"`
+	Severity string `yaml:"severity"`
+
+	Match conf.Strings `yaml:"match"`
+	Not   conf.Strings `yaml:"not"`
+	Where string       `yaml:"where"`
+
+	Sample  string        `yaml:"sample"`
+	Above   *level        `yaml:"above"`
+	Below   *level        `yaml:"below"`
+	Equals  *level        `yaml:"equals"`
+	Changed change        `yaml:"changed"`
+	For     conf.Duration `yaml:"for"`
+
+	Source    map[string]conf.Strings `yaml:"source"`
+	Threshold int                     `yaml:"threshold"`
+	Window    conf.Duration           `yaml:"window"`
+	By        conf.Strings            `yaml:"by"`
+	Cooldown  conf.Duration           `yaml:"cooldown"`
+
+	Summary string `yaml:"summary"`
+	Runbook string `yaml:"runbook"`
 }
 
 // SetDefaults makes conf fill in what a rule need not say.
-func (r *ruleSpec) SetDefaults() { r.Class, r.Severity = "other", "warning" }
+func (r *ruleSpec) SetDefaults() {
+	r.Class, r.Severity = "other", "warning"
+	r.Threshold, r.Window = 1, conf.Duration(defaultWindow)
+}
 
 func classes() []string {
 	return []string{"error", "security", "slow", "database", "availability", "other"}
@@ -112,29 +131,37 @@ func (p *problems) say(field, hint, format string, args ...any) {
 	p.fail(p.doc.Errorf(p.path+"."+field, hint, format, args...))
 }
 
+// has reports whether the file gives the rule the key.
+func (p *problems) has(field string) bool { return p.doc.Has(p.path + "." + field) }
+
 func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	p.name("rule", spec.Name, p.names)
 	p.oneOf("class", spec.Class, classes())
 	p.oneOf("severity", spec.Severity, severities())
-	if len(spec.Match) == 0 {
-		p.say("match", "write an expression, or a list of which one has to match", "a rule needs something to look for")
-	}
 	for _, name := range slices.Sorted(maps.Keys(spec.Source)) {
 		if len(spec.Source[name]) == 0 {
 			p.say("source."+name, "give it one, or a list", "the label has no value")
 		}
 	}
-	return loaded{
+	p.within("cooldown", spec.Cooldown, 0, maxCooldown)
+	l := loaded{
 		rule: &agent.Rule{
 			Name: spec.Name, Group: group, Class: spec.Class, Severity: spec.Severity,
 			Summary: strings.TrimSpace(spec.Summary), Runbook: strings.TrimSpace(spec.Runbook),
-			File: p.doc.File, Line: p.doc.Line(p.path),
+			File: p.doc.File, Line: p.doc.Line(p.path), Cooldown: time.Duration(spec.Cooldown),
 		},
-		policy: policy{threshold: 1, window: defaultWindow, byLog: true},
-		match:  p.exprs("match", spec.Match),
-		not:    p.exprs("not", spec.Not),
 		source: newSelector(spec.Source),
+		policy: policy{threshold: 1, window: time.Duration(spec.Window), byLog: spec.By == nil},
 	}
+	switch {
+	case p.has("match") && p.has("sample"):
+		p.say("sample", "make two rules of it", "a rule looks for lines or at a sample, not both")
+	case p.has("sample"):
+		p.onSample(spec, &l)
+	default:
+		p.onLines(spec, &l)
+	}
+	return l
 }
 
 // name judges a name and keeps it in taken.

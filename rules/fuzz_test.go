@@ -65,6 +65,27 @@ func (m *maker) line() string {
 	return b.String()
 }
 
+// condition makes the rule, or none of it, ask for more than a match.
+func (m *maker) condition(r *loaded) {
+	list := []string{"", "g == 'a'", "g != ''", "not g =~ '[ab]'", "g >= 1 or h == ''", "h !~ 's'", "g < 1s"}
+	text := list[m.pick(len(list))]
+	if text == "" {
+		return
+	}
+	w, err := parseWhere(text, func(string) *whereError { return nil })
+	if err != nil {
+		panic(err.msg)
+	}
+	r.where = w
+	for i, e := range r.match {
+		if named, err := compile([]string{"(?P<g>" + e.re.String() + ")", "(?P<h>" + e.re.String() + ")(?P<g>.?)"}[i%2]); err == nil {
+			e = named
+		}
+		r.match[i] = e
+		w.bind(e)
+	}
+}
+
 // FuzzMatch compares findings with what regexp says of each expression and line.
 func FuzzMatch(f *testing.F) {
 	f.Add([]byte{0}, []byte{1, 0}, uint8(0))
@@ -89,6 +110,7 @@ func FuzzMatch(f *testing.F) {
 					r.not = append(r.not, e)
 				}
 			}
+			m.condition(&r)
 			list = append(list, r)
 		}
 		var bodies []string
@@ -112,8 +134,8 @@ func compare(t *testing.T, list []loaded, b *agent.Batch) {
 	for i := range b.Records {
 		body := b.Body(i)
 		for _, r := range list {
-			at := firstOf(r.match, body)
-			if at == nil || firstOf(r.not, body) != nil {
+			at := firstOf(r.match, r.where, body)
+			if at == nil || firstOf(r.not, nil, body) != nil {
 				continue
 			}
 			start := b.Records[i].Body.Start
@@ -129,12 +151,13 @@ func compare(t *testing.T, list []loaded, b *agent.Batch) {
 	}
 }
 
-// firstOf is where the first expression of the list that matches does, by regexp
-// alone.
-func firstOf(list []*expr, body []byte) []int {
+// firstOf is where the first expression of the list that matches, and of which w
+// holds, does, by regexp alone.
+func firstOf(list []*expr, w *where, body []byte) []int {
 	for _, e := range list {
-		if at := e.re.FindIndex(body); at != nil {
-			return at
+		at := e.re.FindSubmatchIndex(body)
+		if at != nil && (w == nil || w.holds(&found{body, at, e.slots})) {
+			return at[:2]
 		}
 	}
 	return nil
@@ -157,6 +180,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(threeRules))
+	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(?P<ms>\\d+)', where: ms > 5s, threshold: 5, window: 1h, by: [ms]}, {name: s, sample: a, above: 5KB, for: 1m}]}]"))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(', not: [''], source: {a: []}, class: x, severity: y}]}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := &loader{names: map[string]place{}}
@@ -173,6 +197,10 @@ func FuzzLoad(f *testing.F) {
 		newSet(l.rules).Match(b)
 		compare(t, l.rules, b)
 		for _, f := range b.Findings {
+			r := &newSet(l.rules).rules[f.Rule.Index]
+			if r.measure != nil {
+				t.Errorf("a rule on a sample is found in a line")
+			}
 			if f.Rule.Name == "" || f.Rule.Group == "" || f.Rule.Class == "" || f.Rule.Severity == "" || f.Rule.Line == 0 {
 				t.Errorf("the rule is not whole: %+v", *f.Rule)
 			}

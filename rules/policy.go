@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func (m *measure) String() string {
 	var parts []string
 	limit := func(op string, v *float64) {
 		if v != nil {
-			parts = append(parts, op+" "+strconv.FormatFloat(*v, 'g', -1, 64))
+			parts = append(parts, op+" "+formatNumber(*v))
 		}
 	}
 	limit(">", m.above)
@@ -91,4 +92,12 @@ func (m *measure) holds(v, before float64, known bool) bool {
 		return known && v < before
 	}
 	return true
+}
+
+// formatNumber writes v without an exponent where that can be read.
+func formatNumber(v float64) string {
+	if a := math.Abs(v); a >= 1e-6 && a < 1e15 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
 }

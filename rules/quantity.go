@@ -13,9 +13,9 @@ const maxNumber = 100
 type unit uint8
 
 const (
-	noUnit  unit = iota
-	seconds      // written with ns, us, ms, s, m, h or d
-	size         // bytes, written with B, KB, KiB and so on
+	noUnit    unit = iota
+	inSeconds      // written with ns, us, ms, s, m, h or d
+	inBytes        // written, written with B, KB, KiB and so on
 )
 
 // parseQuantity reads a number, which may have a unit after it: -3, 1.5e3,
@@ -37,7 +37,7 @@ func parseQuantity(s string) (v float64, u unit, ok bool) {
 	}
 	if factor := sizeUnit(strings.TrimLeft(rest, " ")); factor > 0 {
 		v = sign * first * factor
-		return v, size, !math.IsInf(v, 0)
+		return v, inBytes, !math.IsInf(v, 0)
 	}
 	for s != "" {
 		var n float64
@@ -54,7 +54,7 @@ func parseQuantity(s string) (v float64, u unit, ok bool) {
 		s = s[len(name):]
 	}
 	v *= sign
-	return v, seconds, !math.IsInf(v, 0)
+	return v, inSeconds, !math.IsInf(v, 0)
 }
 
 // cutNumber reads the number at the start of s: no sign, no hexadecimal digits,

@@ -80,6 +80,14 @@ func (w *where) find(e *expr, body []byte) (start, end int, ok bool) {
 	return start, end, w.holds(&found{body, e.re.FindSubmatchIndex(body), e.slots})
 }
 
+// bind says to the expression which groups w asks for.
+func (w *where) bind(e *expr) {
+	e.slots = nil
+	for _, name := range w.groups {
+		e.slots = append(e.slots, e.re.SubexpIndex(name))
+	}
+}
+
 func (w *where) holds(f *found) bool { return w.root.holds(f) }
 
 func (t *term) holds(f *found) bool {

@@ -1,0 +1,222 @@
+package rules
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	minWindow   = time.Second
+	maxWindow   = 24 * time.Hour
+	maxHold     = 24 * time.Hour
+	maxCooldown = 7 * 24 * time.Hour
+)
+
+// A level is what a sample is compared with. In the file it may have a unit of
+// time, which stands for seconds, or of size, which stands for bytes.
+type level float64
+
+// UnmarshalYAML reads a level.
+func (l *level) UnmarshalYAML(n *yaml.Node) error {
+	const hint = "write 0.5, 1.5s or 512MiB"
+	if n.Kind != yaml.ScalarNode {
+		return &conf.Error{Line: n.Line, Msg: "expected a number", Hint: hint}
+	}
+	v, _, ok := parseQuantity(strings.TrimSpace(n.Value))
+	if !ok || len(n.Value) > maxNumber {
+		return &conf.Error{Line: n.Line, Msg: "expected a number, found " + quote(n.Value), Hint: hint}
+	}
+	*l = level(v)
+	return nil
+}
+
+// UnmarshalYAML reads true, up or down.
+func (c *change) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		switch n.Value {
+		case "true":
+			*c = anyChange
+			return nil
+		case "up":
+			*c = upward
+			return nil
+		case "down":
+			*c = downward
+			return nil
+		}
+	}
+	return &conf.Error{Line: n.Line, Msg: "expected true, up or down", Hint: "write true for any change, or remove it"}
+}
+
+// A misfit is a key that a rule of one kind has no use for.
+type misfit struct{ key, msg, hint string }
+
+// refuse tells of those that are there.
+func (p *problems) refuse(list ...misfit) {
+	for _, m := range list {
+		if p.has(m.key) {
+			p.say(m.key, m.hint, "%s", m.msg)
+		}
+	}
+}
+
+func (p *problems) within(field string, d conf.Duration, least, most time.Duration) {
+	if time.Duration(d) < least || time.Duration(d) > most {
+		p.say(field, fmt.Sprintf("use %s to %s", conf.Duration(least), conf.Duration(most)), "%s is out of range", d)
+	}
+}
+
+// onLines reads what a rule on lines has.
+func (p *problems) onLines(spec *ruleSpec, l *loaded) {
+	const limits = "compare what a named group found under where, or name a sample"
+	p.refuse(
+		misfit{"above", "above compares a sample", limits},
+		misfit{"below", "below compares a sample", limits},
+		misfit{"equals", "equals compares a sample", limits},
+		misfit{"changed", "changed is about a sample", "remove it, or name a sample"},
+		misfit{"for", "for says how long a sample is to be so", "use threshold and window"},
+	)
+	if len(spec.Match) == 0 {
+		p.say("match", "write an expression, a list of which one has to match, or the name of a sample", "a rule needs something to look for")
+	}
+	l.match, l.not = p.exprs("match", spec.Match), p.exprs("not", spec.Not)
+	whole := len(l.match) == len(spec.Match) // else a group may be missing for that
+	l.where = p.where(spec, l.match, whole)
+	l.policy.threshold = spec.Threshold
+	if spec.Threshold < 1 || spec.Threshold > maxThreshold {
+		p.say("threshold", fmt.Sprintf("use 1 to %d", maxThreshold), "%d is out of range", spec.Threshold)
+	}
+	if spec.Threshold > 1 && !p.has("window") {
+		p.say("threshold", "say within which time, as window: 5m", "a threshold above 1 needs a window")
+	}
+	p.within("window", spec.Window, minWindow, maxWindow)
+	p.by(spec.By, func(name string) {
+		n := 0
+		for _, e := range l.match {
+			if e.re.SubexpIndex(name) >= 0 {
+				n++
+			}
+		}
+		if whole && n > 0 && n < len(l.match) {
+			p.say("by", "give each expression that group, or make two rules of it", "%s is a named group of some expressions under match, but not of all", quote(name))
+		}
+		l.policy.by = append(l.policy.by, keyPart{name: name, group: n > 0})
+	})
+}
+
+// by reads the names that a rule counts by.
+func (p *problems) by(names []string, add func(name string)) {
+	for i, name := range names {
+		switch {
+		case strings.TrimSpace(name) == "":
+			p.say("by", "write labels or named groups; by: [] counts all together", "a name is empty")
+		case slices.Contains(names[:i], name):
+			p.say("by", "remove one of them", "%s is given twice", quote(name))
+		default:
+			add(name)
+		}
+	}
+}
+
+// where reads the condition, nil where there is none. Unless the expressions
+// are whole it may ask for groups that are not there.
+func (p *problems) where(spec *ruleSpec, match []*expr, whole bool) *where {
+	if !p.has("where") {
+		return nil
+	}
+	w, err := parseWhere(spec.Where, func(name string) *whereError {
+		if !whole || slices.ContainsFunc(match, func(e *expr) bool { return e.re.SubexpIndex(name) >= 0 }) {
+			return nil
+		}
+		return noGroup(name, match)
+	})
+	if err != nil {
+		p.say("where", err.hint, "column %d: %s", err.column, err.msg)
+		return nil
+	}
+	for _, e := range match {
+		w.bind(e)
+	}
+	return w
+}
+
+// noGroup says which groups there are.
+func noGroup(name string, match []*expr) *whereError {
+	var groups []string
+	for _, e := range match {
+		for _, g := range e.re.SubexpNames() {
+			if g != "" && !slices.Contains(groups, g) {
+				groups = append(groups, g)
+			}
+		}
+	}
+	e := &whereError{msg: "no expression under match has the named group " + quote(name)}
+	if len(groups) == 0 {
+		e.hint = "name a group in match, as in (?P<" + name + `>\d+)`
+	} else {
+		e.hint = "groups here: " + strings.Join(groups, ", ")
+	}
+	return e
+}
+
+// onSample reads what a rule on a sample has.
+func (p *problems) onSample(spec *ruleSpec, l *loaded) {
+	const limits = "use above, below, equals or changed"
+	p.refuse(
+		misfit{"not", "not is about lines", "leave series out with source"},
+		misfit{"where", "where is about lines", limits},
+		misfit{"threshold", "threshold counts lines", "use for"},
+	)
+	m := &measure{
+		sample: spec.Sample, changed: spec.Changed, hold: time.Duration(spec.For),
+		above: spec.Above.number(), below: spec.Below.number(), equals: spec.Equals.number(),
+	}
+	l.measure = m
+	switch {
+	case !isMetric(spec.Sample):
+		p.say("sample", "write its name alone, as redis_up, and labels under source", "%s is not the name of a metric", quote(spec.Sample))
+	case m.above == nil && m.below == nil && m.equals == nil && m.changed == 0:
+		p.say("sample", limits, "the rule does not say what of the sample is wrong")
+	}
+	switch {
+	case m.equals != nil && (m.above != nil || m.below != nil):
+		p.say("equals", "use one or the other", "equals does not go with above and below")
+	case m.above != nil && m.below != nil && *m.above >= *m.below:
+		p.say("above", "make two rules of it to have either", "no number is above %s and below %s", formatNumber(*m.above), formatNumber(*m.below))
+	}
+	p.within("for", spec.For, 0, maxHold)
+	p.within("window", spec.Window, minWindow, maxWindow)
+	if m.changed == 0 {
+		p.refuse(misfit{"window", "window says how long a change keeps firing", "use for, or changed"})
+	}
+	p.by(spec.By, func(name string) {
+		if name == "log" {
+			p.say("by", "use its labels, as target", "a sample has no log")
+			return
+		}
+		l.policy.by = append(l.policy.by, keyPart{name: name})
+	})
+}
+
+// isMetric reports whether s is a metric's name as Prometheus has them.
+func isMetric(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isLetter(c) && c != '_' && c != ':' && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (l *level) number() *float64 {
+	if l == nil {
+		return nil
+	}
+	v := float64(*l)
+	return &v
+}
