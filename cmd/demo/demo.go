@@ -25,6 +25,8 @@ type Options struct {
 	Duration time.Duration // 5s to 10m; the end takes a moment longer
 	Keep     bool          // run on after Duration, until ctx is done
 	Agent    Agent
+
+	drain time.Duration // drainLimit, unless a test is in a hurry
 }
 
 const (
@@ -67,14 +69,22 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	defer cancel()
 	d := &demo{Options: o, tally: newTally(), show: newShow(o.Out, cancel), usage: used()}
 	d.log = &agentLog{show: d.show}
+	if d.Options.drain == 0 {
+		d.Options.drain = drainLimit
+	}
 	var err error
 	if d.dir, err = os.MkdirTemp("", "logkeel-demo-"); err != nil {
 		return Result{}, err
 	}
 	r, err := d.run(ctx)
+	seen := err == nil || errors.Is(err, ErrLost)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // before there was anything to see
+		err = nil
+	}
 	if rm := os.RemoveAll(d.dir); rm != nil {
-		err = errors.Join(err, fmt.Errorf("%w; remove %s by hand", rm, d.dir))
-	} else if err == nil || errors.Is(err, ErrLost) {
+		return r, errors.Join(err, fmt.Errorf("%w; remove %s by hand", rm, d.dir))
+	}
+	if seen {
 		d.conclude(r)
 	}
 	return r, err
@@ -90,15 +100,20 @@ func (d *demo) run(ctx context.Context) (Result, error) {
 	// The agent outlives ctx: what was written has to arrive first.
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	alive, ended := context.WithCancel(running)
 	agentDone := make(chan error, 1)
-	go func() { agentDone <- d.Agent(running, d.config, d.log) }()
-	if err := d.awaitAgent(ctx, agentDone); err != nil {
+	go func() {
+		defer ended()
+		agentDone <- d.Agent(running, d.config, d.log)
+	}()
+	if err := d.awaitAgent(ctx, alive); err != nil {
 		stop()
-		return Result{}, errors.Join(err, <-agentDone)
+		return Result{}, errors.Join(err, <-agentDone, d.log.last())
 	}
 
 	var wg sync.WaitGroup
 	writing, stopWriting := context.WithCancel(ctx)
+	defer context.AfterFunc(alive, stopWriting)()
 	failed := make(chan error, len(d.containers))
 	for _, c := range d.containers {
 		wg.Go(func() {
@@ -108,27 +123,16 @@ func (d *demo) run(ctx context.Context) (Result, error) {
 			}
 		})
 	}
-	watching, stopWatching := context.WithCancel(running)
+	watching, stopWatching := context.WithCancel(alive)
 	wg.Go(func() { d.watchPage(watching) })
-	died := make(chan error, 1)
-	wg.Go(func() {
-		select {
-		case err := <-agentDone:
-			stopWriting()
-			died <- err
-		case <-watching.Done():
-		}
-	})
 
 	d.play(writing)
 	stopWriting()
-	r := d.drain(running)
+	r := d.finish(alive)
 	stopWatching()
 	wg.Wait()
-	select {
-	case err := <-died:
-		return r, errors.Join(errors.New("the agent has ended by itself"), err, d.log.last())
-	default:
+	if alive.Err() != nil {
+		return r, errors.Join(errors.New("the agent has ended by itself"), <-agentDone, d.log.last())
 	}
 	stop()
 	close(failed)
@@ -186,23 +190,23 @@ func freeAddr() (string, error) {
 }
 
 // awaitAgent waits until the agent serves its metrics.
-func (d *demo) awaitAgent(ctx context.Context, done chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
+func (d *demo) awaitAgent(ctx, alive context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
+	defer context.AfterFunc(alive, cancel)()
 	for {
-		_, err := scrape(ctx, d.metrics)
-		if err == nil {
+		_, err := scrape(limit, d.metrics)
+		switch {
+		case err == nil:
 			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case alive.Err() != nil:
+			return errors.New("the agent did not start")
+		case limit.Err() != nil:
+			return fmt.Errorf("the agent does not answer within %s: %w", startLimit, err)
 		}
-		select {
-		case ended := <-done:
-			done <- ended
-			return errors.Join(errors.New("the agent did not start"), d.log.last())
-		default:
-		}
-		if pause(ctx, 20*time.Millisecond) != nil {
-			return errors.Join(fmt.Errorf("the agent does not answer: %w", err), d.log.last())
-		}
+		pause(limit, 20*time.Millisecond)
 	}
 }
 

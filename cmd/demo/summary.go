@@ -42,14 +42,14 @@ type ruleRow struct {
 // written.
 func (r *Result) Complete() bool { return r.Lost == 0 && r.Changed == 0 && r.wrong == 0 }
 
-// drain waits until what was written has arrived, and looks at the metrics
+// finish waits until what was written has arrived, and looks at the metrics
 // while there is an agent to ask.
-func (d *demo) drain(ctx context.Context) Result {
+func (d *demo) finish(ctx context.Context) Result {
 	// Ctrl-C may have come while it was away.
 	if err := d.aggregator.start(); err != nil {
 		d.show.event(red, "outage", "%v", err)
 	}
-	limit, cancel := context.WithTimeout(ctx, drainLimit)
+	limit, cancel := context.WithTimeout(ctx, d.drain)
 	defer cancel()
 	for pause(limit, 50*time.Millisecond) == nil && d.tally.counts().waiting > 0 {
 	}
