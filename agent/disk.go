@@ -18,6 +18,30 @@ func SyncDir(dir string) error {
 	return d.Sync()
 }
 
+// ReplaceFile gives the file new content: whatever happens, it has the old one
+// or the new one, and what it has when ReplaceFile returned stays.
+func ReplaceFile(path string, content []byte) error {
+	tmp := path + ".tmp"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(content); err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(tmp, path)
+	}
+	if err == nil {
+		err = SyncDir(filepath.Dir(path))
+	}
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
+}
+
 func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
 // A StateDir is the folder in which an agent keeps what must outlive it. It is

@@ -13,6 +13,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/collectors"
 	"github.com/webgrip/logkeel/outputs"
+	"github.com/webgrip/logkeel/rules"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -55,12 +56,16 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, outputs.Close(built)) }()
+	alerts, err := rules.NewAlerts(l.rules, rules.AlertOptions{Ledger: ledger, Dir: dir.Path, Outputs: alertOutputs(built), Log: log})
+	if err != nil {
+		return usageError{err}
+	}
 	from, err := collectors.Build(l.Collectors, l.baseDir, log)
 	if err != nil {
 		return err
 	}
 	a = agent.New(agent.Parts{
-		Log: log, Ledger: ledger, Matcher: l.rules, Collectors: from, Outputs: built,
+		Log: log, Ledger: ledger, Matcher: l.rules, Alerts: alerts, Collectors: from, Outputs: built,
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
 	})
 	log.Info("logkeel runs", "version", version, "config", l.doc.File, "state_dir", dir.Path, "collectors", len(from), "rules", len(l.rules.Rules()), "outputs", len(built))
@@ -69,6 +74,16 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) (err error) {
 	}
 	defer log.Info("logkeel has stopped")
 	return a.Run(ctx)
+}
+
+func alertOutputs(all []agent.Output) []agent.AlertOutput {
+	var tell []agent.AlertOutput
+	for _, o := range all {
+		if t, ok := o.(agent.AlertOutput); ok {
+			tell = append(tell, t)
+		}
+	}
+	return tell
 }
 
 func buildInfo() agent.Sample {

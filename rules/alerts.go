@@ -1,0 +1,282 @@
+package rules
+
+import (
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const (
+	// maxKeys bounds how many keys one rule counts apart, and maxAllKeys how many
+	// all rules do together. What is beyond is counted under one key a rule.
+	maxKeys    = 1000
+	maxAllKeys = 5000
+	maxTimes   = 200_000 // of findings, of all keys of a rule
+	otherKey   = "(other)"
+	// lateAfter is how long ago something was when it is no longer news.
+	lateAfter = time.Hour
+)
+
+// AlertOptions are what Alerts need.
+type AlertOptions struct {
+	Ledger  *agent.Ledger
+	Dir     string              // where what was counted is kept
+	Outputs []agent.AlertOutput // who tells people
+	Log     *slog.Logger
+	Clock   Clock // the zero value is the machine's
+}
+
+// A Clock gives two times: one for people and data, and one that never jumps.
+type Clock struct {
+	Wall    func() time.Time
+	Elapsed func() time.Duration // since some start
+}
+
+func machineClock() Clock {
+	start := time.Now()
+	return Clock{
+		Wall:    func() time.Time { return time.Now().Round(0) },
+		Elapsed: func() time.Duration { return time.Since(start) },
+	}
+}
+
+// Alerts makes alerts of a Set's findings, and of samples.
+//
+// It is a durable consumer: what it has counted, the alerts that fire, those
+// that were not handed on yet, and the positions up to which all that is so,
+// are one file, replaced as a whole. A killed agent goes on from there, and the
+// lines that came after it are judged again, with the same result.
+type Alerts struct {
+	set      *Set
+	outputs  []agent.AlertOutput
+	path     string
+	log      *slog.Logger
+	trouble  *agent.Trouble
+	clock    Clock
+	consumer *agent.Consumer
+	grace    time.Duration // until when no log's alert is over, by Elapsed
+
+	mu        sync.Mutex
+	rules     []ruleState // by Rule.Index
+	keys      int         // of all rules
+	snapshots map[string]*pace
+	outbox    map[string]*outgoing // by alert ID
+	touched   []*key               // scratch of Records
+	dirty     bool                 // something moved since the file was written
+	failures  uint64               // to write it
+}
+
+var (
+	_ agent.Alerter = (*Alerts)(nil)
+	_ agent.Meter   = (*Alerts)(nil)
+)
+
+// A ruleState is what is known of one rule.
+type ruleState struct {
+	keys   map[string]*key
+	series map[string]*series // of a rule on samples
+	fired  uint64
+	folded bool // it was said that there are too many keys
+}
+
+// A key is what a rule counts apart from all else.
+type key struct {
+	rule   *rule
+	text   string
+	labels []agent.Label // of Alert.Key
+	gone   bool          // forgotten; who still has it has to look anew
+
+	times    window
+	lines    recent        // the newest, until it fires
+	deadline time.Duration // until when it is not over, by Elapsed
+	heard    time.Duration // when it was last found or measured, by Elapsed
+	held     time.Time     // when the condition last held, by the data's time
+	source   string        // ID of the log it was last found in
+	alert    *agent.Alert  // nil while nothing fires
+
+	since    time.Time // of a sample: from when on the condition has held
+	sinceRun time.Duration
+	snapshot string // and the name of the snapshot it is in
+}
+
+// An outgoing alert is one that fires, or is over and was not handed on yet.
+type outgoing struct {
+	alert   *agent.Alert
+	changed bool          // since it got its revision
+	pending bool          // as it is now it was not handed on
+	urgent  bool          // it began or ended since it was
+	handed  time.Duration // when it was, by Elapsed
+}
+
+// NewAlerts reads what was kept in o.Dir and goes on from there.
+func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
+	if o.Clock.Wall == nil {
+		o.Clock = machineClock()
+	}
+	a := &Alerts{
+		set: set, outputs: o.Outputs, path: filepath.Join(o.Dir, stateName), clock: o.Clock,
+		log: o.Log, trouble: agent.NewTrouble(o.Log),
+		rules:     make([]ruleState, len(set.rules)),
+		snapshots: map[string]*pace{},
+		outbox:    map[string]*outgoing{},
+		grace:     o.Clock.Elapsed() + startGrace,
+	}
+	for i := range a.rules {
+		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}}
+	}
+	saved, err := a.load()
+	if err != nil {
+		return nil, err
+	}
+	a.consumer = o.Ledger.Detached(agent.RulesConsumer, saved)
+	return a, nil
+}
+
+// Consumer holds the positions up to which records were judged.
+func (a *Alerts) Consumer() *agent.Consumer { return a.consumer }
+
+// Records judges the findings of b in the records from index from on.
+func (a *Alerts) Records(b *agent.Batch, from int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	first, _ := slices.BinarySearchFunc(b.Findings, int32(from), func(f agent.Finding, record int32) int { return int(f.Record - record) })
+	if first < len(b.Findings) {
+		m := moment{b: b, wall: a.clock.Wall(), elapsed: a.clock.Elapsed()}
+		for i := first; i < len(b.Findings); i++ {
+			f := &b.Findings[i]
+			a.found(a.keyOf(b, f), &m, f)
+		}
+		for _, k := range a.touched {
+			k.settle(&m)
+		}
+		a.touched = a.touched[:0]
+	}
+	a.consumer.Safe(b.Source.ID, b.Pos)
+	a.dirty = true
+}
+
+// A moment is when a batch is judged.
+type moment struct {
+	b       *agent.Batch
+	wall    time.Time
+	elapsed time.Duration
+}
+
+// keysOf is what a source remembers of the keys of its findings, by rule, where
+// a rule's key depends on the source alone. Guarded by mu.
+type keysOf struct{ byRule []*key }
+
+func (a *Alerts) keyOf(b *agent.Batch, f *agent.Finding) *key {
+	r := &a.set.rules[f.Rule.Index]
+	if slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.group }) {
+		return a.key(r, a.labelsOf(r, b, f))
+	}
+	memo := b.Source.Memo(a, func(*agent.Source) any { return &keysOf{make([]*key, len(a.set.rules))} }).(*keysOf)
+	k := memo.byRule[f.Rule.Index]
+	if k == nil || k.gone {
+		k = a.key(r, a.labelsOf(r, b, f))
+		memo.byRule[f.Rule.Index] = k
+	}
+	return k
+}
+
+// labelsOf is what the finding is counted by.
+func (a *Alerts) labelsOf(r *rule, b *agent.Batch, f *agent.Finding) []agent.Label {
+	if r.policy.byLog {
+		return []agent.Label{{Name: "log", Value: b.Source.Name}}
+	}
+	labels := make([]agent.Label, 0, len(r.policy.by))
+	var groups []string
+	for _, p := range r.policy.by {
+		if p.group {
+			groups = append(groups, p.name)
+		}
+	}
+	if len(groups) > 0 {
+		groups = a.set.captures(int32(f.Rule.Index), b.Body(int(f.Record)), groups, groups[:0:0])
+	}
+	for _, p := range r.policy.by {
+		v := ""
+		if p.group {
+			v, groups = shorten(groups[0]), groups[1:]
+		} else {
+			v = logLabel(b.Source, p.name)
+		}
+		labels = append(labels, agent.Label{Name: p.name, Value: v})
+	}
+	return labels
+}
+
+// logLabel is a label as rules know it: of the source, or one of two that every
+// source has.
+func logLabel(src *agent.Source, name string) string {
+	if v := labelOf(src, name); v != "" {
+		return v
+	}
+	switch name {
+	case "log":
+		return src.Name
+	case "source":
+		return src.Collector
+	}
+	return ""
+}
+
+// shorten bounds a captured value, for it becomes a part of mails.
+func shorten(s string) string {
+	const most = 200
+	if len(s) > most {
+		s = s[:most]
+	}
+	return strings.ToValidUTF8(s, "\ufffd")
+}
+
+// key returns the rule's key with these labels, made if need be.
+func (a *Alerts) key(r *rule, labels []agent.Label) *key {
+	rs := &a.rules[r.rule.Index]
+	text := keyText(labels)
+	if k := rs.keys[text]; k != nil {
+		return k
+	}
+	if len(rs.keys) >= min(maxKeys, max(20, maxTimes/max(1, r.policy.threshold))) || a.keys >= maxAllKeys && len(rs.keys) > 0 {
+		if !rs.folded {
+			rs.folded = true
+			a.log.Warn("a rule counts by more keys than are kept apart; further ones are counted together, as "+otherKey,
+				"rule", r.rule.Name, "keys", len(rs.keys), "file", r.rule.File, "line", r.rule.Line)
+		}
+		for i := range labels {
+			labels[i].Value = otherKey
+		}
+		text = keyText(labels)
+		if k := rs.keys[text]; k != nil {
+			return k
+		}
+	}
+	k := &key{rule: r, text: text, labels: labels}
+	rs.keys[text] = k
+	a.keys++
+	return k
+}
+
+func keyText(labels []agent.Label) string {
+	var b strings.Builder
+	for _, l := range labels {
+		b.WriteString(l.Name)
+		b.WriteByte(0)
+		b.WriteString(l.Value)
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+// forget drops a key of which nothing is to be known any more.
+func (a *Alerts) forget(k *key) {
+	k.gone = true
+	delete(a.rules[k.rule.rule.Index].keys, k.text)
+	a.keys--
+}

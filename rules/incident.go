@@ -1,0 +1,171 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"time"
+	"unicode/utf8"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const (
+	shownLines = 3    // of the first ones, and of the newest
+	shownBytes = 1024 // of each
+)
+
+// found counts one finding.
+func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
+	r := &m.b.Records[f.Record]
+	t := time.Unix(0, r.Time).UTC()
+	if k.alert != nil && k.parted(m, t) {
+		k.settle(m)
+		a.end(k, k.alert.Last, "")
+	}
+	late := m.wall.Sub(t)
+	p := &k.rule.policy
+	holds := k.times.add(r.Time, p.threshold, p.window)
+	if holds {
+		k.held = t
+		// What was found late is over sooner, by as much as it is late.
+		k.deadline = m.elapsed + p.window - min(max(late, 0), p.window)
+	}
+	k.heard, k.source = m.elapsed, m.b.Source.ID
+	if k.lines.note(f.Record) {
+		a.touched = append(a.touched, k)
+	}
+	switch {
+	case k.alert != nil:
+		k.alert.Count++
+		k.alert.Last = t
+	case holds:
+		k.lines.take(m)
+		a.fire(k, &agent.Alert{
+			ID:     recordID(k, m.b, r),
+			Source: m.b.Source.Name, Labels: m.b.Source.Labels,
+			Starts: time.Unix(0, k.times.oldest()).UTC(), Last: t, Seen: m.wall.UTC(),
+			Late: late > lateAfter, Count: uint64(len(k.times)), First: k.lines.newest(p.threshold),
+		})
+		k.lines = recent{}
+		return
+	default:
+		return
+	}
+	a.changed(k.alert, false)
+}
+
+// parted reports whether a finding at t is no part of what fires: that was over
+// before. What is read hours later is one alert, however often it came.
+func (k *key) parted(m *moment, t time.Time) bool {
+	if k.alert.Late {
+		return m.wall.Sub(t) <= lateAfter
+	}
+	return t.Sub(k.held) > k.rule.policy.window && m.elapsed >= k.deadline
+}
+
+// fire begins an alert.
+func (a *Alerts) fire(k *key, alert *agent.Alert) {
+	alert.Rule, alert.Key = *k.rule.rule, k.labels
+	k.alert = alert
+	a.rules[k.rule.rule.Index].fired++
+	a.changed(alert, true)
+}
+
+// end ends the alert of k. why is for what did not end by itself.
+func (a *Alerts) end(k *key, at time.Time, why string) {
+	alert := k.alert
+	k.alert, k.lines = nil, recent{}
+	alert.Ended, alert.End = at, why
+	a.changed(alert, true)
+}
+
+// changed puts the alert among those to hand on.
+func (a *Alerts) changed(alert *agent.Alert, urgent bool) {
+	o := a.outbox[alert.ID]
+	if o == nil {
+		o = &outgoing{alert: alert}
+		a.outbox[alert.ID] = o
+	}
+	o.changed, o.pending = true, true
+	o.urgent = o.urgent || urgent
+	a.dirty = true
+}
+
+// settle brings the newest lines of a batch into the alert, or keeps them.
+func (k *key) settle(m *moment) {
+	k.lines.take(m)
+	if k.alert != nil {
+		k.alert.Latest = k.lines.lines
+		k.alert.Source, k.alert.Labels = m.b.Source.Name, m.b.Source.Labels
+	}
+}
+
+// recordID identifies an alert by what it began with.
+func recordID(k *key, b *agent.Batch, r *agent.Record) string {
+	at := binary.BigEndian.AppendUint64(nil, b.Pos.Epoch)
+	return alertID(k, b.Source.ID, binary.BigEndian.AppendUint64(at, uint64(r.End)))
+}
+
+func alertID(k *key, source string, at []byte) string {
+	h := sha256.New()
+	for _, s := range []string{k.rule.rule.Name, k.text, source} {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
+		h.Write([]byte(s))
+	}
+	h.Write(at)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// recent is the newest lines of a key. Those of the batch at hand are only
+// numbers until it ends, for in a storm most are never shown.
+type recent struct {
+	lines   []agent.Line // never changed, only replaced
+	pending [shownLines]int32
+	n       int // of pending, as many as were noted
+}
+
+// note notes a record and reports whether it is the first one of its batch.
+func (l *recent) note(record int32) bool {
+	if l.n > 0 && l.pending[(l.n-1)%shownLines] == record {
+		return false // two findings of it have the same key
+	}
+	l.pending[l.n%shownLines] = record
+	l.n++
+	return l.n == 1
+}
+
+// take reads the lines that were noted.
+func (l *recent) take(m *moment) {
+	if l.n == 0 {
+		return
+	}
+	fresh := min(l.n, shownLines)
+	keep := l.lines[max(0, len(l.lines)-(shownLines-fresh)):]
+	lines := make([]agent.Line, 0, len(keep)+fresh)
+	lines = append(lines, keep...)
+	for i := l.n - fresh; i < l.n; i++ {
+		record := int(l.pending[i%shownLines])
+		lines = append(lines, agent.Line{
+			Time:   time.Unix(0, m.b.Records[record].Time).UTC(),
+			Source: m.b.Source.Name,
+			Text:   lineText(m.b.Body(record)),
+		})
+	}
+	l.lines, l.n = lines, 0
+}
+
+// newest is the last n lines at most.
+func (l *recent) newest(n int) []agent.Line { return l.lines[max(0, len(l.lines)-n):] }
+
+// lineText is the start of a line, cut between two characters.
+func lineText(body []byte) string {
+	if len(body) <= shownBytes {
+		return string(body)
+	}
+	cut := shownBytes
+	for cut > shownBytes-utf8.UTFMax && !utf8.RuneStart(body[cut]) {
+		cut--
+	}
+	return string(body[:cut]) + "…"
+}

@@ -1,0 +1,195 @@
+package rules
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const (
+	// missingAfter is how long a series may be missing until its alert is over,
+	// or three times as long as snapshots are apart.
+	missingAfter = 5 * time.Minute
+	unknownPace  = 25 * time.Hour // while there was one snapshot only
+)
+
+// maxRuleSeries bounds how many series one rule remembers values of.
+const maxRuleSeries = 2000
+
+// A series is what a rule knows of one series of its sample.
+type series struct {
+	key    *key
+	value  float64
+	round  uint64 // the snapshot that had it last
+	before bool   // value is of the snapshot before, or older
+}
+
+// A pace is how often a snapshot is taken.
+type pace struct {
+	round uint64
+	last  time.Duration // by Elapsed
+	gap   time.Duration
+}
+
+// patience is how long what is in the snapshot may be missing.
+func (p *pace) patience() time.Duration {
+	switch {
+	case p == nil:
+		return missingAfter // nobody takes it any more
+	case p.round == 1:
+		return unknownPace
+	}
+	return max(missingAfter, 3*p.gap)
+}
+
+// Samples judges a full snapshot. One that failed may lack series: their alerts
+// neither begin nor end.
+func (a *Alerts) Samples(name string, samples []agent.Sample) {
+	if samples == nil || len(a.set.samples) == 0 {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	now := instant{wall: a.clock.Wall(), elapsed: a.clock.Elapsed(), snapshot: name}
+	p := a.snapshots[name]
+	if p == nil {
+		p = &pace{}
+		a.snapshots[name] = p
+	} else {
+		p.gap = now.elapsed - p.last
+	}
+	p.round++
+	p.last = now.elapsed
+	verdicts := map[*key]*verdict{}
+	for i := range samples {
+		for _, rule := range a.set.samples[samples[i].Name] {
+			a.sample(&a.set.rules[rule], &samples[i], p, verdicts, &now)
+		}
+	}
+	for k, v := range verdicts {
+		a.measured(k, v, p, &now)
+	}
+}
+
+// An instant is when a snapshot is judged.
+type instant struct {
+	wall     time.Time
+	elapsed  time.Duration
+	snapshot string
+}
+
+// A verdict is what the series of one key say together: one is enough.
+type verdict struct {
+	holds  bool
+	sample *agent.Sample // the first that holds, or else the first
+}
+
+func (a *Alerts) sample(r *rule, s *agent.Sample, p *pace, verdicts map[*key]*verdict, now *instant) {
+	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.holds(func(name string) string { return sampleLabel(s, name) }) {
+		return
+	}
+	rs := &a.rules[r.rule.Index]
+	text := now.snapshot + "\x00" + keyText(s.Labels)
+	known := rs.series[text]
+	if known == nil {
+		if len(rs.series) >= maxRuleSeries {
+			return
+		}
+		known = &series{}
+		rs.series[text] = known
+	}
+	if known.key == nil || known.key.gone {
+		known.key = a.key(r, seriesKey(r, s))
+	}
+	v := verdicts[known.key]
+	if v == nil {
+		v = &verdict{sample: s}
+		verdicts[known.key] = v
+	}
+	if r.measure.holds(s.Value, known.value, known.before) && !v.holds {
+		v.holds, v.sample = true, s
+	}
+	if known.value != s.Value || !known.before {
+		a.dirty = true
+	}
+	known.value, known.before, known.round = s.Value, true, p.round
+}
+
+// measured brings a key to where its condition is now.
+func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
+	if k.snapshot == now.snapshot && now.elapsed-k.heard > p.patience() {
+		k.since = time.Time{} // what was in between is not known
+	}
+	k.heard, k.snapshot = now.elapsed, now.snapshot
+	if !v.holds {
+		a.dirty = a.dirty || !k.since.IsZero()
+		k.since = time.Time{}
+		if k.alert != nil && now.elapsed >= k.deadline {
+			a.end(k, now.wall.UTC(), "")
+		}
+		return
+	}
+	if k.since.IsZero() {
+		k.since, k.sinceRun = now.wall.UTC(), now.elapsed
+		a.dirty = true
+	}
+	m := k.rule.measure
+	if m.changed != 0 {
+		k.deadline = now.elapsed + k.rule.policy.window
+	}
+	if k.alert != nil {
+		k.alert.Last = now.wall.UTC()
+		if k.alert.Value != v.sample.Value {
+			k.alert.Value = v.sample.Value
+			a.changed(k.alert, false)
+		}
+		return
+	}
+	if now.elapsed-k.sinceRun >= m.hold {
+		a.fire(k, &agent.Alert{
+			ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(k.since.UnixNano()))),
+			Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
+			Starts: k.since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
+			Condition: m.String(), Value: v.sample.Value,
+		})
+	}
+}
+
+func sampleLabel(s *agent.Sample, name string) string {
+	for i := range s.Labels {
+		if s.Labels[i].Name == name {
+			return s.Labels[i].Value
+		}
+	}
+	return ""
+}
+
+// seriesKey is what a series is counted by. Samplers are always kept apart: they
+// know nothing of each other's values.
+func seriesKey(r *rule, s *agent.Sample) []agent.Label {
+	if r.policy.byLog {
+		return slices.Clone(s.Labels)
+	}
+	labels := make([]agent.Label, 0, 1+len(r.policy.by))
+	if !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {
+		labels = append(labels, agent.Label{Name: "target", Value: sampleLabel(s, "target")})
+	}
+	for _, p := range r.policy.by {
+		labels = append(labels, agent.Label{Name: p.name, Value: sampleLabel(s, p.name)})
+	}
+	return labels
+}
+
+// sampleSource is what people call that which was measured: the container, or
+// the sampler's target.
+func sampleSource(s *agent.Sample, snapshot string) string {
+	for _, name := range []string{"name", "target"} {
+		if v := sampleLabel(s, name); v != "" {
+			return v
+		}
+	}
+	return snapshot
+}

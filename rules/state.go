@@ -1,0 +1,197 @@
+package rules
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const (
+	stateName    = "alerts.json"
+	stateVersion = 1
+)
+
+// A savedState is what the file holds.
+type savedState struct {
+	Version   int           `json:"version"`
+	Written   time.Time     `json:"written"`
+	Positions []agent.Saved `json:"positions"`
+	Keys      []savedKey    `json:"keys"`
+	Series    []savedSeries `json:"series"`
+	Outbox    []agent.Alert `json:"outbox"` // not handed on yet
+}
+
+type savedKey struct {
+	Rule     string        `json:"rule"`
+	Labels   []agent.Label `json:"labels"`
+	Source   string        `json:"source,omitempty"`
+	Times    []int64       `json:"times,omitempty"`
+	Lines    []agent.Line  `json:"lines,omitempty"`
+	Held     time.Time     `json:"held,omitzero"`
+	Deadline time.Time     `json:"deadline,omitzero"`
+	Since    time.Time     `json:"since,omitzero"`
+	Snapshot string        `json:"snapshot,omitempty"`
+	Alert    *agent.Alert  `json:"alert,omitempty"`
+}
+
+type savedSeries struct {
+	Rule  string  `json:"rule"`
+	Text  string  `json:"series"`
+	Value float64 `json:"value"`
+}
+
+// state copies what is to be written. The caller holds mu.
+func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
+	s := &savedState{Version: stateVersion, Written: wall.UTC(), Positions: a.consumer.Saved()}
+	for i := range a.rules {
+		rs := &a.rules[i]
+		name := a.set.rules[i].rule.Name
+		for _, k := range rs.keys {
+			saved := savedKey{
+				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times), Lines: k.lines.lines,
+				Held: k.held, Since: k.since, Snapshot: k.snapshot,
+			}
+			if k.deadline > elapsed {
+				saved.Deadline = wall.Add(k.deadline - elapsed)
+			}
+			if k.alert != nil {
+				alert := *k.alert
+				saved.Alert = &alert
+			}
+			s.Keys = append(s.Keys, saved)
+		}
+		for text, v := range rs.series {
+			s.Series = append(s.Series, savedSeries{name, text, v.value})
+		}
+	}
+	for _, o := range a.outbox {
+		if o.pending {
+			s.Outbox = append(s.Outbox, *o.alert)
+		}
+	}
+	return s
+}
+
+func (a *Alerts) store(s *savedState) error {
+	b, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	return agent.ReplaceFile(a.path, b)
+}
+
+// load reads the file. One that cannot be understood is put aside: the rules
+// begin anew where the outputs read on.
+func (a *Alerts) load() ([]agent.Saved, error) {
+	b, err := os.ReadFile(a.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read what the rules have counted: %w", err)
+	}
+	var s savedState
+	if err = json.Unmarshal(b, &s); err == nil && s.Version != stateVersion {
+		err = fmt.Errorf("version %d is not known to this logkeel", s.Version)
+	}
+	if err != nil {
+		aside := a.path + ".bad"
+		if err := os.Rename(a.path, aside); err != nil {
+			return nil, fmt.Errorf("put aside what the rules have counted: %w", err)
+		}
+		a.log.Warn("what the rules have counted cannot be read and is put aside; alerts that fired may be told again", "file", aside, "error", err)
+		return nil, nil
+	}
+	a.restore(&s)
+	return s.Positions, nil
+}
+
+func (a *Alerts) restore(s *savedState) {
+	rules := map[string]*rule{}
+	for i := range a.set.rules {
+		rules[a.set.rules[i].rule.Name] = &a.set.rules[i]
+	}
+	for i := range s.Outbox {
+		alert := &s.Outbox[i]
+		a.outbox[alert.ID] = &outgoing{alert: alert, pending: true, urgent: true}
+	}
+	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
+	fresh := wall.Sub(s.Written) < missingAfter
+	for i := range s.Keys {
+		if k := &s.Keys[i]; k.Alert == nil && !fresh {
+			k.Since = time.Time{} // what was in between is not known
+		}
+		a.restoreKey(rules[s.Keys[i].Rule], &s.Keys[i], wall, elapsed)
+	}
+	for i := range s.Series {
+		v := &s.Series[i]
+		if r := rules[v.Rule]; r != nil && r.measure != nil {
+			a.rules[r.rule.Index].series[v.Text] = &series{value: v.Value, before: true}
+		}
+	}
+}
+
+// restoreKey takes up a key again. An alert whose rule is gone is over.
+func (a *Alerts) restoreKey(r *rule, s *savedKey, wall time.Time, elapsed time.Duration) {
+	if s.Alert != nil && a.outbox[s.Alert.ID] != nil {
+		s.Alert = a.outbox[s.Alert.ID].alert
+	}
+	if r == nil || (r.measure != nil) != (s.Snapshot != "") {
+		if s.Alert != nil {
+			s.Alert.Ended, s.Alert.End = wall, "its rule was removed"
+			a.changed(s.Alert, true)
+		}
+		return
+	}
+	k := a.key(r, s.Labels)
+	if k.alert != nil {
+		return // too many keys were folded into one
+	}
+	k.source, k.times, k.lines.lines, k.held, k.snapshot = s.Source, s.Times, s.Lines, s.Held, s.Snapshot
+	k.heard = elapsed
+	if len(k.times) > r.policy.threshold {
+		k.times = k.times[len(k.times)-r.policy.threshold:]
+	}
+	// The clock may have been put anywhere meanwhile.
+	k.deadline = elapsed + min(s.Deadline.Sub(wall), r.policy.window)
+	if !s.Since.IsZero() {
+		held := max(0, wall.Sub(s.Since))
+		k.since, k.sinceRun = s.Since, elapsed-held
+	}
+	if k.alert = s.Alert; k.alert != nil {
+		k.alert.Rule = *r.rule
+	}
+}
+
+// Meter reports what fires.
+func (a *Alerts) Meter(yield func(agent.Sample)) {
+	a.mu.Lock()
+	type count struct {
+		rule   *agent.Rule
+		firing int
+		fired  uint64
+	}
+	counts := make([]count, len(a.rules))
+	for i := range a.rules {
+		counts[i] = count{rule: a.set.rules[i].rule, fired: a.rules[i].fired}
+		for _, k := range a.rules[i].keys {
+			if k.alert != nil {
+				counts[i].firing++
+			}
+		}
+	}
+	failures := a.failures
+	a.mu.Unlock()
+	for _, c := range counts {
+		labels := []agent.Label{{Name: "rule", Value: c.rule.Name}, {Name: "class", Value: c.rule.Class}, {Name: "severity", Value: c.rule.Severity}}
+		yield(agent.Sample{Name: "logkeel_alerts", Help: "Alerts that fire now.", Labels: labels, Value: float64(c.firing)})
+		yield(agent.Sample{Name: "logkeel_alerts_fired_total", Help: "Alerts that began to fire.", Type: agent.Counter, Labels: labels, Value: float64(c.fired)})
+	}
+	yield(agent.Sample{Name: "logkeel_alerts_write_errors_total", Help: "Failed writes of what the rules have counted.", Type: agent.Counter, Value: float64(failures)})
+}

@@ -1,0 +1,157 @@
+package rules
+
+import (
+	"context"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const (
+	tick = time.Second
+	// calm is how long an alert that fires waits until its new counts are handed
+	// on once more.
+	calm = 5 * time.Second
+	// heldBack is how long an alert about old lines waits for the rest of them.
+	heldBack = 10 * time.Minute
+	// startGrace is how long after a start no alert of a log is over: what was
+	// logged meanwhile has to be read first.
+	startGrace = 30 * time.Second
+)
+
+// Run hands alerts on to the outputs and writes what was counted, once a second
+// at most, until ctx is done, and then once more. unread says, by source, what
+// is there and was not read yet: no alert of such a source is over.
+func (a *Alerts) Run(ctx context.Context, unread func() map[string]int64) error {
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			a.flush(context.WithoutCancel(ctx), true)
+			return nil
+		case <-t.C:
+			a.sweep(unread())
+			a.flush(ctx, false)
+		}
+	}
+}
+
+// sweep ends what is over, and forgets what tells nothing any more.
+func (a *Alerts) sweep(unread map[string]int64) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
+	for i := range a.rules {
+		rs := &a.rules[i]
+		for _, k := range rs.keys {
+			if k.rule.measure != nil {
+				a.sweepSample(k, wall, elapsed)
+			} else if unread[k.source] == 0 {
+				a.sweepLog(k, elapsed)
+			}
+		}
+		for text, s := range rs.series {
+			if s.key == nil && elapsed > time.Hour || s.key != nil && s.key.gone {
+				delete(rs.series, text)
+			}
+		}
+	}
+}
+
+func (a *Alerts) sweepLog(k *key, elapsed time.Duration) {
+	if elapsed < max(k.deadline, a.grace) {
+		return
+	}
+	if k.alert != nil {
+		a.end(k, k.alert.Last, "")
+	}
+	if elapsed-k.heard > k.rule.policy.window {
+		a.forget(k)
+	}
+}
+
+func (a *Alerts) sweepSample(k *key, wall time.Time, elapsed time.Duration) {
+	if elapsed-k.heard <= a.snapshots[k.snapshot].patience() {
+		return
+	}
+	if k.alert != nil {
+		a.end(k, wall, "it is no longer measured")
+	}
+	a.forget(k)
+}
+
+// flush writes what changed and hands on the alerts that did. What is to be
+// handed on is in the file first, so that an alert is not forgotten when the
+// agent is killed in between; then it is handed on once more, as the same one.
+func (a *Alerts) flush(ctx context.Context, last bool) {
+	due, state := a.collect(last)
+	if state != nil {
+		if err := a.store(state); err != nil {
+			a.mu.Lock()
+			a.dirty = true
+			a.failures++
+			a.mu.Unlock()
+			a.trouble.Fail(err, "what the rules have counted cannot be written: after a crash now, the lines since would be judged again; free space in state_dir or make it writable", "file", a.path)
+		} else {
+			a.trouble.Clear("what the rules have counted is written again", "file", a.path)
+		}
+	}
+	if len(due) == 0 {
+		return
+	}
+	taken := true
+	for _, o := range a.outputs {
+		if err := o.Notify(ctx, due); err != nil {
+			taken = false
+			a.trouble.Fail(err, "alerts cannot be handed on, and are kept", "output", o.Name())
+		}
+	}
+	if taken {
+		a.handed(due)
+	}
+}
+
+// collect returns the alerts that are to be handed on now, and the state to
+// write; nil where nothing moved.
+func (a *Alerts) collect(last bool) (due []agent.Alert, state *savedState) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	wall, elapsed := a.clock.Wall(), a.clock.Elapsed()
+	for _, o := range a.outbox {
+		if !o.pending || !o.urgent && !last && elapsed-o.handed < calm {
+			continue
+		}
+		if o.alert.Late && o.alert.Firing() && wall.Sub(o.alert.Seen) < heldBack {
+			continue
+		}
+		if o.changed {
+			o.alert.Revision = max(o.alert.Revision+1, uint64(wall.UnixMilli()))
+			o.changed = false
+		}
+		due = append(due, *o.alert)
+	}
+	if a.dirty || last {
+		state = a.state(wall, elapsed)
+		a.dirty = false
+	}
+	return due, state
+}
+
+// handed forgets that the alerts, as they were, are to be handed on.
+func (a *Alerts) handed(due []agent.Alert) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.dirty = true
+	for i := range due {
+		o := a.outbox[due[i].ID]
+		o.handed = a.clock.Elapsed()
+		if o.changed {
+			continue // again meanwhile
+		}
+		o.pending, o.urgent = false, false
+		if !o.alert.Firing() {
+			delete(a.outbox, due[i].ID)
+		}
+	}
+}
