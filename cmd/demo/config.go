@@ -45,16 +45,26 @@ groups:
         match: 'payment declined'
         source: {service: app}
         summary: a customer's payment was declined
-        runbook: is it every bank or one? See the provider's status page.
+        runbook: Is it every bank or one? Ask the provider's status page.
+      - name: FailedLogins
+        class: security
+        severity: critical
+        match: 'failed login for .* from (?P<address>[0-9a-f.:]+)'
+        threshold: 3                 # within the window, from one address
+        window: 1m
+        by: [address]
+        summary: somebody is guessing passwords
+        runbook: Block the address in front of the shop, and see whether it got in.
       - name: SlowRequest
         class: slow
         severity: warning
-        match: 'rt=([1-9]|\d{2,})\.'
+        match: 'rt=(?P<seconds>[0-9.]+)'
+        where: 'seconds >= 2'
         source: {service: web}
-        summary: the shop took longer than a second to answer
+        summary: the shop took two seconds or more to answer
       - name: InjectionAttempt
         class: security
-        severity: critical
+        severity: warning
         match: '(?i)(union(%20|\+| )select|%27(%20|\+)or|<script)'
         source: {service: web}
         summary: somebody tries to inject SQL or a script
@@ -64,6 +74,15 @@ groups:
         match: 'Access denied for user'
         source: {service: db}
         summary: the database refused somebody
+      - name: PageDown
+        class: availability
+        severity: critical
+        sample: probe_success
+        source: {target: shop}
+        equals: 0
+        for: 2s
+        summary: the shop's health page does not answer as it should
+        runbook: See what the containers log, and whether the database is there.
 `
 
 // writeConfig writes what the agent is to read.

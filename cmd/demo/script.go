@@ -11,13 +11,13 @@ func (d *demo) introduce() {
 	s := d.show
 	s.print(s.paint(bold, "logkeel demo") + fmt.Sprintf(": the whole pipeline in %s, on this machine only, with nothing to set up\n", d.Duration))
 	s.heading("What is real")
-	s.item("agent", "as \"logkeel run\" is: it follows the logs and their rotation, matches rules, keeps a spool on the disk, ships over TCP, times a page, and serves metrics")
+	s.item("agent", "what \"logkeel run\" runs: it follows logs through their rotation, matches rules, keeps a spool on the disk, ships by TCP, times a page, serves metrics")
 	s.item("metrics", "http://%s/metrics while this runs", d.metrics)
-	s.heading("What is a stand-in, within this process")
-	s.item("logs", "of three containers of a Compose project \"shop\", in the folder and the format of Docker's json-file driver, rotated as Docker does it. No Docker is asked, and no container of yours is read")
-	s.item("Fluentd", "tcp://%s: speaks the Forward protocol, and acknowledges", d.aggregator.addr)
-	s.item("page", "%s: the shop's health page, with good and bad moments", d.page.url)
-	s.item("files", "%s: removed at the end", d.dir)
+	s.heading("What is a stand-in, played by this process")
+	s.item("logs", "of three containers of a Compose project \"shop\", in the folder and the format of Docker's json-file driver, and rotated as Docker does it. Docker is not asked, and no container of yours is read")
+	s.item("Fluentd", "%s speaks the Forward protocol, and acknowledges", d.aggregator.addr)
+	s.item("page", "%s is the shop's health page; it has good and bad moments", d.page.url)
+	s.item("files", "%s is removed at the end", d.dir)
 	s.heading("What happens")
 }
 
@@ -65,6 +65,7 @@ func (d *demo) script() []step {
 		plant(0.09, web, `203.0.113.66 "GET /search?q=%27%20or%201=1-- HTTP/1.1" 403 162 rt=0.004`),
 		plant(0.12, app, "production.WARNING: failed login for \"\x1b[2Jadmin\" from 203.0.113.66"),
 		plant(0.13, app, "production.WARNING: failed login for \"root\" from 203.0.113.66"),
+		plant(0.14, app, "production.WARNING: failed login for \"test\" from 203.0.113.66"),
 		{0.17, d.shipped},
 		{0.18, d.mood(pageSlow)},
 		plant(0.22, web, `10.0.3.77 "POST /checkout HTTP/1.1" 200 812 rt=4.812`),
@@ -122,7 +123,7 @@ func (d *demo) back(ctx context.Context, gone time.Time, before counts) {
 	back := time.Now()
 	missed := d.tally.counts()
 	d.show.event(green, "outage", "The aggregator is back after %.1f s.", back.Sub(gone).Seconds())
-	limit, cancel := context.WithTimeout(ctx, d.Duration/8)
+	limit, cancel := context.WithTimeout(ctx, d.Duration/5)
 	defer cancel()
 	for d.tally.counts().arrived < missed.written {
 		if pause(limit, 10*time.Millisecond) != nil {
