@@ -1,0 +1,191 @@
+package email
+
+import (
+	"fmt"
+	"net"
+	"net/mail"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/notify"
+	"github.com/webgrip/logkeel/agent/tlsconf"
+)
+
+// Config is one email output: one server, one sender and those who are told.
+type Config struct {
+	Name          string          `yaml:"name"`
+	Server        string          `yaml:"server"`   // host:port, or host
+	Security      string          `yaml:"security"` // starttls, tls or none; "" is what the port is for
+	TLS           *tlsconf.Config `yaml:"tls"`
+	Username      string          `yaml:"username"`
+	Password      conf.Secret     `yaml:"password"`
+	Auth          string          `yaml:"auth"` // auto, or a mechanism in lower case
+	From          string          `yaml:"from"`
+	To            conf.Strings    `yaml:"to"`
+	Helo          string          `yaml:"helo"` // "": the host's name
+	Timeout       conf.Duration   `yaml:"timeout"`
+	SubjectPrefix string          `yaml:"subject_prefix"`
+
+	notify.Config `yaml:",inline"`
+}
+
+// What security may be.
+const (
+	startTLS = "starttls"
+	fullTLS  = "tls"
+	noTLS    = "none"
+)
+
+const (
+	maxRecipients = 100
+	shortest      = time.Second
+	longest       = 10 * time.Minute
+)
+
+var (
+	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9.])?$`)
+	heloForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\])$`)
+)
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *Config) SetDefaults() {
+	*c = Config{Auth: authAuto, Timeout: conf.Duration(30 * time.Second), SubjectPrefix: "[logkeel]"}
+	c.Config.SetDefaults()
+}
+
+// Check says what is wrong with the section at path.
+func (c *Config) Check(d *conf.Doc, path string) error {
+	var errs []error
+	bad := func(field, hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+field, hint, format, args...))
+	}
+	if !nameForm.MatchString(c.Name) {
+		bad(".name", "give it a name of letters, digits, - and _; its spool and metrics are called by it", "%q is no name", c.Name)
+	}
+	host, _, err := c.address()
+	if err != nil {
+		bad(".server", "write it as smtp.example.com:587", "%w", err)
+	}
+	switch c.Security {
+	case "", startTLS, fullTLS, noTLS:
+	default:
+		bad(".security", "write starttls, tls or none", "%q is none of starttls, tls and none", c.Security)
+	}
+	if c.security() == noTLS && c.TLS != nil {
+		bad(".tls", "leave tls out, or write security: starttls", "there is no TLS with security: none")
+	}
+	if host == "" {
+		host = "host" // only that of a socket is to be missed here
+	}
+	errs = append(errs, c.TLS.Check(d, path+".tls", host))
+	c.checkLogin(host, bad)
+	c.checkAddresses(bad)
+	if c.Helo != "" && !heloForm.MatchString(c.Helo) {
+		bad(".helo", "write this host's name, as agent.example.com, or leave it out", "%q is no host name", c.Helo)
+	}
+	if t := time.Duration(c.Timeout); t < shortest || t > longest {
+		bad(".timeout", fmt.Sprintf("write %s to %s", conf.Duration(shortest), conf.Duration(longest)), "%s is out of range", c.Timeout)
+	}
+	if len(c.SubjectPrefix) > 60 || visible(c.SubjectPrefix, 60) != c.SubjectPrefix {
+		bad(".subject_prefix", "write something like [shop]", "%q is longer than 60 bytes or has what cannot be printed", c.SubjectPrefix)
+	}
+	errs = append(errs, c.Config.Check(d, path))
+	return conf.Join(errs...)
+}
+
+func (c *Config) checkLogin(host string, bad func(field, hint, format string, args ...any)) {
+	if !slices.Contains(authNames, c.Auth) {
+		bad(".auth", "write auto, or the one that the server is to be logged in to with", "%q is none of %s", c.Auth, strings.Join(authNames, ", "))
+	}
+	if c.Username == "" && !c.Password.IsZero() {
+		bad(".password", "set username as well, or leave the password out", "a password without a user")
+	}
+	if c.Username != "" && c.Password.IsZero() {
+		bad(".username", "set password or password_file as well", "a user without a password")
+	}
+	if c.Username != "" && c.security() == noTLS && !loopback(host) {
+		bad(".security", "write security: starttls or tls, or leave username and password out", "the password would cross the network to %s for all to read", host)
+	}
+}
+
+func (c *Config) checkAddresses(bad func(field, hint, format string, args ...any)) {
+	if _, err := parseAddress(c.From); err != nil {
+		bad(".from", "write it as logkeel@example.com or logkeel <logkeel@example.com>", "%w", err)
+	}
+	if len(c.To) == 0 || len(c.To) > maxRecipients {
+		bad(".to", fmt.Sprintf("name those who are to be told, at most %d; beyond that let the mail server have a list", maxRecipients), "%d recipients", len(c.To))
+	}
+	had := map[string]bool{}
+	for _, text := range c.To {
+		a, err := parseAddress(text)
+		if err != nil {
+			bad(".to", "write each as ops@example.com or Operations <ops@example.com>", "%w", err)
+			continue
+		}
+		if had[a.Address] {
+			bad(".to", "name each one once", "%s is there twice", a.Address)
+		}
+		had[a.Address] = true
+	}
+}
+
+// parseAddress takes what every server takes: one without SMTPUTF8 too.
+func parseAddress(text string) (*mail.Address, error) {
+	a, err := mail.ParseAddress(text)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no mail address", text)
+	}
+	for _, r := range a.Address {
+		if r <= ' ' || r > '~' {
+			return nil, fmt.Errorf("%q is no mail address that every server takes: it is not in ASCII (a domain can be, as xn--...)", text)
+		}
+	}
+	if visible(a.Name, 1000) != a.Name {
+		return nil, fmt.Errorf("%q has what cannot be printed", text)
+	}
+	return a, nil
+}
+
+// address splits server; where it has no port it gets the usual one.
+func (c *Config) address() (host, port string, err error) {
+	host, port = c.Server, ""
+	if !hostForm.MatchString(host) {
+		if host, port, err = net.SplitHostPort(c.Server); err != nil {
+			return "", "", fmt.Errorf("%q is no host:port", c.Server)
+		}
+		if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
+			return "", "", fmt.Errorf("%q is no port", port)
+		}
+	}
+	if _, err := netip.ParseAddr(host); err != nil && !hostForm.MatchString(host) {
+		return "", "", fmt.Errorf("%q is no host:port", c.Server)
+	}
+	if port == "" {
+		port = map[string]string{fullTLS: "465", noTLS: "25"}[c.Security]
+	}
+	if port == "" {
+		port = "587"
+	}
+	return host, port, nil
+}
+
+func (c *Config) security() string {
+	if c.Security != "" {
+		return c.Security
+	}
+	if _, port, _ := net.SplitHostPort(c.Server); port == "465" || port == "smtps" || port == "submissions" {
+		return fullTLS
+	}
+	return startTLS
+}
+
+// loopback reports whether the host is this one by its very name.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}

@@ -1,0 +1,119 @@
+package email
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/mail"
+	"strings"
+	"time"
+
+	gomail "github.com/wneessen/go-mail"
+
+	"github.com/webgrip/logkeel/agent/notify"
+)
+
+// maxMail bounds a mail, in bytes as they are sent. Mail readers cut pages that
+// are longer than about 100 KiB.
+const maxMail = 160 << 10
+
+// A message is a mail that is ready to be sent.
+type message struct {
+	id   string // of Message-ID, without the brackets
+	data []byte // headers and body, with CRLF
+}
+
+// A composer makes mails of notices.
+type composer struct {
+	renderer
+	name string // the output's
+	from *mail.Address
+	to   []*mail.Address
+	page *template.Template
+}
+
+// shrinking is what a mail shows, less and less of it until it is small enough.
+// The last one is, whatever the alerts have.
+var shrinking = []limits{
+	{alerts: 20, rows: 50, lines: 10, text: 500, field: 200},
+	{alerts: 8, rows: 50, lines: 5, text: 300, field: 200},
+	{alerts: 4, rows: 30, lines: 3, text: 200, field: 100},
+	{alerts: 1, rows: 20, lines: 2, text: 100, field: 60},
+}
+
+// compose makes the mail that tells of n; now becomes its Date.
+func (c *composer) compose(n *notify.Notice, now time.Time) (*message, error) {
+	m := &message{id: c.messageID(n)}
+	for _, l := range shrinking {
+		data, err := c.encode(m.id, n, l, now)
+		if err != nil {
+			return nil, err
+		}
+		if m.data = data; len(data) <= maxMail {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("a mail of %d bytes", len(m.data))
+}
+
+func (c *composer) encode(id string, n *notify.Notice, l limits, now time.Time) ([]byte, error) {
+	v := c.view(n, l)
+	page, err := v.html(c.page)
+	if err != nil {
+		return nil, err
+	}
+	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	m.FromMailAddress(c.from)
+	m.ToMailAddress(c.to...)
+	m.Subject(c.subject(n))
+	m.SetDateWithValue(now)
+	m.SetMessageIDWithValue(id)
+	if n.ID != n.Thread {
+		m.SetGenHeader(gomail.HeaderInReplyTo, "<"+c.threadID(n)+">")
+	}
+	m.SetGenHeader(gomail.HeaderReferences, "<"+c.threadID(n)+">")
+	m.SetGenHeader("Auto-Submitted", "auto-generated")
+	m.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
+	m.SetGenHeader("List-Id", "logkeel <"+c.name+".logkeel."+c.domain()+">")
+	m.SetBodyString(gomail.TypeTextPlain, v.text())
+	m.AddAlternativeString(gomail.TypeTextHTML, page)
+	var b bytes.Buffer
+	if _, err := m.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// messageID is the same whenever the same is told: mail servers drop what they
+// had before, by this. So a notice that has come to tell of other alerts since
+// it was first tried, and may have arrived then, gets another one.
+func (c *composer) messageID(n *notify.Notice) string {
+	h := sha256.New()
+	fmt.Fprintf(h, "%d %t %d\n", n.Kind, n.Late, n.More)
+	for i := range n.Alerts {
+		fmt.Fprintf(h, "%q %t\n", n.Alerts[i].ID, n.Alerts[i].Firing())
+	}
+	return idPart(n.ID) + "." + hex.EncodeToString(h.Sum(nil)[:6]) + "@" + c.domain()
+}
+
+// threadID is of no mail: it is what all mails of an incident refer to, as
+// those of trackers do.
+func (c *composer) threadID(n *notify.Notice) string {
+	return idPart(n.Thread) + ".thread@" + c.domain()
+}
+
+// idPart is short, and has nothing that would end a Message-ID.
+func idPart(id string) string {
+	sum := sha256.Sum256([]byte(id))
+	return hex.EncodeToString(sum[:10])
+}
+
+func (c *composer) domain() string {
+	domain := c.from.Address[strings.LastIndexByte(c.from.Address, '@')+1:]
+	if !hostForm.MatchString(domain) { // an address as [192.0.2.1]
+		return "localhost"
+	}
+	return domain
+}

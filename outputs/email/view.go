@@ -1,0 +1,327 @@
+package email
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/notify"
+)
+
+// A view is what a mail shows, in the order in which it shows it. All text in
+// it is safe for one line of text, and has still to be escaped for HTML.
+type view struct {
+	Heading string
+	Badge   string // the worst severity, or over
+	Intro   string
+	Alerts  []alertView // in full
+	Table   []rowView   // a line each
+	More    string      // what is in neither
+	Foot    []string
+}
+
+type alertView struct {
+	Number  string // "" where it is the only one
+	Badge   string
+	Title   string
+	Summary string
+	Facts   []fact
+	Lines   []lineGroup
+	Runbook []string
+}
+
+type fact struct{ Name, Value string }
+
+type lineGroup struct {
+	Title string
+	Lines []lineView
+}
+
+type lineView struct{ When, Text string }
+
+type rowView struct{ When, Badge, What, Count, Line string }
+
+// limits bound what a mail shows.
+type limits struct {
+	alerts int // in full
+	rows   int // and as a line each
+	lines  int // first and as many newest, an alert
+	text   int // runes of a line
+	field  int // runes of anything else
+}
+
+// A renderer knows what all mails of an output have in common.
+type renderer struct {
+	prefix string // of subjects
+	host   string // the agent's
+	zone   *time.Location
+}
+
+const (
+	stamp   = "2006-01-02 15:04:05 -0700"
+	maxSubj = 120 // runes
+	over    = "over"
+)
+
+func (r *renderer) view(n *notify.Notice, l limits) *view {
+	v := &view{Heading: headline(n), Badge: badge(n), Intro: r.intro(n)}
+	alerts := n.Alerts
+	full := min(len(alerts), l.alerts)
+	if n.Late {
+		full = 0 // what is long over is for an overview
+	}
+	rules := map[string]bool{}
+	for i := range alerts[:full] {
+		a := r.alert(n, &alerts[i], l)
+		if len(alerts) > 1 {
+			a.Number = strconv.Itoa(i+1) + ". "
+		}
+		if name := alerts[i].Rule.Name; !rules[name] {
+			r.explain(&a, &alerts[i].Rule, n, l)
+			rules[name] = true
+		}
+		v.Alerts = append(v.Alerts, a)
+	}
+	rest := alerts[full:]
+	shown := min(len(rest), l.rows)
+	for i := range rest[:shown] {
+		v.Table = append(v.Table, r.row(&rest[i], n.Late, l))
+	}
+	v.More = more(rest[shown:], n.More, n.MoreFindings)
+	v.Foot = append(v.Foot, r.foot(n, l)...)
+	return v
+}
+
+// more says what is not shown.
+func more(rest []agent.Alert, alerts int, findings uint64) string {
+	alerts += len(rest)
+	for i := range rest {
+		findings += rest[i].Count
+	}
+	switch {
+	case alerts == 0:
+		return ""
+	case findings == 0:
+		return "And " + number(uint64(alerts), "alert") + " more, not shown here."
+	}
+	return "And " + number(uint64(alerts), "alert") + " more with " + number(findings, "finding") + ", not shown here."
+}
+
+func (r *renderer) intro(n *notify.Notice) string {
+	firing, ended := 0, 0
+	for i := range n.Alerts {
+		if n.Alerts[i].Firing() {
+			firing++
+		} else {
+			ended++
+		}
+	}
+	var says []string
+	switch {
+	case n.Late:
+		says = append(says, "This was over more than an hour before the agent came to read it.")
+	case n.Kind == notify.Resolved && n.Previous.IsZero():
+		says = append(says, "It was over before it could be told.")
+	case n.Kind == notify.Resolved:
+		says = append(says, "It is over.")
+	case n.Reminder:
+		says = append(says, "Nothing new: it goes on.")
+	case ended > 0:
+		says = append(says, fmt.Sprintf("Going on: %d. Over: %d.", firing, ended))
+	}
+	if !n.Previous.IsZero() {
+		says = append(says, "The mail before was of "+r.when(n.Previous)+".")
+	}
+	return strings.Join(says, " ")
+}
+
+func (r *renderer) alert(n *notify.Notice, a *agent.Alert, l limits) alertView {
+	v := alertView{Badge: alertBadge(a), Title: title(a, l.field)}
+	if v.Badge != over && !n.Previous.IsZero() && !n.Reminder && a.Seen.After(n.Previous) {
+		v.Title += " (new)"
+	}
+	add := func(name, value string) {
+		if value = visible(value, l.field); value != "" {
+			v.Facts = append(v.Facts, fact{name, value})
+		}
+	}
+	add("Where", a.Source)
+	add("By", labels(a.Key))
+	add("Labels", labels(without(a.Labels, a.Key)))
+	add("Since", r.when(a.Starts))
+	if !a.Last.Equal(a.Starts) {
+		add("Last", r.after(a.Last, a.Starts, "later"))
+	}
+	if a.Late || a.Seen.Sub(a.Last) > 5*time.Minute {
+		add("Seen", r.after(a.Seen, a.Starts, "after it happened"))
+	}
+	if !a.Firing() {
+		add("Over", r.after(a.Ended, a.Starts, "after it began"))
+		add("Ended by", a.End)
+	}
+	if a.Condition != "" {
+		add("Condition", a.Condition)
+		add("Value", strconv.FormatFloat(a.Value, 'g', 6, 64))
+	}
+	if a.Count > 0 {
+		add("Findings", strconv.FormatUint(a.Count, 10))
+	}
+	v.Lines = r.lines(a, l)
+	return v
+}
+
+// explain adds what the rule says of itself: once in a mail.
+func (r *renderer) explain(v *alertView, rule *agent.Rule, n *notify.Notice, l limits) {
+	v.Summary = oneLine(rule.Summary, 2*l.field)
+	v.Facts = append(v.Facts, fact{"Rule", visible(ruleAt(rule), 2*l.field)})
+	if n.Kind == notify.Resolved && !n.Previous.IsZero() {
+		return // nothing is to be done
+	}
+	for line := range strings.Lines(strings.TrimSpace(rule.Runbook)) {
+		if line = strings.TrimRight(line, "\r\n"); line != "" && len(v.Runbook) < 2*l.lines {
+			v.Runbook = append(v.Runbook, visible(line, l.text))
+		}
+	}
+}
+
+func (r *renderer) lines(a *agent.Alert, l limits) []lineGroup {
+	day := a.Starts.In(r.zone).Format(time.DateOnly)
+	group := func(title string, lines []agent.Line) lineGroup {
+		g := lineGroup{Title: title}
+		for _, line := range lines {
+			t := line.Time.In(r.zone)
+			v := lineView{When: t.Format(time.DateTime), Text: visible(line.Text, l.text)}
+			if t.Format(time.DateOnly) == day {
+				v.When = t.Format(time.TimeOnly)
+			}
+			if line.Source != a.Source {
+				v.When += " " + visible(line.Source, l.field)
+			}
+			g.Lines = append(g.Lines, v)
+		}
+		return g
+	}
+	var all []lineGroup
+	if first := a.First[:min(len(a.First), l.lines)]; len(first) > 0 {
+		all = append(all, group("First", first))
+	}
+	if latest := a.Latest[max(0, len(a.Latest)-l.lines):]; len(latest) > 0 {
+		all = append(all, group("Latest", latest))
+	}
+	return all
+}
+
+func (r *renderer) row(a *agent.Alert, late bool, l limits) rowView {
+	v := rowView{When: r.when(a.Starts), Badge: alertBadge(a), What: title(a, l.field)}
+	if d := a.Last.Sub(a.Starts); d >= time.Second {
+		v.When += ", for " + span(d)
+	}
+	if late {
+		v.Badge = severity(a)
+		v.When += ", seen " + r.when(a.Seen)
+	}
+	if a.Count > 0 {
+		v.Count = number(a.Count, "finding")
+	}
+	if a.Condition != "" {
+		v.Count = visible(a.Condition, l.field)
+	}
+	if late && len(a.First) > 0 && l.lines > 0 {
+		v.Line = visible(a.First[0].Text, l.text)
+	}
+	return v
+}
+
+func (r *renderer) foot(n *notify.Notice, l limits) []string {
+	foot := []string{"Told by logkeel on " + visible(r.host, l.field) + "."}
+	if len(n.Group) > 0 && !n.Late {
+		foot = append(foot, "Told together: all with "+visible(labels(n.Group), 2*l.field)+".")
+	}
+	return foot
+}
+
+// when is the time in the agent's zone, "" where it is not known.
+func (r *renderer) when(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(r.zone).Format(stamp)
+}
+
+// after is the time t, and how long it is after start.
+func (r *renderer) after(t, start time.Time, word string) string {
+	d := t.Sub(start)
+	if t.IsZero() || start.IsZero() || d < time.Second {
+		return r.when(t)
+	}
+	return r.when(t) + " (" + span(d) + " " + word + ")"
+}
+
+// span is a duration as people say it, in two units.
+func span(d time.Duration) string {
+	d = d.Round(time.Second)
+	switch {
+	case d >= 24*time.Hour:
+		d = d.Round(time.Hour)
+		return fmt.Sprintf("%dd%dh", d/(24*time.Hour), d%(24*time.Hour)/time.Hour)
+	case d >= time.Hour:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+func number(n uint64, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.FormatUint(n, 10) + " " + thing + "s"
+}
+
+func title(a *agent.Alert, most int) string {
+	return visible(a.Rule.Name, most) + " on " + visible(a.Source, most)
+}
+
+// ruleAt is the rule's name, class, severity and place.
+func ruleAt(r *agent.Rule) string {
+	text := r.Name
+	for _, part := range []string{r.Class, r.Severity} {
+		if part != "" {
+			text += ", " + part
+		}
+	}
+	if r.File != "" {
+		text += fmt.Sprintf(", %s:%d", r.File, r.Line)
+	}
+	return text
+}
+
+// labels is a=b c=d, with quotes where a value would not be read as one.
+func labels(ls []agent.Label) string {
+	words := make([]string, len(ls))
+	for i, l := range ls {
+		words[i] = l.Name + "=" + l.Value
+		if l.Value == "" || strings.ContainsAny(l.Value, " \t\"=") {
+			words[i] = l.Name + "=" + strconv.Quote(l.Value)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func without(ls, those []agent.Label) []agent.Label {
+	had := map[agent.Label]bool{}
+	for _, l := range those {
+		had[l] = true
+	}
+	var rest []agent.Label
+	for _, l := range ls {
+		if !had[l] {
+			rest = append(rest, l)
+		}
+	}
+	return rest
+}
