@@ -1,0 +1,103 @@
+package notify
+
+import "maps"
+
+// changes names what the journal does not have yet. While it cannot be written
+// they wait here; there are no more of them than of what they name.
+type changes struct {
+	alerts map[string]bool // by ID
+	groups map[string]bool // by key
+	marks  map[string]bool // by the alert's ID
+	cools  map[string]bool // by key
+	folds  map[string]bool // by the alert's ID
+	closed map[string]savedGroup
+	gone   map[string]uint64 // items of no use once the rest is noted, and the frames that had them
+}
+
+func newChanges() *changes {
+	return &changes{
+		alerts: map[string]bool{}, groups: map[string]bool{}, marks: map[string]bool{}, cools: map[string]bool{},
+		folds: map[string]bool{}, closed: map[string]savedGroup{}, gone: map[string]uint64{},
+	}
+}
+
+// everything names all of the state.
+func everything(s *state) *changes {
+	c := newChanges()
+	for id := range s.entries {
+		c.alerts[id] = true
+	}
+	for key := range s.groups {
+		c.groups[key] = true
+	}
+	for id := range s.marks {
+		c.marks[id] = true
+	}
+	for key := range s.cools {
+		c.cools[key] = true
+	}
+	for id := range s.folds {
+		c.folds[id] = true
+	}
+	return c
+}
+
+func (c *changes) empty() bool {
+	return len(c.alerts)+len(c.groups)+len(c.marks)+len(c.cools)+len(c.folds)+len(c.closed) == 0
+}
+
+// frames has the state of what is named; what is gone from it needs none. What
+// one notice has told goes into one frame, so that a kill cannot part it.
+func (c *changes) frames(s *state) []*frame {
+	l := &lister{}
+	for g := range maps.Values(c.closed) {
+		f := l.next()
+		f.Groups = append(f.Groups, g)
+	}
+	for key := range c.groups {
+		if g := s.groups[key]; g != nil && g.told > 0 {
+			f := l.next()
+			f.Groups = append(f.Groups, savedGroup{Key: g.key, Incident: g.incident, Told: g.told, At: g.toldAt})
+		}
+	}
+	for id := range c.marks {
+		if m := s.marks[id]; m != nil {
+			f := l.next()
+			f.Told = append(f.Told, m)
+		}
+	}
+	for key := range c.cools {
+		if k := s.cools[key]; k != nil {
+			f := l.next()
+			f.Cools = append(f.Cools, k)
+		}
+	}
+	for id := range c.folds {
+		if one := s.folds[id]; one != nil {
+			f := l.next()
+			f.Folds = append(f.Folds, one)
+		}
+	}
+	frames := l.frames
+	for id := range c.alerts {
+		if e := s.entries[id]; e != nil {
+			frames = append(frames, &frame{Alert: saveAlert(e, e.group.key, e.group.labels)})
+		}
+	}
+	return frames
+}
+
+// A lister spreads items over frames.
+type lister struct {
+	frames []*frame
+	n      int // items
+}
+
+// next returns the frame for one more item.
+func (l *lister) next() *frame {
+	if l.n%listed == 0 {
+		l.frames = append(l.frames, &frame{})
+	}
+	l.n++
+	return l.frames[len(l.frames)-1]
+}

@@ -1,0 +1,47 @@
+package notify
+
+import (
+	"slices"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+var _ agent.Meter = (*Queue)(nil)
+
+// counts is what a queue counts since it was opened.
+type counts struct {
+	told, failed, refused, dropped uint64 // notices, or tries
+	folded                         uint64 // alerts
+}
+
+// Meter yields the queue's samples and those of its journal, each with the
+// labels of its options.
+func (q *Queue) Meter(yield func(agent.Sample)) {
+	q.mu.Lock()
+	c, now := q.counts, q.now().at
+	pending, oldest := 0, now
+	for _, g := range q.state.groups {
+		if since, ok := g.pending(); ok {
+			pending++
+			oldest = min(oldest, since)
+		}
+	}
+	q.mu.Unlock()
+
+	sample := func(t agent.SampleType, name, help string, v float64, labels ...agent.Label) {
+		yield(agent.Sample{Name: name, Help: help, Type: t, Labels: slices.Concat(q.o.Labels, labels), Value: v})
+	}
+	for _, r := range []struct {
+		name string
+		n    uint64
+	}{{"told", c.told}, {"failed", c.failed}, {"refused", c.refused}, {"dropped", c.dropped}} {
+		sample(agent.Counter, "logkeel_notifications_total", "Tries to tell a notice, by how they went; dropped are those given up after a day of refusal.",
+			float64(r.n), agent.Label{Name: "result", Value: r.name})
+	}
+	sample(agent.Gauge, "logkeel_notifications_pending", "Groups of alerts with something that was not told yet.", float64(pending))
+	sample(agent.Gauge, "logkeel_notification_pending_seconds", "Age of the oldest that was not told yet. A cooldown makes it wait as well.",
+		max(0, now-oldest).Round(time.Millisecond).Seconds())
+	sample(agent.Counter, "logkeel_alerts_folded_total", "Alerts that were too many to be told apart.", float64(c.folded))
+	q.journal.spool.Meter(yield)
+}

@@ -1,0 +1,170 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/spool"
+)
+
+// A Queue keeps what there is to tell, and tells it. All methods may be called
+// from any goroutine.
+type Queue struct {
+	o      Options
+	log    *slog.Logger
+	opened time.Time // with a monotonic reading
+	wall   func() time.Time
+	wake   chan struct{} // of Run
+
+	telling *agent.Trouble
+	noting  *agent.Trouble
+	folding *agent.Trouble
+
+	// Locked in this order. Who changes the state holds both, who reads it one
+	// of them. Only mu is ever held for a short time.
+	write   sync.Mutex
+	journal *journal      // of write
+	dirty   *changes      // of write
+	retry   time.Duration // when the journal is written again after a failure; of write
+	pruned  time.Duration // of write
+
+	mu     sync.Mutex
+	state  *state
+	pause  pause
+	counts counts
+}
+
+// Open opens the journal in o.Dir, and makes it where there is none. Only one
+// may be open at a time.
+func Open(o Options) (*Queue, error) { return open(o, nil, time.Now) }
+
+func open(o Options, fs spool.FS, wall func() time.Time) (*Queue, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	log := o.Log.With("notifier", o.Name)
+	q := &Queue{
+		o: o, log: log, opened: time.Now(), wall: wall, wake: make(chan struct{}, 1),
+		telling: agent.NewTrouble(log), noting: agent.NewTrouble(log), folding: agent.NewTrouble(log),
+	}
+	var err error
+	q.journal, err = openJournal(o.Dir, spool.Options{FS: fs, Log: log, Labels: o.Labels})
+	if err != nil {
+		return nil, fmt.Errorf("notifier %s: %w", o.Name, err)
+	}
+	r := newRestorer(wall().Round(0))
+	unread, err := q.journal.replay(r.frame)
+	if err != nil {
+		q.journal.spool.Close()
+		return nil, fmt.Errorf("notifier %s: %w", o.Name, err)
+	}
+	if unread > 0 {
+		log.Warn("a part of what was kept of alerts cannot be read and is left out", "dir", o.Dir, "frames", unread)
+	}
+	var gone []string
+	q.state, q.dirty, gone = r.finish()
+	q.drop(gone)
+	q.flush()
+	return q, nil
+}
+
+// now is the time as this queue has it.
+func (q *Queue) now() stamp { return stamp{time.Since(q.opened), q.wall().Round(0)} }
+
+// Notify takes alerts as they stand now, and returns when they are on the disk.
+// After an error none was taken. An alert that comes again, or in an older
+// revision, is no news.
+func (q *Queue) Notify(ctx context.Context, alerts []agent.Alert) error {
+	q.write.Lock()
+	defer q.write.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p := newPlan(q.state, &q.o.Config, q.now())
+	for i := range alerts {
+		p.take(&alerts[i])
+	}
+	frames := p.frames()
+	if len(frames) == 0 {
+		return nil
+	}
+	if err := q.journal.append(append(q.dirty.frames(q.state), frames...)); err != nil {
+		return fmt.Errorf("notifier %s: %w; free space in state_dir or make it writable", q.o.Name, err)
+	}
+	q.noted()
+	q.mu.Lock()
+	gone := p.carryOut()
+	q.counts.folded += uint64(p.folded)
+	q.mu.Unlock()
+	q.drop(gone)
+	q.sayFolded(p)
+	q.compact()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// sayFolded says that alerts are too many, and when they are no more. The caller
+// holds write.
+func (q *Queue) sayFolded(p *plan) {
+	switch {
+	case p.folded > 0:
+		q.folding.Fail(fmt.Errorf("more than %d alerts", maxAlerts), "there are too many alerts to tell apart; further ones are told together, one "+otherName+" a rule")
+	case len(q.state.others) == 0:
+		q.folding.Clear("all alerts are told apart again")
+	}
+}
+
+// flush brings what the journal does not have yet to the disk. The caller holds
+// write, or is the only one.
+func (q *Queue) flush() {
+	if q.dirty.empty() {
+		return
+	}
+	if err := q.journal.append(q.dirty.frames(q.state)); err != nil {
+		q.retry = q.now().at + retryNoting
+		q.noting.Fail(err, "what was told of alerts cannot be noted: after a restart it would be told again; free space in state_dir or make it writable")
+		return
+	}
+	q.noted()
+}
+
+// noted notes that the journal has all that it should have.
+func (q *Queue) noted() {
+	for item, seq := range q.dirty.gone {
+		if q.journal.items[item] == seq { // or else it is there again
+			q.journal.drop(item)
+		}
+	}
+	q.dirty = newChanges()
+	q.noting.Clear("what was told of alerts is noted again")
+}
+
+// compact writes the journal anew where most of it is of no use any more. The
+// caller holds write.
+func (q *Queue) compact() {
+	now := q.now().at
+	if !q.journal.bloated() || now < q.retry {
+		return
+	}
+	if err := q.journal.rewrite(everything(q.state).frames(q.state)); err != nil {
+		q.retry = now + retryNoting // what was written before is there
+	}
+}
+
+// Close brings to the disk what is not there yet, after Run has ended.
+func (q *Queue) Close() error {
+	q.write.Lock()
+	defer q.write.Unlock()
+	q.flush()
+	if err := q.journal.spool.Close(); err != nil {
+		return fmt.Errorf("notifier %s: close journal: %w", q.o.Name, err)
+	}
+	return nil
+}
