@@ -121,6 +121,16 @@ func (e *expr) find(body []byte) (start, end int, ok bool) {
 	return start, start + len(m), true
 }
 
+// groups is regexp's FindSubmatchIndex for the match from start to end. The
+// indexes are those of text, which is body or a part of it.
+func (e *expr) groups(body []byte, start, end int) (text []byte, at []int) {
+	text = body
+	if !e.asserts {
+		text = body[start:end] // a long record need not be searched again
+	}
+	return text, e.re.FindSubmatchIndex(text)
+}
+
 // locate says where in body the match m is: Find gives its text only. It is the
 // text's first occurrence where nothing but the text decides whether it
 // matches, and of course where it is the only one.

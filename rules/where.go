@@ -77,7 +77,8 @@ func (w *where) find(e *expr, body []byte) (start, end int, ok bool) {
 	if !ok || w == nil {
 		return start, end, ok
 	}
-	return start, end, w.holds(&found{body, e.re.FindSubmatchIndex(body), e.slots})
+	text, at := e.groups(body, start, end)
+	return start, end, at != nil && w.holds(&found{text, at, e.slots})
 }
 
 // bind says to the expression which groups w asks for.
