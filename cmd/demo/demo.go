@@ -55,7 +55,8 @@ type demo struct {
 	aggregator *aggregator
 	mailbox    *mailbox
 	log        *agentLog
-	usage      usage // at the start
+	usage      usage     // at the start
+	gone       time.Time // when the aggregator was taken away; zero: it was not
 
 	mu    sync.Mutex
 	mails int

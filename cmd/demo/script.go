@@ -55,7 +55,6 @@ func (d *demo) script() []step {
 			c.plant(text)
 		}}
 	}
-	var gone time.Time
 	var before counts
 	return []step{
 		{0, func(context.Context) {
@@ -74,17 +73,17 @@ func (d *demo) script() []step {
 		plant(0.34, app, "production.CRITICAL: connection to shop-db-1 failed after 3 attempts"),
 		plant(0.38, db, "131 [Warning] Access denied for user 'root'@'203.0.113.66' (using password: YES)"),
 		plant(0.42, app, `production.WARNING: payment declined by the bank {"order":11077}`),
-		{0.46, d.shipped},
-		{0.50, d.mood(pageFast)},
-		{0.55, func(context.Context) {
+		{0.45, d.shipped},
+		{0.48, d.mood(pageFast)},
+		{0.52, func(context.Context) {
 			d.aggregator.stop()
-			gone, before = time.Now(), d.tally.counts()
+			d.gone, before = time.Now(), d.tally.counts()
 			d.show.event(red, "outage", "The aggregator is taken away: its port is closed, all connections are broken.")
 		}},
-		plant(0.58, app, "production.ERROR: cannot reach the invoice service"),
-		plant(0.64, app, `production.WARNING: payment declined by the bank {"order":11623}`),
-		{0.70, func(ctx context.Context) { d.waiting(ctx, gone) }},
-		{0.75, func(ctx context.Context) { d.back(ctx, gone, before) }},
+		plant(0.55, app, "production.ERROR: cannot reach the invoice service"),
+		plant(0.60, app, `production.WARNING: payment declined by the bank {"order":11623}`),
+		{0.66, d.waiting},
+		{0.72, func(ctx context.Context) { d.back(ctx, before) }},
 		plant(0.83, web, `203.0.113.66 "GET /item?id=1%20union%20select%20password HTTP/1.1" 403 162 rt=0.005`),
 		{0.90, d.shipped},
 		{0.95, func(context.Context) {}},
@@ -103,7 +102,7 @@ func (d *demo) mood(mood int32) func(context.Context) {
 }
 
 // waiting says what has become of what nobody takes.
-func (d *demo) waiting(ctx context.Context, gone time.Time) {
+func (d *demo) waiting(ctx context.Context) {
 	page, err := scrape(ctx, d.metrics)
 	if err != nil {
 		return
@@ -111,19 +110,19 @@ func (d *demo) waiting(ctx context.Context, gone time.Time) {
 	spooled, _ := page.sum("logkeel_spool_bytes")
 	memory, _ := page.sum("logkeel_output_queue_bytes")
 	d.show.event(red, "outage", "%.0f s without an aggregator: %s lines wait for it, %.0f KiB in the spool on the disk and %.0f KiB in memory. Reading, rules and metrics go on.",
-		time.Since(gone).Seconds(), thousands(d.tally.counts().waiting), spooled/1024, memory/1024)
+		time.Since(d.gone).Seconds(), thousands(d.tally.counts().waiting), spooled/1024, memory/1024)
 }
 
 // back brings the aggregator back and waits until what it missed has arrived.
-func (d *demo) back(ctx context.Context, gone time.Time, before counts) {
+func (d *demo) back(ctx context.Context, before counts) {
 	if err := d.aggregator.start(); err != nil {
 		d.show.event(red, "outage", "%v", err)
 		return
 	}
 	back := time.Now()
 	missed := d.tally.counts()
-	d.show.event(green, "outage", "The aggregator is back after %.1f s.", back.Sub(gone).Seconds())
-	limit, cancel := context.WithTimeout(ctx, d.Duration/5)
+	d.show.event(green, "outage", "The aggregator is back after %.1f s; the agent tries again at least every five.", back.Sub(d.gone).Seconds())
+	limit, cancel := context.WithTimeout(ctx, d.Duration/4)
 	defer cancel()
 	for d.tally.counts().arrived < missed.written {
 		if pause(limit, 10*time.Millisecond) != nil {

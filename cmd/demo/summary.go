@@ -107,7 +107,7 @@ func (d *demo) conclude(r Result) {
 	row := func(name, value, note string) {
 		s.print(strings.TrimRight(fmt.Sprintf("  %-14s %9s  %s", name, value, note), " ") + "\n")
 	}
-	row("lines written", thousands(r.Written), fmt.Sprintf("by %d containers; their logs were rotated %d times", len(d.containers), r.Rotations))
+	row("lines written", thousands(r.Written), fmt.Sprintf("by %d containers; rotations of their logs: %d", len(d.containers), r.Rotations))
 	row("read", thousands(r.Read), "as logkeel_source_lines_total counts")
 	row("shipped", thousands(r.Shipped), "each with its number and text as written")
 	row("acknowledged", thousands(r.Chunks), "chunks, all that came")
@@ -120,7 +120,10 @@ func (d *demo) conclude(r Result) {
 	if !r.Complete() {
 		color = red
 	}
-	s.print(s.paint(color, fmt.Sprintf("  %-14s %9s", "lost", thousands(r.Lost))) + "  although the aggregator was away\n")
+	if note = ""; !d.gone.IsZero() {
+		note = "  although the aggregator was away"
+	}
+	s.print(s.paint(color, fmt.Sprintf("  %-14s %9s", "lost", thousands(r.Lost))) + note + "\n")
 	if r.Changed > 0 || r.wrong > 0 {
 		row("wrong", thousands(r.Changed+r.wrong), "lines not as they were written, or messages not as they should be")
 	}
