@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -127,5 +128,40 @@ func TestSampledMetrics(t *testing.T) {
 				t.Errorf("%s: %s has no label %s", r.rule.Name, metric, label)
 			}
 		}
+	}
+}
+
+// TestOneSnapshotTellsNobody wants what is down to be told at its third snapshot
+// in a row, and not for one or two that fail by themselves.
+func TestOneSnapshotTellsNobody(t *testing.T) {
+	l := &loader{names: map[string]place{}}
+	l.pack("samples", "packs[0]")
+	const snapshot = 15 * time.Second
+	up := []agent.Sample{
+		value("mysql_up", 1, "target", "main"), value("redis_up", 1, "target", "main"), value("probe_success", 1, "target", "main"),
+		value("logkeel_http_assertion_failed", 0, "kind", "json", "target", "main"),
+		value("logkeel_container_health", 0, "name", "app", "status", "unhealthy"),
+	}
+	down := slices.Clone(up)
+	for i := range down {
+		down[i].Value = 1 - up[i].Value
+	}
+	b := newBench(t, l.rules...)
+	b.measure(4*snapshot, up...)
+	for range 3 {
+		b.measure(2*snapshot, down...)
+		b.measure(snapshot, up...)
+	}
+	if list := b.told.list(); len(list) != 0 {
+		t.Fatalf("told of %s", list[0].Rule.Name)
+	}
+	b.measure(3*snapshot, down...)
+	var names []string
+	for _, a := range b.told.list() {
+		names = append(names, a.Rule.Name)
+	}
+	slices.Sort(names)
+	if want := []string{"ContainerUnhealthy", "DatabaseDown", "PageDown", "PageUnhealthy", "RedisDown"}; !slices.Equal(names, want) {
+		t.Errorf("told of %v, want %v", names, want)
 	}
 }
