@@ -11,7 +11,6 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -211,10 +210,11 @@ func (o *Output) anyHas() bool {
 // joined is one error of what was said of each recipient, on one line.
 func joined(failed []rcptError) error {
 	var says []string
-	for _, f := range failed {
-		if !slices.Contains(says, f.err.Error()) {
-			says = append(says, f.err.Error())
-		}
+	for _, f := range failed[:min(len(failed), 3)] {
+		says = append(says, f.to.Address+": "+f.err.Error())
+	}
+	if more := len(failed) - len(says); more > 0 {
+		says = append(says, number(uint64(more), "recipient")+" more")
 	}
 	return errors.New(strings.Join(says, "; "))
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/textproto"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -56,7 +57,11 @@ func (s *sender) explain(ctx context.Context, at step, err error) error {
 		}
 		err = fmt.Errorf("no answer within %s", s.timeout)
 	}
-	says := s.where(at) + ": " + s.clean(err)
+	text := err.Error()
+	if isReply {
+		text = fmt.Sprintf("%d %s", reply.Code, reply.Msg)
+	}
+	says := s.where(at) + ": " + s.clean(text)
 	if hint := s.hint(at, err, reply); hint != "" {
 		says += "; " + hint
 	}
@@ -122,13 +127,13 @@ func (s *sender) hintForReply(at step, reply *textproto.Error) string {
 		return "the server wants another login: a password for applications, or another auth"
 	case at == stepAuth && reply.Code/100 == 5:
 		return "compare username and password with the account's at the server"
-	case reply.Code == 530 || reply.Code/100 == 5 && s.username == "" && authWanted.MatchString(reply.Msg):
+	case reply.Code == 530 || s.username == "" && reply.Code/100 == 5 && (at == stepMail || at == stepRcpt) && authWanted.MatchString(reply.Msg):
 		return "the server wants a login: set username and password"
 	case at == stepStartTLS:
 		return "its TLS is out of order; look into the server's log"
 	case at == stepMail && reply.Code/100 == 5:
 		return "does the server let this login send as from?"
-	case at == stepRcpt && full(reply):
+	case reply.Code/100 == 5 && full(reply):
 		return "the mailbox is full: make room in it"
 	case at == stepRcpt && reply.Code/100 == 5:
 		return "is the address right, and may mail be sent to it from here?"
@@ -160,7 +165,7 @@ func (s *sender) hintForTLS(err error) string {
 }
 
 var (
-	authWanted  = regexp.MustCompile(`(?i)authenticat|5\.7\.[01]\b|relay`)
+	authWanted  = regexp.MustCompile(`(?i)authenticat|\b5\.7\.0\b|relay`)
 	fullMailbox = regexp.MustCompile(`\b5\.2\.2\b`)
 	tooLarge    = regexp.MustCompile(`\b5\.(2\.3|3\.4)\b`)
 )
@@ -180,14 +185,14 @@ func final(reply *textproto.Error) bool {
 	return reply.Code/100 == 5 && !full(reply)
 }
 
-// clean is the error's text on one line, without what a server may have
-// repeated of the password.
-func (s *sender) clean(err error) string {
-	text := err.Error()
+// clean is text on one line, without what a server may have repeated of the
+// password.
+func (s *sender) clean(text string) string {
 	if s.password != "" {
 		b64 := base64.StdEncoding.EncodeToString
+		quoted := strconv.Quote(s.password)
 		for _, secret := range []string{
-			b64([]byte("\x00" + s.username + "\x00" + s.password)), b64([]byte(s.password)), s.password,
+			b64([]byte("\x00" + s.username + "\x00" + s.password)), b64([]byte(s.password)), s.password, quoted[1 : len(quoted)-1],
 		} {
 			text = strings.ReplaceAll(text, secret, "<secret>")
 		}

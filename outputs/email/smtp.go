@@ -72,7 +72,7 @@ func (s *sender) send(ctx context.Context, from *mail.Address, to []*mail.Addres
 		case err == nil:
 			d.taken = append(d.taken, a)
 		case errors.As(err, &reply) && reply.Code != 421:
-			d.failed = append(d.failed, rcptError{to: a, err: s.explain(ctx, at, fmt.Errorf("%s: %w", a.Address, err)), final: final(reply)})
+			d.failed = append(d.failed, rcptError{to: a, err: s.explain(ctx, at, err), final: final(reply)})
 		default:
 			return delivery{}, err
 		}
