@@ -14,11 +14,11 @@ func (p *plan) frames() []*frame {
 	l := &lister{}
 	for _, m := range p.marks {
 		f := l.next()
-		f.Told = append(f.Told, m)
+		f.Told = append(f.Told, *m)
 	}
 	for _, one := range p.folds {
 		f := l.next()
-		f.Folds = append(f.Folds, one)
+		f.Folds = append(f.Folds, *one)
 	}
 	return append(frames, l.frames...)
 }

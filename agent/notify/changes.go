@@ -63,19 +63,19 @@ func (c *changes) frames(s *state) []*frame {
 	for id := range c.marks {
 		if m := s.marks[id]; m != nil {
 			f := l.next()
-			f.Told = append(f.Told, m)
+			f.Told = append(f.Told, *m)
 		}
 	}
 	for key := range c.cools {
 		if k := s.cools[key]; k != nil {
 			f := l.next()
-			f.Cools = append(f.Cools, k)
+			f.Cools = append(f.Cools, *k)
 		}
 	}
 	for id := range c.folds {
 		if one := s.folds[id]; one != nil {
 			f := l.next()
-			f.Folds = append(f.Folds, one)
+			f.Folds = append(f.Folds, *one)
 		}
 	}
 	frames := l.frames

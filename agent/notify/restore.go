@@ -35,15 +35,15 @@ func (r *restorer) frame(f *frame) {
 	}
 	for _, m := range f.Told {
 		m.At.restore(r.opened)
-		r.state.marks[m.ID] = m
+		r.state.marks[m.ID] = &m
 	}
 	for _, c := range f.Cools {
 		c.At.restore(r.opened)
-		r.state.cools[c.Key] = c
+		r.state.cools[c.Key] = &c
 	}
 	for _, f := range f.Folds {
 		f.At.restore(r.opened)
-		r.state.folds[f.ID] = f
+		r.state.folds[f.ID] = &f
 	}
 }
 

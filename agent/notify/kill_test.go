@@ -1,0 +1,290 @@
+package notify
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/spool"
+)
+
+// TestDayOfFailure has a receiver that is away for a day, and an agent that is
+// killed again and again meanwhile.
+func TestDayOfFailure(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.answers(func(*Notice) error { return errDown })
+		for i := range 24 {
+			for j := range uint64(6) {
+				w.notify(w.alert("errors", "web", uint64(i)*6+j+1), w.alert("slow", "db", 2*(uint64(i)*6+j+1)))
+				if i == 3 && j == 1 {
+					a := w.alert("errors", "gone", 1)
+					w.notify(a)
+					w.sleep(time.Minute)
+					w.notify(w.ended(a))
+				}
+				w.sleep(10 * time.Minute)
+			}
+			if i%3 == 1 {
+				w.restart()
+			}
+		}
+		if tries := w.tried(); tries < 200 || tries > 600 {
+			t.Errorf("%d tries in a day", tries)
+		}
+		if age := w.metric("logkeel_notification_pending_seconds"); age < 86000 {
+			t.Errorf("pending for %v s", age)
+		}
+		w.answers(nil)
+		w.sleep(5 * time.Minute)
+		w.expect(
+			"firing rule=errors: errors/web 144, errors/gone 1 over",
+			"firing rule=slow: slow/db 288",
+		)
+		w.sleep(time.Hour)
+		w.expect()
+		for _, said := range []string{"alerts cannot be told", "alerts are told again"} {
+			// Each of the nine processes may say it once.
+			if n := strings.Count(w.said(), said); n < 1 || n > 9 {
+				t.Errorf("%q is said %d times", said, n)
+			}
+		}
+	})
+}
+
+// TestBackoff wants one receiver that is down to be tried as seldom for many
+// groups as for one, and one bad notice not to be in the way of the others.
+func TestBackoff(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.answers(func(*Notice) error { return errDown })
+		for i := range 20 {
+			w.notify(w.alert(fmt.Sprintf("rule%02d", i), "web", 1))
+		}
+		w.sleep(30*time.Second + 70*time.Second)
+		if n := w.tried(); n < 3 || n > 4 { // at 0, about 10, 30 and 70 s
+			t.Errorf("%d tries", n)
+		}
+		w.sleep(10 * time.Minute)
+		w.answers(func(n *Notice) error {
+			if n.Group[0].Value == "rule07" {
+				return errDown
+			}
+			return nil
+		})
+		w.sleep(10 * time.Minute)
+		if got := w.take(); len(got) != 19 {
+			t.Errorf("%d notices are told beside a bad one", len(got))
+		}
+		w.answers(nil)
+		w.sleep(5 * time.Minute)
+		w.expect("firing rule=rule07: rule07/web 1")
+	})
+}
+
+func TestToldIsNotToldAgain(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.c.RepeatInterval = conf.Duration(24 * time.Hour)
+		w.restart()
+		old := w.alert("errors", "web", 1)
+		a := w.alert("errors", "web", 3)
+		over := w.ended(a)
+		firing := w.alert("slow", "db", 3)
+		w.notify(old, a, firing)
+		w.sleep(time.Minute)
+		w.expect("firing rule=errors: errors/web 3", "firing rule=slow: slow/db 3")
+		w.notify(over)
+		w.sleep(time.Minute)
+		w.expect("resolved rule=errors: errors/web 3 over")
+		again := func() {
+			t.Helper()
+			w.notify(old, a, over, firing)
+			w.sleep(20 * time.Minute)
+			w.expect()
+		}
+		again()
+		w.restart()
+		again()
+		// The agent is away for hours, and then finds again what it had found.
+		w.kill()
+		w.sleep(3 * time.Hour)
+		w.restart()
+		again()
+		// It may even find it in what it takes for newer.
+		w.version += 10
+		w.notify(w.alert("errors", "web", 2))
+		w.sleep(10 * time.Second)
+		w.notify(w.ended(w.alert("errors", "web", 3)))
+		w.restart()
+		w.sleep(20 * time.Minute)
+		w.expect()
+		// But one that goes on after all is told.
+		w.notify(w.alert("errors", "web", 4))
+		w.sleep(time.Minute)
+		w.expect("firing rule=errors: errors/web 4")
+	})
+}
+
+// TestKillBeforeNoted kills between the receiver's answer and the journal.
+func TestKillBeforeNoted(t *testing.T) {
+	inWorld(t, func(w *world) {
+		copied := ""
+		w.answers(func(*Notice) error {
+			copied = w.copied()
+			return nil
+		})
+		a := w.alert("errors", "web", 3)
+		ids := map[string]int{}
+		told := func(times int) {
+			t.Helper()
+			w.sleep(time.Minute)
+			ids[w.last().ID]++
+			if n := ids[w.last().ID]; n != times {
+				t.Errorf("%s is told %d times, want %d", w.last().ID, n, times)
+			}
+			if thread := w.last().Thread; ids[thread] != 2 {
+				t.Errorf("the thread is %s, and that was told %d times", thread, ids[thread])
+			}
+			w.take()
+		}
+		back := func() {
+			w.kill()
+			w.dir = copied
+			w.open()
+			w.start()
+		}
+		w.notify(a)
+		w.sleep(time.Minute)
+		ids[w.last().ID]++
+		back()
+		told(2)
+		w.notify(w.ended(a))
+		told(1)
+		back()
+		told(2)
+		w.sleep(time.Hour)
+		w.expect()
+	})
+}
+
+// TestNewsWhileSending has what comes while a notice is under way.
+func TestNewsWhileSending(t *testing.T) {
+	inWorld(t, func(w *world) {
+		a, b := w.alert("errors", "web", 3), w.alert("errors", "db", 1)
+		during := func(f func()) {
+			w.answers(func(*Notice) error {
+				w.answer = nil
+				f()
+				return nil
+			})
+		}
+		during(func() { w.q.Notify(t.Context(), list(w.ended(a))) })
+		w.notify(a)
+		w.sleep(31 * time.Second)
+		w.expect("firing rule=errors: errors/web 3")
+		during(func() { w.q.Notify(t.Context(), list(b)) })
+		w.sleep(30 * time.Second)
+		first := w.last()
+		w.expect("resolved rule=errors: errors/web 3 over")
+		w.restart()
+		w.sleep(31 * time.Second)
+		if n := w.last(); n.Thread == first.Thread || n.Thread != n.ID {
+			t.Errorf("the end was told, but its thread goes on: %+v", n)
+		}
+		w.expect("firing rule=errors: errors/db 1")
+	})
+}
+
+// faults is the machine's file system, until its disk is full.
+type faults struct {
+	spool.FS
+	full atomic.Bool
+}
+
+func (f *faults) OpenFile(name string, flag int, perm fs.FileMode) (spool.File, error) {
+	file, err := os.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err
+	}
+	return &faulty{file, f}, nil
+}
+
+type faulty struct {
+	*os.File
+	f *faults
+}
+
+func (f *faulty) WriteAt(b []byte, off int64) (int, error) {
+	if f.f.full.Load() {
+		return 0, syscall.ENOSPC
+	}
+	return f.File.WriteAt(b, off)
+}
+
+func (*faults) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
+func (*faults) Remove(name string) error                  { return os.Remove(name) }
+func (*faults) Rename(from, to string) error              { return os.Rename(from, to) }
+func (*faults) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
+func (*faults) SyncDir(string) error                      { return nil }
+
+func TestFullDisk(t *testing.T) {
+	inWorld(t, func(w *world) {
+		disk := &faults{}
+		w.kill()
+		w.fs = disk
+		w.open()
+		w.start()
+		a, b := w.alert("errors", "web", 3), w.alert("slow", "db", 1)
+		w.notify(a)
+		disk.full.Store(true)
+		err := w.q.Notify(t.Context(), list(b, w.ended(a)))
+		if err == nil || !strings.Contains(err.Error(), "no space left") {
+			t.Errorf("got %v", err)
+		}
+		w.sleep(time.Hour)
+		w.expect("firing rule=errors: errors/web 3") // as it was taken
+		if n := strings.Count(w.said(), "cannot be noted"); n != 1 {
+			t.Errorf("said %d times:\n%s", n, w.said())
+		}
+		disk.full.Store(false)
+		w.sleep(10 * time.Second)
+		if !strings.Contains(w.said(), "is noted again") {
+			t.Errorf("not said:\n%s", w.said())
+		}
+		w.restart()
+		w.notify(a, b, w.ended(a))
+		w.sleep(time.Hour)
+		w.expect("resolved rule=errors: errors/web 3 over", "firing rule=slow: slow/db 1")
+	})
+}
+
+// TestFullDiskAtTheEnd closes an incident that the journal does not get to know
+// of until the queue is closed.
+func TestFullDiskAtTheEnd(t *testing.T) {
+	inWorld(t, func(w *world) {
+		disk := &faults{}
+		w.kill()
+		w.fs = disk
+		w.open()
+		w.start()
+		a := w.alert("errors", "web", 3)
+		over := w.ended(a)
+		w.notify(a, over)
+		disk.full.Store(true)
+		w.sleep(31 * time.Second)
+		w.expect("resolved at once rule=errors: errors/web 3 over")
+		disk.full.Store(false)
+		w.kill()
+		if err := w.q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		w.restart()
+		w.notify(a, over)
+		w.sleep(time.Hour)
+		w.expect()
+	})
+}
