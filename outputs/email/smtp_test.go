@@ -269,7 +269,7 @@ func TestSend(t *testing.T) {
 		},
 		{
 			name: "not a mail server", script: say("HTTP/1.1 400 Bad Request"),
-			says: `greet mx.test:587: short response: HTTP/1.1 400 Bad Request; is this the port of a mail server, and security what that port is for (starttls for 587, tls for 465)?`,
+			says: `greet mx.test:587: short response: "HTTP/1.1 400 Bad Request"; is this the port of a mail server, and security what that port is for (starttls for 587, tls for 465)?`,
 		},
 		{
 			name: "hangs up", script: func(*bufio.Reader, net.Conn) {},
