@@ -174,8 +174,8 @@ func seriesKey(r *rule, s *agent.Sample) []agent.Label {
 		return slices.Clone(s.Labels)
 	}
 	labels := make([]agent.Label, 0, 1+len(r.policy.by))
-	if !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {
-		labels = append(labels, agent.Label{Name: "target", Value: sampleLabel(s, "target")})
+	if t := sampleLabel(s, "target"); t != "" && !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {
+		labels = append(labels, agent.Label{Name: "target", Value: t})
 	}
 	for _, p := range r.policy.by {
 		labels = append(labels, agent.Label{Name: p.name, Value: sampleLabel(s, p.name)})

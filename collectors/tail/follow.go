@@ -27,7 +27,7 @@ func (r *reader) verify() error {
 	if err != nil || same && size >= r.pos.Offset {
 		return err
 	}
-	all, err := r.chain.files()
+	all, err := r.guard.chain.files()
 	if err != nil {
 		return err
 	}
@@ -38,6 +38,7 @@ func (r *reader) verify() error {
 	}
 	if i >= 0 { // a copy was made first
 		r.log.Info("log was copied and truncated; the copy has the rest", "path", r.path, "copy", all[i].name)
+		r.guard.reset(opened{})
 		r.file.Close()
 		closeAll(r.newer)
 		r.useFrom(all, i, r.pos)
@@ -120,13 +121,32 @@ func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) 
 		next.File = id
 	}
 	b.Pos = next
+	first, last := int64(0), r.last
+	if n := len(b.Records); n > 0 {
+		first, last = b.Records[0].Time, b.Records[n-1].Time
+	}
 	r.behind(size - r.pos.Offset) // Emit may have to wait
 	if err := r.feed.Emit(ctx, b); err != nil {
 		return err
 	}
-	r.pos, r.stuck = next, 0
+	if r.gap && first != 0 {
+		r.sayGap(first)
+	}
+	r.pos, r.stuck, r.last = next, 0, last
 	r.behind(size - next.Offset)
 	return nil
+}
+
+// sayGap says between which times lines may be missing.
+func (r *reader) sayGap(to int64) {
+	r.gap = false
+	r.t.gaps.Add(1)
+	from := "the last stop"
+	if r.last != 0 {
+		from = time.Unix(0, r.last).UTC().Format(time.RFC3339Nano)
+	}
+	r.log.Warn("lines may be missing: the log was rotated away before it was read; give it more or larger files (max-file, max-size)",
+		"source", r.src.Name, "path", r.path, "from", from, "to", time.Unix(0, to).UTC().Format(time.RFC3339Nano))
 }
 
 // behind reports what is left: so much of the file, and the newer ones.
@@ -134,7 +154,7 @@ func (r *reader) behind(left int64) {
 	for _, f := range r.newer {
 		left += f.info.Size()
 	}
-	r.feed.Behind(left)
+	r.feed.Behind(left + r.guard.size())
 }
 
 // turn looks at the end of a file whether the log goes on in another one.
@@ -144,7 +164,7 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 			r.goneSince = time.Time{}
 			return false, nil
 		}
-		newer, found, err := r.chain.after(r.file)
+		newer, found, gap, err := r.guard.take()
 		switch {
 		case err != nil:
 			return false, err
@@ -154,7 +174,8 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 		case len(newer) == 0:
 			return false, r.absent(ctx)
 		}
-		r.newer, r.turned, r.unlinked, r.goneSince = newer, time.Now(), !found, time.Time{}
+		r.newer, r.turned, r.unlinked, r.goneSince = newer, time.Now(), !found || unlinked(r.file), time.Time{}
+		r.gap = r.gap || gap
 	}
 	if ok, err := r.settled(); !ok {
 		r.pending.Store(true)
@@ -164,7 +185,7 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 		return false, err
 	}
 	r.file.Close()
-	r.use(r.newer, agent.Position{Epoch: r.pos.Epoch + 1})
+	r.advance(r.newer, agent.Position{Epoch: r.pos.Epoch + 1})
 	r.t.rotations.Add(1)
 	return true, nil
 }
@@ -194,6 +215,7 @@ func (r *reader) settled() (bool, error) {
 	if r.unlinked { // holding it would hold its space on the disk
 		return true, nil
 	}
+	r.guard.reset(r.file)
 	closeAll(r.newer) // one that stays empty may not be the newest any more
 	r.newer = nil
 	return false, nil

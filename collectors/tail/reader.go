@@ -37,8 +37,7 @@ type reader struct {
 	t       *Tail
 	path    string
 	id      string // of the container, or ""
-	chain   chain
-	atStart bool // the log was there when the collector started
+	atStart bool   // the log was there when the collector started
 	wake    chan struct{}
 	pending atomic.Bool // it waits for time to pass; wake it at each poll
 	log     *slog.Logger
@@ -53,6 +52,9 @@ type reader struct {
 
 	file      opened   // where pos lies; File is nil before the first open
 	newer     []opened // where the log goes on, the oldest first
+	guard     guard    // and further ones that appeared meanwhile
+	gap       bool     // lines may be missing before what is read next
+	last      int64    // time of the newest record that was read, ns
 	pos       agent.Position
 	block     int       // bytes to read next
 	stuck     int64     // the file's size when nothing could be made of its end
@@ -91,6 +93,7 @@ func (r *reader) run(ctx context.Context, sink agent.Sink) {
 }
 
 func (r *reader) close() {
+	r.guard.reset(opened{})
 	for _, f := range append(r.newer, r.file, r.early) {
 		if f.File != nil {
 			f.Close()
@@ -165,7 +168,7 @@ func (r *reader) hold() {
 
 // open finds the file to read on in.
 func (r *reader) open(ctx context.Context) (bool, error) {
-	all, err := r.chain.files()
+	all, err := r.guard.chain.files()
 	if err != nil {
 		return false, err
 	}
@@ -197,6 +200,7 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 		i = len(all) - 1
 	}
 	r.log.Warn("the file in which reading stopped is gone or was emptied; reading on in the oldest that is left", "path", r.path, "from", all[i].name)
+	r.gap = true
 	r.useFrom(all, i, agent.Position{Epoch: at.Epoch + epochGap})
 	return true, nil
 }
@@ -214,6 +218,7 @@ func (r *reader) openNew(ctx context.Context, all []opened) (bool, error) {
 		return true, nil
 	}
 	if err := r.skip(ctx); err != nil {
+		r.guard.reset(opened{})
 		r.file.Close()
 		r.file = opened{} // begin anew
 		return false, err
@@ -230,6 +235,12 @@ func (r *reader) useFrom(all []opened, i int, pos agent.Position) {
 
 // use reads the first of all from pos on, and then the others.
 func (r *reader) use(all []opened, pos agent.Position) {
+	r.guard.reset(all[len(all)-1])
+	r.advance(all, pos)
+}
+
+// advance is use where the guard knows of all.
+func (r *reader) advance(all []opened, pos agent.Position) {
 	r.file, r.newer, r.pos = all[0], all[1:], pos
 	r.stuck, r.block = 0, blockSize
 	r.turned, r.unlinked, r.goneSince = time.Time{}, false, time.Time{}

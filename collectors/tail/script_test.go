@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
-
 	"github.com/webgrip/logkeel/agent"
 )
 
@@ -221,10 +219,8 @@ func (s *script) setUp(cmd string, args []string) (known bool, err error) {
 	case "start":
 		s.start()
 	case "start_without_inotify":
+		s.newFS = noInotify
 		s.start()
-		s.end()
-		s.tail.newFS = func() (*fsnotify.Watcher, error) { return nil, syscall.EMFILE }
-		s.run(s.tail)
 	case "stop":
 		s.stop()
 	case "kill":

@@ -47,6 +47,7 @@ type Tail struct {
 	sink      agent.Sink
 	started   bool
 	rotations atomic.Uint64
+	gaps      atomic.Uint64
 	polling   atomic.Bool // without inotify
 	ended     atomic.Bool // a reader ended; its log may have come back meanwhile
 
@@ -141,7 +142,7 @@ func (t *Tail) start(ctx context.Context, path string) {
 		return
 	}
 	r := &reader{
-		t: t, path: path, id: id, chain: chain{path}, atStart: !t.started,
+		t: t, path: path, id: id, guard: guard{chain: chain{path}}, atStart: !t.started,
 		wake: make(chan struct{}, 1), block: blockSize,
 		log: t.o.Log, trouble: agent.NewTrouble(t.o.Log),
 	}
@@ -172,6 +173,19 @@ func (t *Tail) wake(path string) {
 	}
 	if r := t.readers[path]; r != nil {
 		r.signal()
+	}
+}
+
+// guard opens what the log of path goes on in, whatever its reader does now.
+func (t *Tail) guard(path string) {
+	t.mu.Lock()
+	r := t.readers[path]
+	t.mu.Unlock()
+	if r == nil {
+		return
+	}
+	if err := r.guard.look(); err != nil {
+		r.trouble.Fail(err, "log cannot be read and is tried again", "path", path)
 	}
 }
 
@@ -251,6 +265,7 @@ func containerSource(collector string, c *agent.Container) *agent.Source {
 func (t *Tail) Meter(yield func(agent.Sample)) {
 	labels := []agent.Label{{Name: "source", Value: t.o.Name}}
 	yield(agent.Sample{Name: "logkeel_tail_rotations_total", Help: "Files that were read to their end and left for a newer one.", Type: agent.Counter, Labels: labels, Value: float64(t.rotations.Load())})
+	yield(agent.Sample{Name: "logkeel_tail_gaps_total", Help: "Places where lines may be missing, for the log was rotated away before it was read.", Type: agent.Counter, Labels: labels, Value: float64(t.gaps.Load())})
 	var polling float64
 	if t.polling.Load() {
 		polling = 1

@@ -58,7 +58,7 @@ func readerOf(t testing.TB, w *world, feed *sinkFeed) *reader {
 	tail := New(w.options)
 	path := w.path("@c")
 	r := &reader{
-		t: tail, path: path, id: idOf("c"), chain: chain{path}, wake: make(chan struct{}, 1), block: blockSize,
+		t: tail, path: path, id: idOf("c"), guard: guard{chain: chain{path}}, wake: make(chan struct{}, 1), block: blockSize,
 		log: tail.o.Log, trouble: agent.NewTrouble(tail.o.Log), split: &dockerJSON{maxLine: DefaultMaxLine},
 	}
 	t.Cleanup(r.close)

@@ -151,6 +151,8 @@ func (w *watcher) event(ctx context.Context, e fsnotify.Event) {
 		delete(w.watched, name)
 	case e.Has(fsnotify.Create) && w.wanted(name):
 		w.t.discover(ctx, w)
+	case e.Has(fsnotify.Create):
+		w.t.guard(name)
 	}
 	w.t.wake(name)
 }
@@ -179,6 +181,14 @@ func (t *Tail) has(path string) bool {
 // poll wakes the readers whose log has changed since the last poll, and those
 // that wait for time to pass.
 func (w *watcher) poll() {
+	for _, path := range w.changed() {
+		w.t.guard(path)
+	}
+}
+
+// changed wakes the readers, and returns the paths at which there is another
+// file now.
+func (w *watcher) changed() (replaced []string) {
 	t := w.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -192,9 +202,14 @@ func (w *watcher) poll() {
 		if info, err := os.Stat(path); err == nil {
 			now = state{inode(info), info.Size(), info.ModTime().UnixNano()}
 		}
-		if now != w.seen[path] || r.pending.Load() {
+		before := w.seen[path]
+		if now != before || r.pending.Load() {
 			w.seen[path] = now
 			r.signal()
 		}
+		if now.inode != 0 && before.inode != 0 && now.inode != before.inode {
+			replaced = append(replaced, path)
+		}
 	}
+	return replaced
 }

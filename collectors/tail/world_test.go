@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
+
 	"github.com/webgrip/logkeel/agent"
 )
 
@@ -37,6 +39,8 @@ type recorder struct {
 	holding bool             // nothing becomes safe
 	failing bool             // nothing is taken
 	refused int              // writes that failed
+	gate    chan struct{}    // writes wait for it; nil: they do not
+	waiting int              // writes that wait
 	unsafe  []held
 }
 
@@ -50,9 +54,38 @@ func (*recorder) Run(ctx context.Context) error { <-ctx.Done(); return nil }
 func (*recorder) Drain(context.Context) error   { return nil }
 func (o *recorder) Consumer() *agent.Consumer   { return o.c }
 
-func (o *recorder) Write(_ context.Context, b *agent.Batch, from int) error {
+// block makes writes wait until release is called.
+func (o *recorder) block() (release func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.gate = make(chan struct{})
+	return sync.OnceFunc(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		close(o.gate)
+		o.gate = nil
+	})
+}
+
+func (o *recorder) waits() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.waiting > 0
+}
+
+func (o *recorder) Write(ctx context.Context, b *agent.Batch, from int) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if gate := o.gate; gate != nil {
+		o.waiting++
+		o.mu.Unlock()
+		select {
+		case <-gate:
+		case <-ctx.Done():
+		}
+		o.mu.Lock()
+		o.waiting--
+	}
 	if o.failing {
 		o.refused++
 		return fmt.Errorf("no room")
@@ -159,6 +192,7 @@ type world struct {
 	timing  timing
 	labels  *labeler
 	log     *buffer
+	newFS   func() (*fsnotify.Watcher, error) // nil: the real one
 
 	out    *recorder
 	ahead  *recorder // another output, for which everything is safe at once; or nil
@@ -219,6 +253,9 @@ func (w *world) start() {
 	}
 	tail := New(w.options)
 	tail.timing = w.timing
+	if w.newFS != nil {
+		tail.newFS = w.newFS
+	}
 	w.run(tail)
 }
 
