@@ -10,6 +10,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/outputs/email"
 	"github.com/webgrip/logkeel/outputs/fluentd"
 	"github.com/webgrip/logkeel/outputs/prometheus"
 )
@@ -18,20 +19,28 @@ import (
 type Config struct {
 	Fluentd    []fluentd.Config   `yaml:"fluentd"`
 	Prometheus *prometheus.Config `yaml:"prometheus"`
+	Email      []email.Config     `yaml:"email"`
 }
 
 // Check says what is wrong with the section.
 func (c *Config) Check(d *conf.Doc) error {
 	var errs []error
 	names := map[string]bool{}
-	for i := range c.Fluentd {
-		path := fmt.Sprintf("outputs.fluentd[%d]", i)
-		errs = append(errs, c.Fluentd[i].Check(d, path))
-		name := c.Fluentd[i].Name
+	named := func(path, name string) {
 		if names[name] {
 			errs = append(errs, d.Errorf(path+".name", "give each output a name of its own", "the name %q is taken", name))
 		}
 		names[name] = true
+	}
+	for i := range c.Fluentd {
+		path := fmt.Sprintf("outputs.fluentd[%d]", i)
+		errs = append(errs, c.Fluentd[i].Check(d, path))
+		named(path, c.Fluentd[i].Name)
+	}
+	for i := range c.Email {
+		path := fmt.Sprintf("outputs.email[%d]", i)
+		errs = append(errs, c.Email[i].Check(d, path))
+		named(path, c.Email[i].Name)
 	}
 	if c.Prometheus != nil {
 		errs = append(errs, c.Prometheus.Check(d, "outputs.prometheus"))
@@ -53,6 +62,13 @@ func Build(c Config, env Env) ([]agent.Output, error) {
 	var all []agent.Output
 	for _, fc := range c.Fluentd {
 		o, err := fluentd.New(fc, env.Ledger, env.StateDir, env.Log)
+		if err != nil {
+			return nil, errors.Join(err, Close(all))
+		}
+		all = append(all, o)
+	}
+	for _, ec := range c.Email {
+		o, err := email.New(ec, env.StateDir, env.Log)
 		if err != nil {
 			return nil, errors.Join(err, Close(all))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -125,6 +126,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, f := range l.Outputs.Fluentd {
 		p("  ships    %s: %s records to %s", f.Name, f.Records, f.Address)
+	}
+	for _, o := range l.Outputs.Email {
+		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
