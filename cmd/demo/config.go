@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 )
 
 // agentYAML has the folders and addresses of the stand-ins in the place of those
@@ -15,7 +18,7 @@ state_dir: state
 collectors:
   docker:
     root: %[1]s
-    host: unix://%[1]s/no-engine.sock   # nobody listens there: names come from the files
+    host: unix:///no-engine.sock   # nobody listens there: names come from the files
   http:
     - name: shop
       url: %[2]s
@@ -33,6 +36,17 @@ outputs:
       address: %[3]s
   prometheus:
     listen: %[4]s
+  email:
+    - name: operators
+      server: %[5]s
+      security: starttls
+      tls: {ca_file: %[6]s}
+      username: logkeel
+      password_file: %[7]s
+      from: logkeel@shop.example
+      to: operators@shop.example
+      min_severity: critical
+      group_wait: 1s     # 30s, the default, makes fewer mails of more
 `
 
 const rulesYAML = `# Rules of the shop's own, beside those of the pack "operations".
@@ -80,20 +94,38 @@ groups:
         sample: probe_success
         source: {target: shop}
         equals: 0
-        for: 2s
+        for: 1s
         summary: the shop's health page does not answer as it should
         runbook: See what the containers log, and whether the database is there.
 `
 
 // writeConfig writes what the agent is to read.
 func (d *demo) writeConfig() error {
-	d.config = filepath.Join(d.dir, "agent.yaml")
-	text := fmt.Sprintf(agentYAML, filepath.Join(d.dir, "docker"), d.page.url, d.aggregator.addr, d.metrics)
 	if err := os.MkdirAll(filepath.Join(d.dir, "rules"), 0o700); err != nil {
 		return err
 	}
-	if err := os.WriteFile(d.config, []byte(text), 0o600); err != nil {
-		return err
+	in := func(name string) string { return filepath.Join(d.dir, name) }
+	written := func(name string) string { return quoted(in(name)) }
+	d.config = in("agent.yaml")
+	config := fmt.Sprintf(agentYAML, written("docker"), d.page.url, d.aggregator.addr, d.metrics, d.mailbox.addr, written("mail.pem"), written("mail.password"))
+	for name, text := range map[string]string{
+		d.config: config, in("rules/shop.yaml"): rulesYAML,
+		in("mail.pem"): string(d.mailbox.certificate), in("mail.password"): d.mailbox.password + "\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(d.dir, "rules", "shop.yaml"), []byte(rulesYAML), 0o600)
+	return nil
+}
+
+// plainPath is what needs no quotes in YAML.
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9/._-]+$`)
+
+// quoted is a path as the configuration takes it, where a $ begins a variable.
+func quoted(path string) string {
+	if plainPath.MatchString(path) {
+		return path
+	}
+	return strconv.Quote(strings.ReplaceAll(path, "$", "$$"))
 }

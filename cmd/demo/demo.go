@@ -77,7 +77,10 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	if d.dir, err = os.MkdirTemp("", "logkeel-demo-"); err != nil {
 		return Result{}, err
 	}
-	r, err := d.run(ctx)
+	var r Result
+	if d.dir, err = filepath.Abs(d.dir); err == nil { // $TMPDIR need not be
+		r, err = d.run(ctx)
+	}
 	seen := err == nil || errors.Is(err, ErrLost)
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) { // before there was anything to see
 		err = nil
@@ -224,8 +227,12 @@ func (d *demo) took(entries []entry) {
 func (d *demo) tookMail(l letter) {
 	d.mu.Lock()
 	d.mails++
+	most := fullLetter
+	if d.mails > 1 {
+		most = someLetter
+	}
 	d.mu.Unlock()
-	d.show.letter(l)
+	d.show.letter(l, most)
 }
 
 func (d *demo) rotated(c *container) {

@@ -11,11 +11,12 @@ func (d *demo) introduce() {
 	s := d.show
 	s.print(s.paint(bold, "logkeel demo") + fmt.Sprintf(": the whole pipeline in %s, on this machine only, with nothing to set up\n", d.Duration))
 	s.heading("What is real")
-	s.item("agent", "what \"logkeel run\" runs: it follows logs through their rotation, matches rules, keeps a spool on the disk, ships by TCP, times a page, serves metrics")
+	s.item("agent", "what \"logkeel run\" runs: it follows logs through their rotation, matches rules, keeps a spool on the disk, ships by TCP, times a page, serves metrics, sends mail")
 	s.item("metrics", "http://%s/metrics while this runs", d.metrics)
 	s.heading("What is a stand-in, played by this process")
 	s.item("logs", "of three containers of a Compose project \"shop\", in the folder and the format of Docker's json-file driver, and rotated as Docker does it. Docker is not asked, and no container of yours is read")
 	s.item("Fluentd", "%s speaks the Forward protocol, and acknowledges", d.aggregator.addr)
+	s.item("mail", "%s speaks SMTP with STARTTLS and wants a password; mails are shown here and go nowhere", d.mailbox.addr)
 	s.item("page", "%s is the shop's health page; it has good and bad moments", d.page.url)
 	s.item("files", "%s is removed at the end", d.dir)
 	s.heading("What happens")
@@ -68,18 +69,18 @@ func (d *demo) script() []step {
 		{0.17, d.shipped},
 		{0.18, d.mood(pageSlow)},
 		plant(0.22, web, `10.0.3.77 "POST /checkout HTTP/1.1" 200 812 rt=4.812`),
-		{0.27, d.mood(pageDown)},
+		{0.25, d.mood(pageDown)},
 		plant(0.31, db, "118 [Warning] Aborted connection 118 to db: 'shop' user: 'shop' host: '10.0.3.5' (Got timeout reading communication packets)"),
 		plant(0.34, app, "production.CRITICAL: connection to shop-db-1 failed after 3 attempts"),
 		plant(0.38, db, "131 [Warning] Access denied for user 'root'@'203.0.113.66' (using password: YES)"),
 		plant(0.42, app, `production.WARNING: payment declined by the bank {"order":11077}`),
 		{0.45, d.shipped},
-		{0.48, d.mood(pageFast)},
 		{0.52, func(context.Context) {
 			d.aggregator.stop()
 			d.gone, before = time.Now(), d.tally.counts()
 			d.show.event(red, "outage", "The aggregator is taken away: its port is closed, all connections are broken.")
 		}},
+		{0.53, d.mood(pageFast)},
 		plant(0.55, app, "production.ERROR: cannot reach the invoice service"),
 		plant(0.60, app, `production.WARNING: payment declined by the bank {"order":11623}`),
 		{0.66, d.waiting},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,11 +26,12 @@ const (
 )
 
 const (
-	maxWidth    = 120
-	minWidth    = 60
-	fileWidth   = 100 // where there is no terminal
-	indent      = 18  // of what follows an event's time and kind
-	letterLines = 18  // of a mail
+	maxWidth   = 120
+	minWidth   = 60
+	fileWidth  = 100 // where there is no terminal
+	indent     = 18  // of what follows an event's time and kind
+	fullLetter = 40  // lines
+	someLetter = 5
 )
 
 // A show writes what happens for people. What it prints besides its own words
@@ -114,21 +116,24 @@ func (s *show) flagged(e entry) {
 		strings.Repeat(" ", indent) + clip(escape(withoutStamp(e.log)), s.width-indent) + "\n")
 }
 
-// letter shows a mail.
-func (s *show) letter(l letter) {
+// letter shows a mail: up to so many lines of its text, and empty ones only
+// where it is shown in full.
+func (s *show) letter(l letter, most int) {
 	var b strings.Builder
 	row := func(text string) {
-		b.WriteString(strings.Repeat(" ", indent) + s.paint(cyan, "| ") + text + "\n")
+		b.WriteString(strings.Repeat(" ", indent) + s.paint(cyan, strings.TrimRight("| "+text, " ")) + "\n")
 	}
-	b.WriteString(s.head(cyan, "mail") + "to " + escape(l.to) + "\n")
-	row(s.paint(bold, clip(escape(l.subject), s.width-indent-2)))
+	b.WriteString(s.head(cyan, "mail") + clip(escape("from "+l.from+" to "+l.to), s.width-indent) + "\n")
+	row(clip(escape(l.subject), s.width-indent-2))
 	lines := strings.Split(strings.TrimSpace(l.text), "\n")
-	for i, line := range lines {
-		if i == letterLines && len(lines) > letterLines+1 {
-			row(fmt.Sprintf("(and %d lines more)", len(lines)-i))
-			break
-		}
+	if len(lines) > most {
+		lines = slices.DeleteFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "" })
+	}
+	for _, line := range lines[:min(len(lines), most)] {
 		row(clip(escape(strings.TrimRight(line, " \r")), s.width-indent-2))
+	}
+	if n := len(lines) - most; n > 0 {
+		row(fmt.Sprintf("(and %d lines more)", n))
 	}
 	s.print(b.String())
 }

@@ -83,7 +83,7 @@ func TestShowIsPlain(t *testing.T) {
 	s.item("name", "%s", evil)
 	s.event(red, "page", "%s", evil)
 	s.flagged(entry{"/shop-" + evil[:5], evil, []finding{{"Rule", "error", "critical"}, {"Other\x1b", "error", "info"}}})
-	s.letter(letter{to: evil[:5], subject: evil, text: strings.Repeat(evil+"\n", 40)})
+	s.letter(letter{to: evil[:5], subject: evil, text: strings.Repeat(evil+"\n", 40)}, 5)
 	for line := range strings.Lines(out.String()) {
 		line = strings.TrimSuffix(line, "\n")
 		if escape(line) != line || utf8.RuneCountInString(line) > fileWidth {

@@ -133,6 +133,7 @@ func (d *demo) conclude(r Result) {
 		row("", thousands(t.lines), fmt.Sprintf("%-18s %-13s %-9s (/metrics: %s)", t.rule, t.class, t.severity, thousands(t.counted)))
 	}
 	s.print("\n")
+	row("mails", thousands(r.Mails), "critical alerts only, as agent.yaml says")
 	row("page", thousands(r.Samples), "timings")
 	row("cost", fmt.Sprintf("%.2f s", r.CPU.Seconds()), fmt.Sprintf("of CPU, %.1f %% of one core; %d MiB of memory at most. With the stand-ins", 100*r.CPU.Seconds()/r.took.Seconds(), r.Peak>>20))
 	s.print("\n")

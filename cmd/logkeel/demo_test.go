@@ -52,7 +52,7 @@ func (d *demoProcess) end() {
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	startDemo(t, &out, "--duration", "8s").end()
+	startDemo(t, &out, "--duration", "12s").end()
 	text := out.String()
 	for _, want := range []string{
 		`(?m)^  lines written +[1-9]`,
@@ -64,6 +64,10 @@ func TestDemo(t *testing.T) {
 		`(?m)^ +2  PaymentDeclined +error +critical +\(/metrics: 2\)$`,
 		`(?m)^ +1  SlowRequest +slow +warning +\(/metrics: 1\)$`,
 		`(?m)^ +3  ApplicationError +error +critical +\(/metrics: 3\)$`,
+		`(?m)^ +\| \[logkeel\] critical: ApplicationError on shop-app-1 `,
+		`(?m)^ +\| \[logkeel\] critical: FailedLogins on shop-app-1 \(3\)$`,
+		`(?m)^ +\| \[logkeel\] critical.*: PageDown on shop`,
+		`(?m)^  mails +[4-9] `,
 		`\\x1b\[2Jadmin`, // a line's control characters
 		`is a stand-in`,
 		`The aggregator is taken away`,
