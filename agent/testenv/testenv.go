@@ -70,11 +70,30 @@ func Addr(t testing.TB) string {
 // has a short name, for a unix socket's path may have 107 bytes only.
 func base(t testing.TB) string {
 	t.Helper()
-	dir := filepath.Join(os.TempDir(), "logkeel-testenv-"+strconv.Itoa(os.Geteuid()))
+	tmp := os.TempDir()
+	if os.Geteuid() == 0 && !passable(tmp) {
+		tmp = "/tmp"
+	}
+	dir := filepath.Join(tmp, "logkeel-testenv-"+strconv.Itoa(os.Geteuid()))
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		t.Fatalf("testenv: %v", err)
 	}
 	return dir
+}
+
+// passable reports whether servers that drop root can get to what is in dir.
+func passable(dir string) bool {
+	for {
+		info, err := os.Stat(dir)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+		if parent := filepath.Dir(dir); parent != dir {
+			dir = parent
+			continue
+		}
+		return true
+	}
 }
 
 // stateDir makes a folder that is removed at the end of the test. A lock in it
