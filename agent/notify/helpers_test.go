@@ -28,7 +28,7 @@ type world struct {
 	t    *testing.T
 	c    Config
 	dir  string
-	fs   spool.FS
+	disk *disk
 	wall func() time.Time
 	logs bytes.Buffer // guarded by mu
 
@@ -39,7 +39,7 @@ type world struct {
 	answer  func(n *Notice) error // nil: all is taken
 	told    []*Notice             // what was taken
 	at      []time.Time
-	tries   int                   // of all notices
+	tries   int // of all notices
 	version uint64
 }
 
@@ -47,7 +47,7 @@ type world struct {
 func inWorld(t *testing.T, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, dir: t.TempDir(), wall: time.Now}
+		w := &world{t: t, dir: t.TempDir(), disk: &disk{}, wall: time.Now}
 		w.c.SetDefaults()
 		w.open()
 		w.start()
@@ -73,7 +73,7 @@ func (w *world) open() {
 	q, err := open(Options{
 		Config: w.c, Name: "mail", Dir: w.dir, Log: slog.New(slog.NewTextHandler(w, nil)),
 		Labels: []agent.Label{{Name: "output", Value: "mail"}},
-	}, w.fs, w.wall)
+	}, w.disk, w.wall)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -263,3 +263,5 @@ func (w *world) segments() []string {
 }
 
 func list(alerts ...agent.Alert) []agent.Alert { return alerts }
+
+func rawFrame(text string) []spool.Frame { return []spool.Frame{{Payload: []byte(text)}} }

@@ -26,9 +26,9 @@ const (
 type frame struct {
 	Alert  *savedAlert  `json:"alert,omitempty"`
 	Groups []savedGroup `json:"groups,omitempty"`
-	Told   []mark      `json:"told,omitempty"`
-	Cools  []cool      `json:"cools,omitempty"`
-	Folds  []fold      `json:"folds,omitempty"`
+	Told   []mark       `json:"told,omitempty"`
+	Cools  []cool       `json:"cools,omitempty"`
+	Folds  []fold       `json:"folds,omitempty"`
 }
 
 // savedAlert is an entry.

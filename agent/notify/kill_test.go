@@ -2,16 +2,11 @@ package notify
 
 import (
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/webgrip/logkeel/agent/conf"
-	"github.com/webgrip/logkeel/agent/spool"
 )
 
 // TestDayOfFailure has a receiver that is away for a day, and an agent that is
@@ -199,48 +194,11 @@ func TestNewsWhileSending(t *testing.T) {
 	})
 }
 
-// faults is the machine's file system, until its disk is full.
-type faults struct {
-	spool.FS
-	full atomic.Bool
-}
-
-func (f *faults) OpenFile(name string, flag int, perm fs.FileMode) (spool.File, error) {
-	file, err := os.OpenFile(name, flag, perm)
-	if err != nil {
-		return nil, err
-	}
-	return &faulty{file, f}, nil
-}
-
-type faulty struct {
-	*os.File
-	f *faults
-}
-
-func (f *faulty) WriteAt(b []byte, off int64) (int, error) {
-	if f.f.full.Load() {
-		return 0, syscall.ENOSPC
-	}
-	return f.File.WriteAt(b, off)
-}
-
-func (*faults) MkdirAll(dir string) error                 { return os.MkdirAll(dir, 0o700) }
-func (*faults) Remove(name string) error                  { return os.Remove(name) }
-func (*faults) Rename(from, to string) error              { return os.Rename(from, to) }
-func (*faults) ReadDir(dir string) ([]fs.DirEntry, error) { return os.ReadDir(dir) }
-func (*faults) SyncDir(string) error                      { return nil }
-
 func TestFullDisk(t *testing.T) {
 	inWorld(t, func(w *world) {
-		disk := &faults{}
-		w.kill()
-		w.fs = disk
-		w.open()
-		w.start()
 		a, b := w.alert("errors", "web", 3), w.alert("slow", "db", 1)
 		w.notify(a)
-		disk.full.Store(true)
+		w.disk.full.Store(true)
 		err := w.q.Notify(t.Context(), list(b, w.ended(a)))
 		if err == nil || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("got %v", err)
@@ -250,7 +208,7 @@ func TestFullDisk(t *testing.T) {
 		if n := strings.Count(w.said(), "cannot be noted"); n != 1 {
 			t.Errorf("said %d times:\n%s", n, w.said())
 		}
-		disk.full.Store(false)
+		w.disk.full.Store(false)
 		w.sleep(10 * time.Second)
 		if !strings.Contains(w.said(), "is noted again") {
 			t.Errorf("not said:\n%s", w.said())
@@ -266,18 +224,13 @@ func TestFullDisk(t *testing.T) {
 // of until the queue is closed.
 func TestFullDiskAtTheEnd(t *testing.T) {
 	inWorld(t, func(w *world) {
-		disk := &faults{}
-		w.kill()
-		w.fs = disk
-		w.open()
-		w.start()
 		a := w.alert("errors", "web", 3)
 		over := w.ended(a)
 		w.notify(a, over)
-		disk.full.Store(true)
+		w.disk.full.Store(true)
 		w.sleep(31 * time.Second)
 		w.expect("resolved at once rule=errors: errors/web 3 over")
-		disk.full.Store(false)
+		w.disk.full.Store(false)
 		w.kill()
 		if err := w.q.Close(); err != nil {
 			t.Fatal(err)

@@ -70,8 +70,8 @@ func (p *plan) entry(id string) *entry {
 // edit returns the entry for a change.
 func (p *plan) edit(e *entry) *entry {
 	id := e.alert.ID
-	if p.entries[id] == e {
-		return e
+	if edited := p.entries[id]; edited != nil {
+		return edited
 	}
 	c := *e
 	p.entries[id] = &c

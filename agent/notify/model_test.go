@@ -1,0 +1,224 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+// A model is the truth about incidents, and what people heard of them.
+type model struct {
+	*world
+	rng     *rand.Rand
+	firing  map[string]*agent.Alert // by rule and key
+	last    map[string]agent.Alert  // by ID, as it was handed over
+	recent  []agent.Alert           // that may come again
+	kills   int
+	killing bool          // the next notice that is taken is the process's last; guarded by mu
+	killed  chan struct{} // closed then
+	copy    string        // what is on the disk then
+	down    bool          // guarded by mu
+	heard   []*Notice     // guarded by mu
+}
+
+func (m *model) send(ctx context.Context, n *Notice) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if m.down {
+		return errDown
+	}
+	m.heard = append(m.heard, n)
+	if m.killing {
+		m.killing = false
+		m.copy = m.copied()
+		close(m.killed)
+		m.mu.Unlock()
+		<-ctx.Done()
+		m.mu.Lock()
+	}
+	return nil
+}
+
+func (m *model) begin() {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() { m.q.Run(ctx, m.send) })
+	m.stop = func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+// again opens what is on the disk, as a process does that was killed.
+func (m *model) again(dir string) {
+	m.kill()
+	m.kills++
+	m.dir = dir
+	m.open()
+	m.begin()
+	m.notify(m.recent...)
+}
+
+func (m *model) hand(a agent.Alert) {
+	m.last[a.ID] = a
+	m.recent = append(m.recent, a)
+	m.recent = m.recent[max(0, len(m.recent)-5):]
+	m.notify(a)
+}
+
+// step does something that happens.
+func (m *model) step() {
+	rule, key := fmt.Sprintf("rule%d", m.rng.IntN(3)), string(rune('a'+m.rng.IntN(4)))
+	a := m.firing[rule+key]
+	switch n := m.rng.IntN(20); {
+	case n < 7 && a == nil:
+		fresh := m.alert(rule, key, 1)
+		fresh.ID += fmt.Sprint(fresh.Revision)
+		m.firing[rule+key] = &fresh
+		m.hand(fresh)
+	case n < 7:
+		m.version++
+		a.Revision, a.Count = m.version, a.Count+uint64(m.rng.IntN(9))
+		m.hand(*a)
+	case n < 12 && a != nil:
+		delete(m.firing, rule+key)
+		m.hand(m.ended(*a))
+	case n < 13:
+		m.again(m.copied())
+	case n < 14:
+		m.mu.Lock()
+		m.killing, m.killed = true, make(chan struct{})
+		m.mu.Unlock()
+	case n < 15:
+		m.mu.Lock()
+		m.down = !m.down
+		m.mu.Unlock()
+	case n < 16 && len(m.recent) > 0:
+		m.notify(m.recent[m.rng.IntN(len(m.recent))])
+	}
+	m.pass(time.Duration(m.rng.ExpFloat64() * float64(time.Minute)))
+}
+
+// pass lets time pass, but dies on the spot where it is to.
+func (m *model) pass(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for over := false; !over; {
+		select {
+		case <-m.killed:
+			m.killed = nil
+			m.again(m.copy)
+		case <-timer.C:
+			over = true
+		}
+	}
+	synctest.Wait()
+}
+
+// finish ends all that fires, and waits until all was told.
+func (m *model) finish() {
+	m.mu.Lock()
+	m.down = false
+	m.mu.Unlock()
+	for _, a := range m.firing {
+		m.hand(m.ended(*a))
+	}
+	for range 12 {
+		m.pass(5 * time.Minute)
+	}
+}
+
+// check compares what people heard with the truth.
+func (m *model) check() {
+	type heard struct {
+		overIn  map[string]bool // IDs of notices
+		firedIn map[string]bool // threads
+		count   uint64
+	}
+	all := map[string]*heard{}
+	times := map[string]int{}
+	repeats := 0
+	for _, n := range m.heard {
+		if times[n.ID]++; times[n.ID] > 1 {
+			repeats++
+		}
+		if (n.ID == n.Thread) != n.Previous.IsZero() || times[n.Thread] == 0 {
+			m.t.Errorf("%s is no part of thread %s", line(n), n.Thread)
+		}
+		for _, a := range n.Alerts {
+			h := all[a.ID]
+			if h == nil {
+				h = &heard{overIn: map[string]bool{}, firedIn: map[string]bool{}}
+				all[a.ID] = h
+			}
+			h.count = a.Count
+			if a.Firing() {
+				h.firedIn[n.Thread] = true
+				if len(h.overIn) > 0 {
+					m.t.Errorf("%s was over and fires again", a.ID)
+				}
+				continue
+			}
+			h.overIn[n.ID] = true
+			if len(h.firedIn) > 0 && !h.firedIn[n.Thread] {
+				m.t.Errorf("the end of %s is in another thread", a.ID)
+			}
+		}
+	}
+	if repeats > m.kills {
+		m.t.Errorf("%d repeats after %d kills", repeats, m.kills)
+	}
+	for id, a := range m.last {
+		switch h := all[id]; {
+		case h == nil:
+			m.t.Errorf("%s was never told", id)
+		case len(h.overIn) != 1:
+			m.t.Errorf("the end of %s was told in %d notices", id, len(h.overIn))
+		case h.count != a.Count:
+			m.t.Errorf("%s was told with %d findings, it has %d", id, h.count, a.Count)
+		}
+	}
+	if n := m.metric("logkeel_notifications_pending"); n != 0 {
+		m.t.Errorf("%v groups are left", n)
+	}
+	if n := len(m.q.state.entries); n != 0 {
+		m.t.Errorf("%d alerts are left", n)
+	}
+}
+
+// TestModel lets anything happen in any order.
+func TestModel(t *testing.T) {
+	runs := uint64(20)
+	if testing.Short() {
+		runs = 4
+	}
+	for seed := range runs {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inWorld(t, func(w *world) {
+				m := &model{
+					world: w, rng: rand.New(rand.NewPCG(seed, 7)),
+					firing: map[string]*agent.Alert{}, last: map[string]agent.Alert{},
+				}
+				w.kill()
+				m.begin()
+				for range 150 {
+					m.step()
+				}
+				m.finish()
+				m.check()
+				if len(m.heard) < 3 {
+					t.Errorf("only %d notices", len(m.heard))
+				}
+			})
+		})
+	}
+}
