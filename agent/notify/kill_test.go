@@ -177,11 +177,11 @@ func TestNewsWhileSending(t *testing.T) {
 				return nil
 			})
 		}
-		during(func() { w.q.Notify(t.Context(), list(w.ended(a))) })
+		during(func() { w.q.Notify(w.t.Context(), list(w.ended(a))) })
 		w.notify(a)
 		w.sleep(31 * time.Second)
 		w.expect("firing rule=errors: errors/web 3")
-		during(func() { w.q.Notify(t.Context(), list(b)) })
+		during(func() { w.q.Notify(w.t.Context(), list(b)) })
 		w.sleep(30 * time.Second)
 		first := w.last()
 		w.expect("resolved rule=errors: errors/web 3 over")
@@ -199,7 +199,7 @@ func TestFullDisk(t *testing.T) {
 		a, b := w.alert("errors", "web", 3), w.alert("slow", "db", 1)
 		w.notify(a)
 		w.disk.full.Store(true)
-		err := w.q.Notify(t.Context(), list(b, w.ended(a)))
+		err := w.q.Notify(w.t.Context(), list(b, w.ended(a)))
 		if err == nil || !strings.Contains(err.Error(), "no space left") {
 			t.Errorf("got %v", err)
 		}

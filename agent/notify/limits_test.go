@@ -24,6 +24,9 @@ func TestFolding(t *testing.T) {
 			total += 3
 		}
 		w.notify(all[:1500]...)
+		if n := w.metric("logkeel_alerts_folded_total"); n != 500 {
+			t.Errorf("%v folded", n)
+		}
 		w.restart()
 		w.notify(all...)
 		w.notify(all[1200:]...) // once more: counts nothing twice
@@ -53,9 +56,6 @@ func TestFolding(t *testing.T) {
 		w.notify(all...)
 		w.sleep(time.Hour)
 		w.expect()
-		if n := w.metric("logkeel_alerts_folded_total"); n != 1 && n != 501 && n != 0 {
-			t.Errorf("%v folded by the last process", n)
-		}
 		w.notify(w.alert("rule0", "again", 1))
 		w.sleep(time.Minute)
 		w.expect("firing rule=rule0: rule0/again 1")

@@ -1,0 +1,60 @@
+package notify
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+)
+
+// A notifier is a section as the outputs have it.
+type notifier struct {
+	Name   string `yaml:"name"`
+	Config `yaml:",inline"`
+}
+
+type file struct {
+	Mail notifier `yaml:"mail"`
+}
+
+func TestConfig(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"mail: {name: x}", ""},
+		{"mail: {min_severity: info, group_by: [container, rule], group_wait: 0, group_interval: 1s, repeat_interval: 7d}", ""},
+		{"mail: {group_by: []}", ""},
+		{"mail:\n  min_severity: error", `a.yaml:2: mail.min_severity: "error" is no severity; write critical, warning or info`},
+		{"mail:\n  group_by: [rule, '']", "a.yaml:2: mail.group_by: a label without a name; write rule, class, severity, source, or names of labels"},
+		{"mail: {group_by: [rule, a, rule]}", `a.yaml:1: mail.group_by: "rule" is there twice; name it once`},
+		{"mail: {group_by: [a, b, c, d, e, f, g, h, i, j, k]}", "a.yaml:1: mail.group_by: 11 names are too many; name at most 10"},
+		{"mail: {group_wait: 2h}", "a.yaml:1: mail.group_wait: 2h is out of range; write 0s to 1h"},
+		{"mail: {group_interval: 500ms}", "a.yaml:1: mail.group_interval: 500ms is out of range; write 1s to 30d"},
+		{"mail: {repeat_interval: 0}", "a.yaml:1: mail.repeat_interval: 0s is out of range; write 1s to 30d"},
+		{"mail: {repeat_interval: 31d}", "a.yaml:1: mail.repeat_interval: 31d is out of range; write 1s to 30d"},
+	} {
+		var f file
+		f.Mail.SetDefaults()
+		doc, err := conf.Decode("a.yaml", []byte(c.text), &f, conf.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", c.text, err)
+			continue
+		}
+		got := ""
+		if err := f.Mail.Check(doc, "mail"); err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", strings.TrimSpace(c.text), got, c.want)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	var c Config
+	c.SetDefaults()
+	want := Config{"warning", conf.Strings{"rule"}, conf.Duration(30 * time.Second), conf.Duration(5 * time.Minute), conf.Duration(4 * time.Hour)}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got %+v", c)
+	}
+}

@@ -1,0 +1,42 @@
+package notify
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+)
+
+// FuzzRestore wants any frames to make a state that can be told and written.
+func FuzzRestore(f *testing.F) {
+	f.Add(`{"alert":{"alert":{"id":"a","rev":1},"key":"k","incident":"i","since":"2026-01-01T00:00:00Z"}}`, `{"groups":[{"key":"k","incident":"i","told":1}]}`)
+	f.Add(`{"told":[{"id":"a","rev":1,"over":true}],"folds":[{"id":"b","into":"a","count":3}]}`, `{"alert":{"alert":{"id":"a","rev":2},"other":true,"base":7}}`)
+	f.Add(`{"groups":[{"key":"late","closed":true}],"cools":[{"key":"","for":-1}]}`, `null`)
+	f.Fuzz(func(t *testing.T, one, two string) {
+		opened := time.Unix(1e9, 0)
+		r := newRestorer(opened)
+		for _, text := range []string{one, two} {
+			var fr frame
+			if json.Unmarshal([]byte(text), &fr) == nil {
+				fr.items()
+				r.frame(&fr)
+			}
+		}
+		s, dirty, _ := r.finish()
+		if _, err := encode(dirty.frames(s)); err != nil {
+			t.Fatal(err)
+		}
+		var c Config
+		c.SetDefaults()
+		for _, g := range s.groups {
+			g.due(c.timing(), s.cools)
+			tell := g.tell()
+			s.settle(tell, stamp{wall: opened}, dirty)
+			if tell.notice.Kind == Resolved && len(g.entries) > 0 {
+				t.Fatalf("%d alerts are told and left", len(g.entries))
+			}
+		}
+		if _, err := encode(everything(s).frames(s)); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
