@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +48,7 @@ func leftBehind(t *testing.T) func() []os.DirEntry {
 
 // An agent that ships nothing is found out.
 func TestSummaryIsHonest(t *testing.T) {
-	left := leftBehind(t)
+	left, before := leftBehind(t), runtime.NumGoroutine()
 	var out bytes.Buffer
 	r, err := Run(t.Context(), Options{Out: &out, Duration: time.Second, Agent: deaf, drain: 100 * time.Millisecond})
 	if !errors.Is(err, ErrLost) || r.Lost == 0 || r.Lost != r.Written || r.Complete() {
@@ -60,6 +61,11 @@ func TestSummaryIsHonest(t *testing.T) {
 	}
 	if l := left(); len(l) > 0 {
 		t.Errorf("it left %v", l)
+	}
+	for end := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
 	}
 }
 

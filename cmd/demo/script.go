@@ -122,7 +122,7 @@ func (d *demo) back(ctx context.Context, before counts) {
 	}
 	back := time.Now()
 	missed := d.tally.counts()
-	d.show.event(green, "outage", "The aggregator is back after %.1f s; the agent tries again at least every five.", back.Sub(d.gone).Seconds())
+	d.show.event(green, "outage", "The aggregator is back after %.1f s; the agent tries again every 5 s at the latest.", back.Sub(d.gone).Seconds())
 	limit, cancel := context.WithTimeout(ctx, d.Duration/4)
 	defer cancel()
 	for d.tally.counts().arrived < missed.written {
