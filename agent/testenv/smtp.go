@@ -111,11 +111,11 @@ func (s *SMTPServer) Start() {
 	if err != nil {
 		s.t.Fatalf("testenv: %v", err)
 	}
-	for _, addr := range []string{s.Addr, s.TLSAddr} {
-		if err := p.ready(20*time.Second, func() error { return answers(addr) }); err != nil {
-			p.kill()
-			s.t.Fatalf("testenv: %v\n%s", err, s.Log())
-		}
+	// It listens on TLSAddr first. Connections to that one that come to nothing
+	// it punishes by waiting.
+	if err := p.ready(20*time.Second, func() error { return answers(s.Addr) }); err != nil {
+		p.kill()
+		s.t.Fatalf("testenv: %v\n%s", err, s.Log())
 	}
 	s.server = p
 }
@@ -140,17 +140,35 @@ func (s *SMTPServer) Stop() {
 		s.t.Errorf("testenv: %v", err)
 	}
 	// Each session and delivery is a process of its own, of the daemon's group.
-	group := -s.server.cmd.Process.Pid
+	group := s.server.cmd.Process.Pid
 	err := await(3*time.Second, func() error {
-		if err := syscall.Kill(group, 0); err != syscall.ESRCH {
+		if groupLives(group) {
 			return errors.New("a session goes on")
 		}
 		return nil
 	})
 	if err != nil {
-		_ = syscall.Kill(group, syscall.SIGKILL)
+		_ = syscall.Kill(-group, syscall.SIGKILL)
 	}
 	s.server = nil
+}
+
+// groupLives reports whether the process group has a process that has not ended.
+// Those that have may stay in it until whoever inherited them takes note.
+func groupLives(group int) bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		// pid (name) state parent group ...; a name may have spaces and brackets.
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(f) > 2 && f[2] == strconv.Itoa(group) && f[0] != "Z" && f[0] != "X" {
+			return true
+		}
+	}
+	return false
 }
 
 // Log is what the server says of the mail that it had.
