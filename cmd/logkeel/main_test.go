@@ -62,6 +62,17 @@ func newAgent(t *testing.T, config string) *agentProcess {
 	return a
 }
 
+// write makes a file; a relative name is beside the configuration.
+func (a *agentProcess) write(name, content string) {
+	a.t.Helper()
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(filepath.Dir(a.config), name)
+	}
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
 func (a *agentProcess) start() {
 	a.t.Helper()
 	f, err := os.OpenFile(a.stderr, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
