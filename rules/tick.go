@@ -31,10 +31,15 @@ func (a *Alerts) Run(ctx context.Context, unread func() map[string]int64) error 
 			a.flush(context.WithoutCancel(ctx), true)
 			return nil
 		case <-t.C:
-			a.sweep(unread())
-			a.flush(ctx, false)
+			a.Tick(ctx, unread())
 		}
 	}
+}
+
+// Tick is what Run does once a second.
+func (a *Alerts) Tick(ctx context.Context, unread map[string]int64) {
+	a.sweep(unread)
+	a.flush(ctx, false)
 }
 
 // sweep ends what is over, and forgets what tells nothing any more.
