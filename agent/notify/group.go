@@ -46,7 +46,7 @@ type entry struct {
 
 // news reports whether people do not know of it.
 func (e *entry) news() bool {
-	return e.told == nil || e.told.Over && e.alert.Revision > e.told.Revision
+	return e.told == nil || e.told.Over && e.alert.Revision > e.told.Revision && !e.settled()
 }
 
 // settled reports whether there is nothing to tell of it any more: it is over,

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 )
 
@@ -168,30 +169,79 @@ func TestKillBeforeNoted(t *testing.T) {
 
 // TestNewsWhileSending has what comes while a notice is under way.
 func TestNewsWhileSending(t *testing.T) {
-	inWorld(t, func(w *world) {
-		a, b := w.alert("errors", "web", 3), w.alert("errors", "db", 1)
-		during := func(f func()) {
+	for _, restart := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			a, b := w.alert("errors", "web", 3), w.alert("errors", "db", 1)
+			during := func(alert agent.Alert) {
+				w.answers(func(*Notice) error {
+					w.answer = nil
+					return w.q.Notify(w.t.Context(), list(alert))
+				})
+			}
+			during(w.ended(a))
+			w.notify(a)
+			w.sleep(31 * time.Second)
+			first := w.last()
+			w.expect("firing rule=errors: errors/web 3")
+			during(b)
+			w.sleep(30 * time.Second)
+			w.expect("resolved rule=errors: errors/web 3 over")
+			if restart {
+				w.restart()
+			}
+			w.sleep(31 * time.Second)
+			if n := w.last(); n.Thread == first.Thread || n.Thread != n.ID {
+				t.Errorf("the end was told, but its thread goes on: %+v", n)
+			}
+			w.expect("firing rule=errors: errors/db 1")
+		})
+	}
+}
+
+// TestComesAgainWhileSending ends, while it is under way, what after a crash
+// came again and was not told so yet.
+func TestComesAgainWhileSending(t *testing.T) {
+	for _, taken := range []bool{false, true} {
+		inWorld(t, func(w *world) {
+			a := w.alert("errors", "web", 3)
+			w.notify(a, w.ended(a))
+			w.sleep(31 * time.Second)
+			w.expect("resolved at once rule=errors: errors/web 3 over")
 			w.answers(func(*Notice) error {
 				w.answer = nil
-				f()
-				return nil
+				if err := w.q.Notify(w.t.Context(), list(w.ended(a))); err != nil || taken {
+					return err
+				}
+				return errDown
 			})
-		}
-		during(func() { w.q.Notify(w.t.Context(), list(w.ended(a))) })
-		w.notify(a)
-		w.sleep(31 * time.Second)
-		w.expect("firing rule=errors: errors/web 3")
-		during(func() { w.q.Notify(w.t.Context(), list(b)) })
-		w.sleep(30 * time.Second)
-		first := w.last()
-		w.expect("resolved rule=errors: errors/web 3 over")
-		w.restart()
-		w.sleep(31 * time.Second)
-		if n := w.last(); n.Thread == first.Thread || n.Thread != n.ID {
-			t.Errorf("the end was told, but its thread goes on: %+v", n)
-		}
-		w.expect("firing rule=errors: errors/db 1")
-	})
+			w.notify(w.alert("errors", "web", 3))
+			w.sleep(time.Hour)
+			if taken {
+				w.expect("firing rule=errors: errors/web 3", "resolved rule=errors: errors/web 3 over")
+			} else {
+				w.expect()
+			}
+			if n := w.metric("logkeel_notifications_pending"); n != 0 || len(w.q.state.entries) != 0 {
+				t.Errorf("%v pending, %d alerts", n, len(w.q.state.entries))
+			}
+		})
+	}
+}
+
+// TestTornEnd has lost, of a notice that told the end of an incident, all but
+// the frame that says so.
+func TestTornEnd(t *testing.T) {
+	r := newRestorer(time.Unix(1e9, 0))
+	for _, id := range []string{"a", "b"} {
+		r.frame(&frame{Alert: &savedAlert{Alert: agent.Alert{ID: id, Revision: 1}, Key: "k", Incident: "i"}})
+	}
+	r.frame(&frame{Groups: []savedGroup{{Key: "k", Incident: "i", Told: 1}}, Told: []mark{{ID: "a"}}})
+	r.frame(&frame{Groups: []savedGroup{{Key: "k", Incident: "i", Closed: true}}, Told: []mark{{ID: "a", Revision: 2, Over: true}}})
+	s, dirty, _ := r.finish()
+	g := s.groups["k"]
+	if len(g.entries) != 1 || g.told != 0 || g.incident != incidentAfter("i") || !dirty.alerts["b"] {
+		t.Errorf("%+v", g)
+	}
 }
 
 func TestFullDisk(t *testing.T) {

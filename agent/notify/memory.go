@@ -132,6 +132,11 @@ func (s *state) remove(e *entry) (gone []string) {
 // prune forgets what is too old to matter, and the oldest where it is too much.
 // The names of what is gone are those of the journal.
 func (s *state) prune(now time.Duration) (gone []string) {
+	for _, e := range s.entries {
+		if e.settled() && !e.group.sending { // it was under way when it came to be so
+			gone = append(gone, s.remove(e)...)
+		}
+	}
 	for id, m := range s.marks {
 		if s.entries[id] == nil && now >= m.expires() {
 			delete(s.marks, id)
