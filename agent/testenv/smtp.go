@@ -199,15 +199,22 @@ func (m *Mail) Subject() string {
 	return s
 }
 
-// Mails returns what was delivered, in the order in which it came. A mail with
-// several recipients is there once for each.
+// Mails returns what was delivered, in the order in which it came. A mail is
+// there once, however many recipients it has.
 func (s *SMTPServer) Mails() []*Mail {
 	s.t.Helper()
 	files, err := filepath.Glob(filepath.Join(s.dir, "mail", "new", "*"))
 	if err != nil {
 		s.t.Fatalf("testenv: %v", err)
 	}
-	slices.Sort(files) // their names begin with the time
+	came := func(name string) time.Time {
+		info, err := os.Stat(name)
+		if err != nil {
+			s.t.Fatalf("testenv: %v", err)
+		}
+		return info.ModTime()
+	}
+	slices.SortFunc(files, func(a, b string) int { return came(a).Compare(came(b)) })
 	var all []*Mail
 	for _, name := range files {
 		raw, err := os.ReadFile(name)
