@@ -138,11 +138,13 @@ func (f *Files) check(d *conf.Doc, path string) error {
 func Build(c Config, baseDir string, log *slog.Logger) ([]agent.Collector, error) {
 	var all []agent.Collector
 	if c.Docker != nil {
-		engine, err := docker.New(c.Docker.Config, log)
+		dc := c.Docker.Config
+		dc.Root = absolute(baseDir, []string{dc.Root})[0]
+		engine, err := docker.New(dc, log)
 		if err != nil {
 			return nil, err
 		}
-		logs := filepath.Join(c.Docker.Root, "containers", "*", "*-json.log")
+		logs := filepath.Join(dc.Root, "containers", "*", "*-json.log")
 		all = append(all, engine, tail.New(options(c.Docker.Reading, log, tail.Options{
 			Name: "docker", Globs: []string{logs}, Docker: true, Labeler: engine,
 		})))

@@ -172,6 +172,15 @@ func step(n *yaml.Node, path string) (next *yaml.Node, line int, rest string) {
 	return nil, 0, ""
 }
 
+// Path is name as it is meant in the file: a relative one is relative to the
+// file's folder.
+func (d *Doc) Path(name string) string {
+	if name == "" {
+		return ""
+	}
+	return beside(d.File, name)
+}
+
 // beside is a path as it is meant in a file: relative to the file's folder.
 func beside(file, name string) string {
 	if filepath.IsAbs(name) {

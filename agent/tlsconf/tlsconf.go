@@ -21,11 +21,15 @@ type Config struct {
 	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
 }
 
-// Check says what is wrong with the section at path. host is the server's, or
+// Check says what is wrong with the section at path, and has relative names of
+// files start from the folder of d. host is the server's, or
 // "" where it is reached by a unix socket.
 func (c *Config) Check(d *conf.Doc, path, host string) error {
 	if c == nil {
 		return nil
+	}
+	for _, name := range []*string{&c.CAFile, &c.CertFile, &c.KeyFile} {
+		*name = d.Path(*name)
 	}
 	var errs []error
 	if _, err := c.Client(host); err != nil {

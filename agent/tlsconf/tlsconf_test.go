@@ -54,3 +54,13 @@ func TestClient(t *testing.T) {
 		t.Errorf("server_name gives %+v, %v", c, err)
 	}
 }
+
+// Names of files start from the configuration's folder.
+func TestRelativeFiles(t *testing.T) {
+	dir := t.TempDir()
+	c := &Config{CAFile: "ca.pem", CertFile: "/abs/cert.pem"}
+	_ = c.Check(&conf.Doc{File: filepath.Join(dir, "agent.yaml")}, "tls", "a.test")
+	if c.CAFile != filepath.Join(dir, "ca.pem") || c.CertFile != "/abs/cert.pem" || c.KeyFile != "" {
+		t.Errorf("%+v", c)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"strings"
@@ -43,7 +44,7 @@ func TestEveryKeyAndMetricIsDocumented(t *testing.T) {
 			t.Errorf("the key %s is not in docs/", key)
 		}
 	})
-	a := newAgent(t, "outputs:\n  prometheus: {listen: METRICS}\n  fluentd: [{name: x, address: '127.0.0.1:9'}]\ncollectors:\n  docker: {root: /nowhere, host: 'unix:///nowhere'}\n  redis: [{name: x, address: '127.0.0.1:9'}]\n")
+	a := newAgent(t, "outputs:\n  prometheus: {listen: METRICS}\n  fluentd: [{name: x, address: '127.0.0.1:9'}]\n  email: [{name: y, server: '127.0.0.1:9', from: a@b.example, to: c@d.example}]\ncollectors:\n  docker: {root: /nowhere, host: 'unix:///nowhere'}\n  redis: [{name: x, address: '127.0.0.1:9'}]\n")
 	a.start()
 	var page []byte
 	var err error
@@ -57,5 +58,35 @@ func TestEveryKeyAndMetricIsDocumented(t *testing.T) {
 		if !strings.Contains(doc, m[1]) && !strings.Contains(doc, "`_"+parts[2]) {
 			t.Errorf("the metric %s is not in docs/", m[1])
 		}
+	}
+}
+
+// The README's configuration and rules are right as they stand.
+func TestReadmeConfiguration(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)   ```yaml\n(.*?)   ```").FindAllStringSubmatch(string(readme), -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks of YAML, want the configuration and the rules", len(blocks))
+	}
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"agent.yaml": blocks[0][1], "rules/shop.yaml": blocks[1][1], "db.password": "secret", "smtp.password": "secret",
+	} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := load(filepath.Join(dir, "agent.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.rules.Rules()) < 10 || len(l.Outputs.Email) != 1 || len(l.Collectors.MySQL) != 1 {
+		t.Errorf("%+v", l.Config)
 	}
 }
