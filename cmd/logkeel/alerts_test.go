@@ -120,7 +120,10 @@ outputs:
 		}
 		eventually(t, "the mail of "+rule, waitShort, func() bool { return len(byRule(smtp.Mails(), rule)[rule].firing) > 0 })
 	}
-	over := func(rule string) { t.Helper(); prom.Await(fmt.Sprintf(`logkeel_alerts{rule="%s"} == 0`, rule), waitShort) }
+	over := func(rule string) {
+		t.Helper()
+		prom.Await(fmt.Sprintf(`logkeel_alerts{rule="%s"} == 0`, rule), waitShort)
+	}
 
 	write("production.ERROR: <b>no</b> cart 1", "production.ERROR: no cart 2", "fine", "production.ERROR: no cart 3", "from 203.0.113.9: injection: id=1' OR '1'='1")
 	fires("AppErrors", `logkeel_findings_total{rule="AppErrors",container="shop-app-1",service="app"} == 3`)

@@ -49,6 +49,7 @@ const (
 var (
 	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 	hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9.])?$`)
+	userForm = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}$") // of an address, before the @
 	heloForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\])$`)
 )
 
@@ -142,8 +143,11 @@ func parseAddress(text string) (*mail.Address, error) {
 	}
 	for _, r := range a.Address {
 		if r <= ' ' || r > '~' {
-			return nil, fmt.Errorf("%q is no mail address that every server takes: it is not in ASCII (a domain can be, as xn--...)", text)
+			return nil, fmt.Errorf("%q is no mail address that every server takes: it is not in plain ASCII (a domain can be, as xn--...)", text)
 		}
+	}
+	if at := strings.LastIndexByte(a.Address, '@'); !userForm.MatchString(a.Address[:at]) {
+		return nil, fmt.Errorf("%q is no mail address that every server takes: letters, digits, dots and the like stand before the @", text)
 	}
 	if visible(a.Name, 1000) != a.Name {
 		return nil, fmt.Errorf("%q has what cannot be printed", text)

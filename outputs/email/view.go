@@ -154,7 +154,7 @@ func (r *renderer) alert(n *notify.Notice, a *agent.Alert, l limits) alertView {
 	if !a.Last.Equal(a.Starts) {
 		add("Last", r.after(a.Last, a.Starts, "later"))
 	}
-	if a.Late || a.Seen.Sub(a.Last) > 5*time.Minute {
+	if a.Late || a.Seen.Sub(a.Starts) > 5*time.Minute {
 		add("Seen", r.after(a.Seen, a.Starts, "after it happened"))
 	}
 	if !a.Firing() {
