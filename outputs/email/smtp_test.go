@@ -40,12 +40,11 @@ type sendTest struct {
 
 func (tt *sendTest) run(t *testing.T, roots func(*sender)) {
 	synctest.Test(t, func(t *testing.T) {
-		p, stop := (*pipes)(nil), func() {}
-		if tt.script != nil {
-			p, stop = script(tt.script)
-		} else {
-			p, stop = tt.server.serve()
+		serve := func() (*pipes, func()) { return script(tt.script) }
+		if tt.server != nil {
+			serve = tt.server.serve
 		}
+		p, stop := serve()
 		defer stop()
 		remote := net.IPv4(127, 0, 0, 1)
 		if tt.remote != "" {
@@ -347,20 +346,14 @@ func TestMechanism(t *testing.T) {
 
 // TestIterations: a server cannot make us compute for hours.
 func TestIterations(t *testing.T) {
-	a := authFor("SCRAM-SHA-256", "mx.test", "agent", password, nil)
-	first, err := a.Next(nil, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, nonce, _ := bytes.Cut(first, []byte(",r="))
 	for i, ok := range map[string]bool{"4096": true, "2000000000": false, "-1": false, "x": false} {
-		if i != "4096" {
-			ok = false
-		}
 		a := authFor("SCRAM-SHA-256", "mx.test", "agent", password, nil)
-		first, _ = a.Next(nil, true)
-		_, nonce, _ = bytes.Cut(first, []byte(",r="))
-		_, err := a.Next([]byte("r="+string(nonce)+"x,s=c2FsdA==,i="+i), true)
+		first, err := a.Next(nil, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, nonce, _ := bytes.Cut(first, []byte(",r="))
+		_, err = a.Next([]byte("r="+string(nonce)+"x,s=c2FsdA==,i="+i), true)
 		if (err == nil) != ok {
 			t.Errorf("%s iterations: %v", i, err)
 		}
