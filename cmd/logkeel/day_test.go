@@ -53,7 +53,6 @@ type day struct {
 	server  *mailServer
 	written []agent.Record
 	buf     []byte
-	samples []agent.Sample
 
 	alerts *rules.Alerts
 	end    func()
