@@ -174,6 +174,10 @@ func (o *Output) tell(ctx context.Context, n *notify.Notice) error {
 	}
 	d, err := o.sender.send(ctx, o.compose.from, to, m.data)
 	if refusal, ok := err.(finalError); ok {
+		if !o.anyHas() {
+			o.begin("")
+			return notify.Refused(refusal)
+		}
 		for _, a := range to {
 			d.failed = append(d.failed, rcptError{to: a, err: refusal, final: true})
 		}

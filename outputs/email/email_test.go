@@ -192,7 +192,7 @@ func TestTellRefused(t *testing.T) {
 	withOutput(t, f, func(t *testing.T, o *Output, log *logged) {
 		n := notice("1", appError("a", "app", 5))
 		data = reply(554, 5, 7, 1, "spam")
-		if err := o.tell(t.Context(), n); !isRefused(err) {
+		if err := o.tell(t.Context(), n); !isRefused(err) || err.Error() != "mail at 127.0.0.1:587, sent whole: 554 5.7.1 spam; the server's log says why" {
 			t.Errorf("refused mail gives %v", err)
 		}
 		data, rcpt = nil, reply(451, 4, 7, 1, "later")
