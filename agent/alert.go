@@ -72,4 +72,7 @@ type AlertOutput interface {
 	// disk, so that neither a stop nor a kill loses one. After an error none was
 	// taken. An alert may come again in the same or an older Revision.
 	Notify(ctx context.Context, alerts []Alert) error
+	// Reconcile says, at the start, which alerts fire, by ID. Others that the
+	// output was told of are over: the agent has lost what it knew of them.
+	Reconcile(ctx context.Context, firing map[string]bool) error
 }

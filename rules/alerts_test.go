@@ -263,6 +263,28 @@ func TestARuleThatIsRemovedFiresNoMore(t *testing.T) {
 	}
 }
 
+// At each start the outputs hear which alerts fire.
+func TestWhatFiresIsToldAtTheStart(t *testing.T) {
+	b := newBench(t, ruleOn("Error", times(1, time.Minute)))
+	b.log("app", b.wall, "error")
+	b.tick()
+	id := b.told.one(t).ID
+	b.start()
+	b.reconcile(t.Context())
+	if want := map[string]bool{id: true}; !maps.Equal(b.told.firing, want) {
+		t.Errorf("%v fires, want %v", b.told.firing, want)
+	}
+	if err := os.Remove(filepath.Join(b.dir, stateName)); err != nil {
+		t.Fatal(err)
+	}
+	b.written = nil
+	b.start()
+	b.reconcile(t.Context())
+	if b.told.firing == nil || len(b.told.firing) != 0 {
+		t.Errorf("%v fires, of which nothing is known", b.told.firing)
+	}
+}
+
 // A killed agent tells what one tells that was never killed: the same alerts,
 // by the same IDs, with the same counts.
 func TestKilledAtAnyTime(t *testing.T) {

@@ -107,13 +107,19 @@ func (b *bench) read(source string) {
 
 // told is an output that remembers the newest of each alert.
 type told struct {
-	byID  map[string]agent.Alert
-	calls int
-	err   error
+	byID   map[string]agent.Alert
+	calls  int
+	err    error
+	firing map[string]bool // as it was reconciled
 }
 
 func (o *told) Name() string              { return "told" }
 func (o *told) Run(context.Context) error { return nil }
+
+func (o *told) Reconcile(_ context.Context, firing map[string]bool) error {
+	o.firing = firing
+	return nil
+}
 
 func (o *told) Notify(_ context.Context, alerts []agent.Alert) error {
 	if o.err != nil {

@@ -23,6 +23,7 @@ const (
 // at most, until ctx is done, and then once more. unread says, by source, what
 // is there and was not read yet: no alert of such a source is over.
 func (a *Alerts) Run(ctx context.Context, unread func() map[string]int64) error {
+	a.reconcile(ctx)
 	t := time.NewTicker(tick)
 	defer t.Stop()
 	for {
@@ -32,6 +33,29 @@ func (a *Alerts) Run(ctx context.Context, unread func() map[string]int64) error 
 			return nil
 		case <-t.C:
 			a.Tick(ctx, unread())
+		}
+	}
+}
+
+// reconcile tells the outputs which alerts fire: where the file was lost they may
+// know of others.
+func (a *Alerts) reconcile(ctx context.Context) {
+	firing := map[string]bool{}
+	a.mu.Lock()
+	for i := range a.rules {
+		for _, k := range a.rules[i].keys {
+			if k.alert != nil {
+				firing[k.alert.ID] = true
+			}
+		}
+	}
+	for id := range a.outbox {
+		firing[id] = true
+	}
+	a.mu.Unlock()
+	for _, o := range a.outputs {
+		if err := o.Reconcile(ctx, firing); err != nil {
+			a.log.Warn("alerts of which nothing is known any more may go on to be told", "output", o.Name(), "error", err)
 		}
 	}
 }

@@ -43,15 +43,15 @@ func newPlan(s *state, c *Config, now stamp) *plan {
 
 // take plans one alert as it stands.
 func (p *plan) take(a *agent.Alert) {
-	if rank(a.Rule.Severity) > rank(p.c.MinSeverity) {
-		return
-	}
 	if e := p.entry(a.ID); e != nil {
 		p.update(e, a)
 		return
 	}
 	if f := p.fold(a.ID); f != nil && p.refold(f, a) {
 		return
+	}
+	if rank(a.Rule.Severity) > rank(p.c.MinSeverity) {
+		return // but what people were told of has an end
 	}
 	if m := p.state.marks[a.ID]; m != nil && m.Over && (a.Revision <= m.Revision || !a.Firing() && a.Count <= m.Count) {
 		return

@@ -110,6 +110,32 @@ func (q *Queue) Notify(ctx context.Context, alerts []agent.Alert) error {
 	return nil
 }
 
+// lostTrack is why an alert ends of which the agent has lost what it knew.
+const lostTrack = "the agent has lost track of it"
+
+// Reconcile ends the alerts that are not among those that fire.
+func (q *Queue) Reconcile(ctx context.Context, firing map[string]bool) error {
+	var lost []agent.Alert
+	q.mu.Lock()
+	now := q.now().wall.UTC()
+	for id, e := range q.state.entries {
+		if !firing[id] && !e.other && e.alert.Firing() {
+			a := clone(&e.alert)
+			a.Revision, a.Ended, a.End = a.Revision+1, now, lostTrack
+			lost = append(lost, a)
+		}
+	}
+	for id, f := range q.state.folds {
+		if e := q.state.entries[f.Into]; e != nil && !firing[id] && !f.Over {
+			a := clone(&e.alert)
+			a.ID, a.Revision, a.Count, a.Ended, a.End = id, f.Revision+1, f.Count, now, lostTrack
+			lost = append(lost, a)
+		}
+	}
+	q.mu.Unlock()
+	return q.Notify(ctx, lost)
+}
+
 // sayFolded says that alerts are too many, and when they are no more. The caller
 // holds write.
 func (q *Queue) sayFolded(p *plan) {

@@ -1,5 +1,5 @@
-// Command logkeel reads logs, flags what its rules find in them, and ships them
-// to Fluentd and Prometheus.
+// Command logkeel reads logs and samples servers, flags what its rules find in
+// them, ships them to Fluentd and Prometheus, and mails alerts.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // mails have local times, also where the image has no zones
 
 	"github.com/spf13/cobra"
 )

@@ -139,6 +139,11 @@ func (o *Output) Notify(ctx context.Context, alerts []agent.Alert) error {
 	return o.queue.Notify(ctx, alerts)
 }
 
+// Reconcile ends the alerts that are not among those that fire.
+func (o *Output) Reconcile(ctx context.Context, firing map[string]bool) error {
+	return o.queue.Reconcile(ctx, firing)
+}
+
 // Run sends mail until ctx is done.
 func (o *Output) Run(ctx context.Context) error { return o.queue.Run(ctx, o.tell) }
 

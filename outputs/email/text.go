@@ -19,7 +19,9 @@ func (v *view) text() string {
 		line(v.Intro)
 	}
 	for i := range v.Alerts {
-		line()
+		if a := &v.Alerts[i]; a.Number != "" || a.Summary != "" {
+			line()
+		}
 		v.Alerts[i].text(line)
 	}
 	if len(v.Table) > 0 {

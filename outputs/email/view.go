@@ -148,8 +148,8 @@ func (r *renderer) alert(n *notify.Notice, a *agent.Alert, l limits) alertView {
 		}
 	}
 	add("Where", a.Source)
-	add("By", labels(a.Key))
-	add("Labels", labels(without(a.Labels, a.Key)))
+	add("By", labels(without(a.Key, nil, a.Source)))
+	add("Labels", labels(without(a.Labels, a.Key, a.Source)))
 	add("Since", r.when(a.Starts))
 	if !a.Last.Equal(a.Starts) {
 		add("Last", r.after(a.Last, a.Starts, "later"))
@@ -312,14 +312,15 @@ func labels(ls []agent.Label) string {
 	return strings.Join(words, " ")
 }
 
-func without(ls, those []agent.Label) []agent.Label {
+// without leaves out those, and what says no more than value.
+func without(ls, those []agent.Label, value string) []agent.Label {
 	had := map[agent.Label]bool{}
 	for _, l := range those {
 		had[l] = true
 	}
 	var rest []agent.Label
 	for _, l := range ls {
-		if !had[l] {
+		if !had[l] && l.Value != value {
 			rest = append(rest, l)
 		}
 	}
