@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"regexp"
 	"strings"
 	"unicode"
@@ -13,6 +12,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/server"
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
@@ -50,46 +50,15 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if !nameForm.MatchString(c.Name) {
 		bad(".name", "give it a name of letters, digits, - . and _; its metrics are called by it", "%q is no name", c.Name)
 	}
-	switch {
-	case c.Address == "" && c.Socket == "":
-		bad(".address", "write it as 127.0.0.1:3306, or set socket", "neither address nor socket is set")
-	case c.Address != "" && c.Socket != "":
-		bad(".socket", "remove one of them", "address and socket are both set")
-	case c.Address != "":
-		if err := checkAddress(c.Address); err != nil {
-			bad(".address", "write it as 127.0.0.1:3306", "%w", err)
-		}
-	case !strings.HasPrefix(c.Socket, "/"):
-		bad(".socket", "write it as /run/mysqld/mysqld.sock", "%q is no absolute path", c.Socket)
-	}
+	server.Check(c.Address, c.Socket, "127.0.0.1:3306", "/run/mysqld/mysqld.sock", bad)
 	if c.User == "" {
 		bad(".user", "make a user of its own for the agent, as docs/samplers.md shows", "no user is set")
 	}
 	if c.Statements.Limit < 0 || c.Statements.Limit > maxStatements {
 		bad(".statements.limit", fmt.Sprintf("write 0 to %d", maxStatements), "%d is out of range", c.Statements.Limit)
 	}
-	errs = append(errs, c.TLS.Check(d, path+".tls", c.host()))
+	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
 	return conf.Join(errs...)
-}
-
-func checkAddress(a string) error {
-	host, port, err := net.SplitHostPort(a)
-	if err != nil || host == "" || port == "" {
-		return fmt.Errorf("%q is no host:port", a)
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("%q is no port", port)
-	}
-	return nil
-}
-
-// host is the server's; "" for a unix socket.
-func (c *Config) host() string {
-	host, _, err := net.SplitHostPort(c.Address)
-	if err != nil {
-		return ""
-	}
-	return host
 }
 
 // Numbers of the server's errors, the same in MariaDB and MySQL.

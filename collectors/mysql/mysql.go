@@ -15,6 +15,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/server"
 )
 
 // A Sampler asks one server. It keeps its connection from one snapshot to the
@@ -38,7 +39,7 @@ var _ agent.Sampler = (*Sampler)(nil)
 // New returns a Sampler of a Config that was checked. It connects when it is
 // first asked.
 func New(c Config) (*Sampler, error) {
-	t, err := c.TLS.Client(c.host())
+	t, err := c.TLS.Client(server.Host(c.Address))
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}

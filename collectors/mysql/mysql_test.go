@@ -202,7 +202,7 @@ func TestPerformanceSchemaOff(t *testing.T) {
 	srv := testenv.MariaDB(t, "--performance-schema=OFF")
 	srv.SQL(grants("logkeel"))
 	got, err := take(t, newSampler(t, as(srv.Addr, "logkeel")))
-	wantError(t, err, "performance_schema=ON under [mysqld]", "statements.limit to 0")
+	testenv.WantError(t, err, "performance_schema=ON under [mysqld]", "statements.limit to 0")
 	if v, ok := got["logkeel_mysql_performance_schema"]; !ok || v != 0 || got["mysql_up"] != 1 || len(got) < 900 {
 		t.Errorf("up %v, performance_schema %v (%v), %d series", got["mysql_up"], v, ok, len(got))
 	}
@@ -219,7 +219,7 @@ func TestRightsAndPasswords(t *testing.T) {
 	srv.SQL("CREATE USER poor@'127.0.0.1' IDENTIFIED BY '" + password + "'; CREATE USER other@'127.0.0.1' IDENTIFIED BY 'other';")
 
 	got, err := take(t, newSampler(t, as(srv.Addr, "poor")))
-	wantError(t, err, "1142", "GRANT SELECT ON performance_schema.events_statements_summary_by_digest TO")
+	testenv.WantError(t, err, "1142", "GRANT SELECT ON performance_schema.events_statements_summary_by_digest TO")
 	if got["mysql_up"] != 1 || len(got) < 900 {
 		t.Errorf("up %v, %d series", got["mysql_up"], len(got))
 	}
@@ -339,18 +339,18 @@ func TestNoServer(t *testing.T) {
 
 func TestSilentServer(t *testing.T) {
 	before := runtime.NumGoroutine()
-	addr := fake(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	addr := testenv.Serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	s := newSampler(t, as(addr, "logkeel"))
 	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("no answer within 50ms"))
 	defer cancel()
 	var got []agent.Sample
 	err := s.Sample(ctx, func(s agent.Sample) { got = append(got, s) })
-	wantError(t, err, "no answer within 50ms")
+	testenv.WantError(t, err, "no answer within 50ms")
 	if len(got) != 1 || got[0].Name != "mysql_up" || got[0].Value != 0 {
 		t.Errorf("got %v", got)
 	}
 	s.Close()
-	wantGoroutines(t, before+1) // the listener
+	testenv.WantGoroutines(t, before+1) // the listener
 }
 
 func TestOtherServers(t *testing.T) {
@@ -366,7 +366,7 @@ func TestOtherServers(t *testing.T) {
 		packet("\xff\x15\x04#28000no " + password + "\x1b[31m"): "no <secret>?[31m",
 		packet("\x0a5.5\x00"):                                   "",
 	} {
-		addr := fake(t, func(c net.Conn) {
+		addr := testenv.Serve(t, func(c net.Conn) {
 			io.WriteString(c, answer)
 			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 			io.Copy(io.Discard, c)
@@ -376,12 +376,12 @@ func TestOtherServers(t *testing.T) {
 	}
 
 	// The driver panics on this one, and leaves a goroutine each time.
-	addr := fake(t, func(c net.Conn) { io.WriteString(c, packet("\x0a5.5\x00")) })
+	addr := testenv.Serve(t, func(c net.Conn) { io.WriteString(c, packet("\x0a5.5\x00")) })
 	before := runtime.NumGoroutine()
 	s := newSampler(t, as(addr, "logkeel"))
 	for range 3 * maxPanics {
 		got, err := take(t, s)
 		wantDown(t, got, err, "not of the MySQL protocol")
 	}
-	wantGoroutines(t, before+maxPanics)
+	testenv.WantGoroutines(t, before+maxPanics)
 }

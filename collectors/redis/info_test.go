@@ -15,6 +15,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/testenv"
 )
 
 // TestInfo reads files of testdata: INFO, and the samples that it makes.
@@ -31,7 +32,7 @@ func TestInfo(t *testing.T) {
 		var got []string
 		out := newPage(func(s agent.Sample) {
 			kind := map[agent.SampleType]string{agent.Gauge: "gauge", agent.Counter: "counter"}[s.Type]
-			got = append(got, fmt.Sprintf("%s %s %v", kind, series(s), s.Value))
+			got = append(got, fmt.Sprintf("%s %s %v", kind, testenv.Series(s), s.Value))
 		})
 		if err := writeInfo(string(ar.Files[0].Data), 0, time.Unix(1000, 0), out); err != nil {
 			t.Errorf("%s: %v", file, err)

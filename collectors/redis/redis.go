@@ -6,9 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +14,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/server"
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
@@ -49,46 +48,15 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if !nameForm.MatchString(c.Name) {
 		bad(".name", "give it a name of letters, digits, - . and _; its metrics are called by it", "%q is no name", c.Name)
 	}
-	switch {
-	case c.Address == "" && c.Socket == "":
-		bad(".address", "write it as 127.0.0.1:6379, or set socket", "neither address nor socket is set")
-	case c.Address != "" && c.Socket != "":
-		bad(".socket", "remove one of them", "address and socket are both set")
-	case c.Address != "":
-		if err := checkAddress(c.Address); err != nil {
-			bad(".address", "write it as 127.0.0.1:6379", "%w", err)
-		}
-	case !strings.HasPrefix(c.Socket, "/"):
-		bad(".socket", "write it as /run/redis/redis.sock", "%q is no absolute path", c.Socket)
-	}
+	server.Check(c.Address, c.Socket, "127.0.0.1:6379", "/run/redis/redis.sock", bad)
 	if c.Username != "" && c.Password.IsZero() {
 		bad(".username", "set password or password_file as well", "a user without a password")
 	}
 	if c.DB < 0 || c.DB > maxDB {
 		bad(".db", "write the number of a database, as 0", "%d is out of range", c.DB)
 	}
-	errs = append(errs, c.TLS.Check(d, path+".tls", c.host()))
+	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
 	return conf.Join(errs...)
-}
-
-func checkAddress(a string) error {
-	host, port, err := net.SplitHostPort(a)
-	if err != nil || host == "" || port == "" {
-		return fmt.Errorf("%q is no host:port", a)
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("%q is no port", port)
-	}
-	return nil
-}
-
-// host is the server's; "" for a unix socket.
-func (c *Config) host() string {
-	host, _, err := net.SplitHostPort(c.Address)
-	if err != nil {
-		return ""
-	}
-	return host
 }
 
 // A Sampler asks one server. It keeps its connection from one snapshot to the
@@ -107,7 +75,7 @@ var _ agent.Sampler = (*Sampler)(nil)
 // New returns a Sampler of a Config that was checked. It connects when it is
 // first asked.
 func New(c Config) (*Sampler, error) {
-	t, err := c.TLS.Client(c.host())
+	t, err := c.TLS.Client(server.Host(c.Address))
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}

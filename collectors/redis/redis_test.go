@@ -209,7 +209,7 @@ func TestMissingRights(t *testing.T) {
 	} {
 		srv.CLI(append([]string{"ACL", "SETUSER", c.name, "on", ">" + password, "-@all"}, c.rights...)...)
 		got, err := take(t, newSampler(t, user(srv.Addr, c.name)))
-		wantError(t, err, c.say)
+		testenv.WantError(t, err, c.say)
 		if got["redis_up"] != c.up || c.up == 0 && len(got) != 1 || c.up == 1 && len(got) < 120 {
 			t.Errorf("%s: up %v and %d series", c.name, got["redis_up"], len(got))
 		}
@@ -296,7 +296,7 @@ func TestLoading(t *testing.T) {
 	srv.Start()
 	s := newSampler(t, Config{Name: "r", Address: srv.Addr})
 	got, err := take(t, s)
-	wantError(t, err, "loading its data")
+	testenv.WantError(t, err, "loading its data")
 	if v, ok := got["redis_up"]; !ok || v != 0 || got["redis_loading_dump_file"] != 1 || len(got) != 2 {
 		t.Errorf("got %v", got)
 	}
@@ -324,7 +324,7 @@ func TestTLS(t *testing.T) {
 
 func TestSilentServer(t *testing.T) {
 	before := runtime.NumGoroutine()
-	addr := fake(t, func(c net.Conn) { io.Copy(io.Discard, c) })
+	addr := testenv.Serve(t, func(c net.Conn) { io.Copy(io.Discard, c) })
 	for _, c := range []Config{{Name: "r", Address: addr}, user(addr, "u"), {Name: "r", Address: addr, TLS: &tlsconf.Config{}}} {
 		s := newSampler(t, c)
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("no answer within 50ms"))
@@ -336,7 +336,7 @@ func TestSilentServer(t *testing.T) {
 		}
 		s.Close()
 	}
-	wantGoroutines(t, before+1) // the listener
+	testenv.WantGoroutines(t, before+1) // the listener
 }
 
 func TestNoServer(t *testing.T) {
@@ -362,7 +362,7 @@ func TestHostileServer(t *testing.T) {
 		"+OK\r\n-ERR denied for " + password + "\r\n":      "denied for <secret>",
 		"+OK\r\n+PONG\r\n$5\r\nhello\r\n":                  "no fields",
 	} {
-		addr := fake(t, func(c net.Conn) {
+		addr := testenv.Serve(t, func(c net.Conn) {
 			go io.WriteString(c, answer)
 			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
 			io.Copy(io.Discard, c)
