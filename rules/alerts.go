@@ -17,6 +17,7 @@ const (
 	maxKeys    = 1000
 	maxAllKeys = 5000
 	maxTimes   = 200_000 // of findings, of all keys of a rule
+	maxEnded   = 5000    // alerts that are over and that nobody takes
 	otherKey   = "(other)"
 	// lateAfter is how long ago something was when it is no longer news.
 	lateAfter = time.Hour
@@ -56,7 +57,8 @@ type Alerts struct {
 	outputs  []agent.AlertOutput
 	path     string
 	log      *slog.Logger
-	trouble  *agent.Trouble
+	trouble  *agent.Trouble // with the file
+	handing  *agent.Trouble // with the outputs
 	clock    Clock
 	consumer *agent.Consumer
 	grace    time.Duration // until when no log's alert is over, by Elapsed
@@ -69,6 +71,9 @@ type Alerts struct {
 	touched   []*key               // scratch of Records
 	dirty     bool                 // something moved since the file was written
 	failures  uint64               // to write it
+	dropped   uint64               // alerts that nobody took
+
+	rest time.Duration // until when the file is left alone, by Elapsed; of Run
 }
 
 var (
@@ -82,6 +87,7 @@ type ruleState struct {
 	series map[string]*series // of a rule on samples
 	fired  uint64
 	folded bool // it was said that there are too many keys
+	full   bool // and too many series
 }
 
 // A key is what a rule counts apart from all else.
@@ -92,10 +98,12 @@ type key struct {
 	gone   bool          // forgotten; who still has it has to look anew
 
 	times    window
+	behind   window        // those of logs that are far behind the others
 	lines    recent        // the newest, until it fires
 	deadline time.Duration // until when it is not over, by Elapsed
 	heard    time.Duration // when it was last found or measured, by Elapsed
-	held     time.Time     // when the condition last held, by the data's time
+	held     int64         // when the condition last held, by the data's time, ns
+	last     int64         // when it was last found while it fires, likewise
 	source   string        // ID of the log it was last found in
 	alert    *agent.Alert  // nil while nothing fires
 
@@ -120,7 +128,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 	}
 	a := &Alerts{
 		set: set, outputs: o.Outputs, path: filepath.Join(o.Dir, stateName), clock: o.Clock,
-		log: o.Log, trouble: agent.NewTrouble(o.Log),
+		log: o.Log, trouble: agent.NewTrouble(o.Log), handing: agent.NewTrouble(o.Log),
 		rules:     make([]ruleState, len(set.rules)),
 		snapshots: map[string]*pace{},
 		outbox:    map[string]*outgoing{},
@@ -147,12 +155,13 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 	first, _ := slices.BinarySearchFunc(b.Findings, int32(from), func(f agent.Finding, record int32) int { return int(f.Record - record) })
 	if first < len(b.Findings) {
 		m := moment{b: b, wall: a.clock.Wall(), elapsed: a.clock.Elapsed()}
+		m.now = m.wall.UnixNano()
 		for i := first; i < len(b.Findings); i++ {
 			f := &b.Findings[i]
 			a.found(a.keyOf(b, f), &m, f)
 		}
 		for _, k := range a.touched {
-			k.settle(&m)
+			a.settle(k, &m)
 		}
 		a.touched = a.touched[:0]
 	}
@@ -164,6 +173,7 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 type moment struct {
 	b       *agent.Batch
 	wall    time.Time
+	now     int64 // wall, ns
 	elapsed time.Duration
 }
 

@@ -18,18 +18,18 @@ const (
 // found counts one finding.
 func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 	r := &m.b.Records[f.Record]
-	t := time.Unix(0, r.Time).UTC()
-	if k.alert != nil && k.parted(m, t) {
-		k.settle(m)
+	late := time.Duration(m.now - r.Time)
+	if k.alert != nil && k.parted(m, r.Time, late) {
+		a.settle(k, m)
 		a.end(k, k.alert.Last, "")
 	}
-	late := m.wall.Sub(t)
 	p := &k.rule.policy
-	holds := k.times.add(r.Time, p.threshold, p.window)
+	times := k.timesFor(r.Time, m.now)
+	holds := times.add(r.Time, p.threshold, p.window)
 	if holds {
-		k.held = t
+		k.held = later(k.held, r.Time, m.now)
 		// What was found late is over sooner, by as much as it is late.
-		k.deadline = m.elapsed + p.window - min(max(late, 0), p.window)
+		k.deadline = max(k.deadline, m.elapsed+p.window-min(max(late, 0), p.window))
 	}
 	k.heard, k.source = m.elapsed, m.b.Source.ID
 	if k.lines.note(f.Record) {
@@ -38,30 +38,49 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 	switch {
 	case k.alert != nil:
 		k.alert.Count++
-		k.alert.Last = t
+		k.last = later(k.last, r.Time, m.now)
 	case holds:
+		k.last = r.Time
 		k.lines.take(m)
 		a.fire(k, &agent.Alert{
 			ID:     recordID(k, m.b, r),
 			Source: m.b.Source.Name, Labels: m.b.Source.Labels,
-			Starts: time.Unix(0, k.times.oldest()).UTC(), Last: t, Seen: m.wall.UTC(),
-			Late: late > lateAfter, Count: uint64(len(k.times)), First: k.lines.newest(p.threshold),
+			Starts: dataTime(times.oldest()), Last: dataTime(r.Time), Seen: m.wall.UTC(),
+			Late: late > lateAfter, Count: uint64(times.len()), First: k.lines.newest(p.threshold),
 		})
 		k.lines = recent{}
-		return
-	default:
-		return
 	}
-	a.changed(k.alert, false)
 }
+
+// timesFor is the window in which a finding at t counts. What came long before
+// the newest one is of another log that is far behind and has the same key: it
+// must not make the others be forgotten. But where the newest one has not come
+// yet the clock was put back.
+func (k *key) timesFor(t, now int64) *window {
+	if newest, ok := k.times.newest(); ok && newest <= now && t < newest-int64(k.rule.policy.window) {
+		return &k.behind
+	}
+	return &k.times
+}
+
+// later is the later of two times. One that has not come yet is of a clock that
+// was put back.
+func later(was, t, now int64) int64 {
+	if was > now {
+		return t
+	}
+	return max(was, t)
+}
+
+func dataTime(ns int64) time.Time { return time.Unix(0, ns).UTC() }
 
 // parted reports whether a finding at t is no part of what fires: that was over
 // before. What is read hours later is one alert, however often it came.
-func (k *key) parted(m *moment, t time.Time) bool {
+func (k *key) parted(m *moment, t int64, late time.Duration) bool {
 	if k.alert.Late {
-		return m.wall.Sub(t) <= lateAfter
+		return late <= lateAfter
 	}
-	return t.Sub(k.held) > k.rule.policy.window && m.elapsed >= k.deadline
+	return time.Duration(t-k.held) > k.rule.policy.window && m.elapsed >= k.deadline
 }
 
 // fire begins an alert.
@@ -92,12 +111,14 @@ func (a *Alerts) changed(alert *agent.Alert, urgent bool) {
 	a.dirty = true
 }
 
-// settle brings the newest lines of a batch into the alert, or keeps them.
-func (k *key) settle(m *moment) {
+// settle brings what a batch had into the alert, or keeps its newest lines.
+func (a *Alerts) settle(k *key, m *moment) {
 	k.lines.take(m)
 	if k.alert != nil {
+		k.alert.Last = dataTime(k.last)
 		k.alert.Latest = k.lines.lines
 		k.alert.Source, k.alert.Labels = m.b.Source.Name, m.b.Source.Labels
+		a.changed(k.alert, false)
 	}
 }
 
@@ -147,7 +168,7 @@ func (l *recent) take(m *moment) {
 	for i := l.n - fresh; i < l.n; i++ {
 		record := int(l.pending[i%shownLines])
 		lines = append(lines, agent.Line{
-			Time:   time.Unix(0, m.b.Records[record].Time).UTC(),
+			Time:   dataTime(m.b.Records[record].Time),
 			Source: m.b.Source.Name,
 			Text:   lineText(m.b.Body(record)),
 		})

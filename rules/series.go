@@ -14,6 +14,9 @@ const (
 	// or three times as long as snapshots are apart.
 	missingAfter = 5 * time.Minute
 	unknownPace  = 25 * time.Hour // while there was one snapshot only
+	// goesOnAfter is how long an alert waits that has nothing new but that it
+	// goes on.
+	goesOnAfter = time.Minute
 )
 
 // maxRuleSeries bounds how many series one rule remembers values of.
@@ -21,10 +24,11 @@ const maxRuleSeries = 2000
 
 // A series is what a rule knows of one series of its sample.
 type series struct {
-	key    *key
-	value  float64
-	round  uint64 // the snapshot that had it last
-	before bool   // value is of the snapshot before, or older
+	key      *key
+	snapshot string // the name of the one it is in; "" before it was seen in this run
+	value    float64
+	before   bool          // value is of the snapshot before, or older
+	heard    time.Duration // when it was last measured, by Elapsed
 }
 
 // A pace is how often a snapshot is taken.
@@ -66,7 +70,7 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	verdicts := map[*key]*verdict{}
 	for i := range samples {
 		for _, rule := range a.set.samples[samples[i].Name] {
-			a.sample(&a.set.rules[rule], &samples[i], p, verdicts, &now)
+			a.sample(&a.set.rules[rule], &samples[i], verdicts, &now)
 		}
 	}
 	for k, v := range verdicts {
@@ -87,7 +91,7 @@ type verdict struct {
 	sample *agent.Sample // the first that holds, or else the first
 }
 
-func (a *Alerts) sample(r *rule, s *agent.Sample, p *pace, verdicts map[*key]*verdict, now *instant) {
+func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, now *instant) {
 	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.holds(func(name string) string { return sampleLabel(s, name) }) {
 		return
 	}
@@ -96,6 +100,11 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, p *pace, verdicts map[*key]*ve
 	known := rs.series[text]
 	if known == nil {
 		if len(rs.series) >= maxRuleSeries {
+			if !rs.full {
+				rs.full = true
+				a.log.Warn("there are more series than a rule knows; it does not judge further ones",
+					"rule", r.rule.Name, "series", len(rs.series), "file", r.rule.File, "line", r.rule.Line)
+			}
 			return
 		}
 		known = &series{}
@@ -115,7 +124,7 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, p *pace, verdicts map[*key]*ve
 	if known.value != s.Value || !known.before {
 		a.dirty = true
 	}
-	known.value, known.before, known.round = s.Value, true, p.round
+	known.value, known.before, known.heard, known.snapshot = s.Value, true, now.elapsed, now.snapshot
 }
 
 // measured brings a key to where its condition is now.
@@ -141,11 +150,7 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 		k.deadline = now.elapsed + k.rule.policy.window
 	}
 	if k.alert != nil {
-		k.alert.Last = now.wall.UTC()
-		if k.alert.Value != v.sample.Value {
-			k.alert.Value = v.sample.Value
-			a.changed(k.alert, false)
-		}
+		a.goesOn(k.alert, v.sample, now)
 		return
 	}
 	if now.elapsed-k.sinceRun >= m.hold {
@@ -155,6 +160,17 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 			Starts: k.since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
 			Condition: m.String(), Value: v.sample.Value,
 		})
+	}
+}
+
+// goesOn brings an alert to where its condition is now. That it goes on is told
+// from time to time, for people ask when it was last so.
+func (a *Alerts) goesOn(alert *agent.Alert, s *agent.Sample, now *instant) {
+	o := a.outbox[alert.ID]
+	same := alert.Value == s.Value && slices.Equal(alert.Labels, s.Labels)
+	alert.Value, alert.Labels, alert.Source, alert.Last = s.Value, s.Labels, sampleSource(s, now.snapshot), now.wall.UTC()
+	if !same || now.elapsed-o.handed >= goesOnAfter {
+		a.changed(alert, false)
 	}
 }
 

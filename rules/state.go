@@ -32,6 +32,7 @@ type savedKey struct {
 	Labels   []agent.Label `json:"labels"`
 	Source   string        `json:"source,omitempty"`
 	Times    []int64       `json:"times,omitempty"`
+	Behind   []int64       `json:"behind,omitempty"`
 	Lines    []agent.Line  `json:"lines,omitempty"`
 	Held     time.Time     `json:"held,omitzero"`
 	Deadline time.Time     `json:"deadline,omitzero"`
@@ -54,8 +55,11 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 		name := a.set.rules[i].rule.Name
 		for _, k := range rs.keys {
 			saved := savedKey{
-				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times), Lines: k.lines.lines,
-				Held: k.held, Since: k.since, Snapshot: k.snapshot,
+				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times.times()), Behind: slices.Clone(k.behind.times()),
+				Lines: k.lines.lines, Since: k.since, Snapshot: k.snapshot,
+			}
+			if k.held != 0 {
+				saved.Held = dataTime(k.held)
 			}
 			if k.deadline > elapsed {
 				saved.Deadline = wall.Add(k.deadline - elapsed)
@@ -119,7 +123,7 @@ func (a *Alerts) restore(s *savedState) {
 	}
 	for i := range s.Outbox {
 		alert := &s.Outbox[i]
-		a.outbox[alert.ID] = &outgoing{alert: alert, pending: true, urgent: true}
+		a.outbox[alert.ID] = &outgoing{alert: alert, changed: true, pending: true, urgent: true}
 	}
 	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
 	fresh := wall.Sub(s.Written) < missingAfter
@@ -132,7 +136,7 @@ func (a *Alerts) restore(s *savedState) {
 	for i := range s.Series {
 		v := &s.Series[i]
 		if r := rules[v.Rule]; r != nil && r.measure != nil {
-			a.rules[r.rule.Index].series[v.Text] = &series{value: v.Value, before: true}
+			a.rules[r.rule.Index].series[v.Text] = &series{value: v.Value, before: true, heard: elapsed}
 		}
 	}
 }
@@ -150,13 +154,19 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, wall time.Time, elapsed time.D
 		return
 	}
 	k := a.key(r, s.Labels)
-	if k.alert != nil {
-		return // too many keys were folded into one
+	if k.alert != nil { // too many keys were folded into one
+		if s.Alert != nil {
+			s.Alert.Ended, s.Alert.End = wall, "its rule counts it together with others now"
+			a.changed(s.Alert, true)
+		}
+		return
 	}
-	k.source, k.times, k.lines.lines, k.held, k.snapshot = s.Source, s.Times, s.Lines, s.Held, s.Snapshot
-	k.heard = elapsed
-	if len(k.times) > r.policy.threshold {
-		k.times = k.times[len(k.times)-r.policy.threshold:]
+	k.source, k.lines.lines, k.snapshot, k.heard = s.Source, s.Lines, s.Snapshot, elapsed
+	k.times.buf, k.behind.buf = s.Times, s.Behind
+	k.times.keep(r.policy.threshold)
+	k.behind.keep(r.policy.threshold)
+	if !s.Held.IsZero() {
+		k.held = s.Held.UnixNano()
 	}
 	// The clock may have been put anywhere meanwhile.
 	k.deadline = elapsed + min(s.Deadline.Sub(wall), r.policy.window)
@@ -166,6 +176,10 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, wall time.Time, elapsed time.D
 	}
 	if k.alert = s.Alert; k.alert != nil {
 		k.alert.Rule = *r.rule
+		if a.outbox[k.alert.ID] == nil { // outputs that have it take no note of it
+			a.outbox[k.alert.ID] = &outgoing{alert: k.alert, pending: true, urgent: true}
+		}
+		k.last = k.alert.Last.UnixNano()
 	}
 }
 
@@ -186,7 +200,7 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 			}
 		}
 	}
-	failures := a.failures
+	failures, dropped := a.failures, a.dropped
 	a.mu.Unlock()
 	for _, c := range counts {
 		labels := []agent.Label{{Name: "rule", Value: c.rule.Name}, {Name: "class", Value: c.rule.Class}, {Name: "severity", Value: c.rule.Severity}}
@@ -194,4 +208,5 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 		yield(agent.Sample{Name: "logkeel_alerts_fired_total", Help: "Alerts that began to fire.", Type: agent.Counter, Labels: labels, Value: float64(c.fired)})
 	}
 	yield(agent.Sample{Name: "logkeel_alerts_write_errors_total", Help: "Failed writes of what the rules have counted.", Type: agent.Counter, Value: float64(failures)})
+	yield(agent.Sample{Name: "logkeel_alerts_dropped_total", Help: "Alerts that were over and that no output took for so long that they became too many.", Type: agent.Counter, Value: float64(dropped)})
 }

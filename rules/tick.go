@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
@@ -17,10 +20,14 @@ const (
 	// startGrace is how long after a start no alert of a log is over: what was
 	// logged meanwhile has to be read first.
 	startGrace = 30 * time.Second
+	// restFactor is how much longer than a write takes none follows, so that
+	// many alerts keep neither processor nor disk busy.
+	restFactor  = 20
+	longestRest = 10 * time.Second
 )
 
 // Run hands alerts on to the outputs and writes what was counted, once a second
-// at most, until ctx is done, and then once more. unread says, by source, what
+// at most, and less often where that takes long, until ctx is done, and then once more. unread says, by source, what
 // is there and was not read yet: no alert of such a source is over.
 func (a *Alerts) Run(ctx context.Context, unread func() map[string]int64) error {
 	a.reconcile(ctx)
@@ -81,11 +88,19 @@ func (a *Alerts) sweep(unread map[string]int64) {
 			}
 		}
 		for text, s := range rs.series {
-			if s.key == nil && elapsed > time.Hour || s.key != nil && s.key.gone {
+			if s.key != nil && s.key.gone || elapsed-s.heard > a.patience(s) {
 				delete(rs.series, text)
 			}
 		}
 	}
+}
+
+// patience is how long the series may be missing until its value is forgotten.
+func (a *Alerts) patience(s *series) time.Duration {
+	if s.snapshot == "" {
+		return time.Hour
+	}
+	return a.snapshots[s.snapshot].patience()
 }
 
 func (a *Alerts) sweepLog(k *key, elapsed time.Duration) {
@@ -114,8 +129,12 @@ func (a *Alerts) sweepSample(k *key, wall time.Time, elapsed time.Duration) {
 // handed on is in the file first, so that an alert is not forgotten when the
 // agent is killed in between; then it is handed on once more, as the same one.
 func (a *Alerts) flush(ctx context.Context, last bool) {
+	if a.clock.Elapsed() < a.rest && !last {
+		return
+	}
 	due, state := a.collect(last)
 	if state != nil {
+		start := a.clock.Elapsed()
 		if err := a.store(state); err != nil {
 			a.mu.Lock()
 			a.dirty = true
@@ -125,6 +144,8 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 		} else {
 			a.trouble.Clear("what the rules have counted is written again", "file", a.path)
 		}
+		end := a.clock.Elapsed()
+		a.rest = end + min(restFactor*(end-start), longestRest)
 	}
 	if len(due) == 0 {
 		return
@@ -133,10 +154,11 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 	for _, o := range a.outputs {
 		if err := o.Notify(ctx, due); err != nil {
 			taken = false
-			a.trouble.Fail(err, "alerts cannot be handed on, and are kept", "output", o.Name())
+			a.handing.Fail(err, "alerts cannot be handed on, and are kept", "output", o.Name())
 		}
 	}
 	if taken {
+		a.handing.Clear("alerts are handed on again")
 		a.handed(due)
 	}
 }
@@ -147,6 +169,7 @@ func (a *Alerts) collect(last bool) (due []agent.Alert, state *savedState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	wall, elapsed := a.clock.Wall(), a.clock.Elapsed()
+	a.bound()
 	for _, o := range a.outbox {
 		if !o.pending || !o.urgent && !last && elapsed-o.handed < calm {
 			continue
@@ -166,6 +189,35 @@ func (a *Alerts) collect(last bool) (due []agent.Alert, state *savedState) {
 	}
 	return due, state
 }
+
+// bound drops alerts that are over where nobody takes them and they are too
+// many: those first of which nobody knows, the oldest of them. The caller holds
+// mu.
+func (a *Alerts) bound() {
+	if len(a.outbox) <= maxEnded {
+		return
+	}
+	var ended []*outgoing
+	for _, o := range a.outbox {
+		if !o.alert.Firing() {
+			ended = append(ended, o)
+		}
+	}
+	drop := len(ended) - maxEnded
+	if drop <= 0 {
+		return
+	}
+	slices.SortFunc(ended, func(x, y *outgoing) int {
+		return cmp.Or(cmp.Compare(min(x.handed, 1), min(y.handed, 1)), x.alert.Ended.Compare(y.alert.Ended), cmp.Compare(x.alert.ID, y.alert.ID))
+	})
+	for _, o := range ended[:drop] {
+		delete(a.outbox, o.alert.ID)
+	}
+	a.dropped += uint64(drop)
+	a.handing.Fail(errTooMany, "alerts that are over are dropped: nobody was told of them", "dropped", drop)
+}
+
+var errTooMany = fmt.Errorf("more than %d wait for the outputs", maxEnded)
 
 // handed forgets that the alerts, as they were, are to be handed on.
 func (a *Alerts) handed(due []agent.Alert) {
