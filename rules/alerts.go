@@ -1,12 +1,14 @@
 package rules
 
 import (
+	"bytes"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -61,6 +63,7 @@ type Alerts struct {
 	handing  *agent.Trouble // with the outputs
 	clock    Clock
 	consumer *agent.Consumer
+	grouped  sync.Pool     // of *groupedKeys
 	grace    time.Duration // until when no log's alert is over, by Elapsed
 
 	mu        sync.Mutex
@@ -137,6 +140,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 	for i := range a.rules {
 		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}}
 	}
+	a.grouped.New = func() any { return new(groupedKeys) }
 	saved, err := a.load()
 	if err != nil {
 		return nil, err
@@ -150,21 +154,32 @@ func (a *Alerts) Consumer() *agent.Consumer { return a.consumer }
 
 // Records judges the findings of b in the records from index from on.
 func (a *Alerts) Records(b *agent.Batch, from int) {
+	first, _ := slices.BinarySearchFunc(b.Findings, int32(from), func(f agent.Finding, record int32) int { return int(f.Record - record) })
+	findings := b.Findings[first:]
+	if len(findings) == 0 {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.safe(b)
+		return
+	}
+	m := moment{b: b, grouped: a.groupedKeys(b, findings)}
+	defer a.grouped.Put(m.grouped)
+	m.keys = b.Source.Memo(a, func(*agent.Source) any { return &keysOf{make([]*key, len(a.set.rules))} }).(*keysOf)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	first, _ := slices.BinarySearchFunc(b.Findings, int32(from), func(f agent.Finding, record int32) int { return int(f.Record - record) })
-	if first < len(b.Findings) {
-		m := moment{b: b, wall: a.clock.Wall(), elapsed: a.clock.Elapsed()}
-		m.now = m.wall.UnixNano()
-		for i := first; i < len(b.Findings); i++ {
-			f := &b.Findings[i]
-			a.found(a.keyOf(b, f), &m, f)
-		}
-		for _, k := range a.touched {
-			a.settle(k, &m)
-		}
-		a.touched = a.touched[:0]
+	m.wall, m.elapsed = a.clock.Wall(), a.clock.Elapsed()
+	m.now = m.wall.UnixNano()
+	for i := range findings {
+		a.found(a.keyOf(&m, &findings[i]), &m, &findings[i])
 	}
+	for _, k := range a.touched {
+		a.settle(k, &m)
+	}
+	a.touched = a.touched[:0]
+	a.safe(b)
+}
+
+func (a *Alerts) safe(b *agent.Batch) {
 	a.consumer.Safe(b.Source.ID, b.Pos)
 	a.dirty = true
 }
@@ -175,22 +190,27 @@ type moment struct {
 	wall    time.Time
 	now     int64 // wall, ns
 	elapsed time.Duration
+	keys    *keysOf
+	grouped *groupedKeys
 }
 
 // keysOf is what a source remembers of the keys of its findings, by rule, where
 // a rule's key depends on the source alone. Guarded by mu.
 type keysOf struct{ byRule []*key }
 
-func (a *Alerts) keyOf(b *agent.Batch, f *agent.Finding) *key {
+func (a *Alerts) keyOf(m *moment, f *agent.Finding) *key {
 	r := &a.set.rules[f.Rule.Index]
-	if slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.group }) {
-		return a.key(r, a.labelsOf(r, b, f))
+	if r.grouped {
+		text := m.grouped.next()
+		if k := a.rules[f.Rule.Index].keys[string(text)]; k != nil {
+			return k
+		}
+		return a.key(r, a.labelsOf(r, m.b, f))
 	}
-	memo := b.Source.Memo(a, func(*agent.Source) any { return &keysOf{make([]*key, len(a.set.rules))} }).(*keysOf)
-	k := memo.byRule[f.Rule.Index]
+	k := m.keys.byRule[f.Rule.Index]
 	if k == nil || k.gone {
-		k = a.key(r, a.labelsOf(r, b, f))
-		memo.byRule[f.Rule.Index] = k
+		k = a.key(r, a.labelsOf(r, m.b, f))
+		m.keys.byRule[f.Rule.Index] = k
 	}
 	return k
 }
@@ -201,25 +221,61 @@ func (a *Alerts) labelsOf(r *rule, b *agent.Batch, f *agent.Finding) []agent.Lab
 		return []agent.Label{{Name: "log", Value: b.Source.Name}}
 	}
 	labels := make([]agent.Label, 0, len(r.policy.by))
-	var groups []string
-	for _, p := range r.policy.by {
-		if p.group {
-			groups = append(groups, p.name)
-		}
-	}
-	if len(groups) > 0 {
-		groups = a.set.captures(int32(f.Rule.Index), b.Body(int(f.Record)), groups, groups[:0:0])
+	var found submatch
+	if r.grouped {
+		found = a.set.submatch(b, f)
 	}
 	for _, p := range r.policy.by {
 		v := ""
 		if p.group {
-			v, groups = shorten(groups[0]), groups[1:]
+			v = string(shorten(found.group(p.name)))
 		} else {
 			v = logLabel(b.Source, p.name)
 		}
 		labels = append(labels, agent.Label{Name: p.name, Value: v})
 	}
 	return labels
+}
+
+// groupedKeys is keyText of the findings whose rules count by what a group
+// found, one after another. That is worked out before others are made to wait.
+type groupedKeys struct {
+	text []byte
+	ends []int
+	at   int // that is next
+}
+
+func (g *groupedKeys) next() []byte {
+	start := 0
+	if g.at > 0 {
+		start = g.ends[g.at-1]
+	}
+	g.at++
+	return g.text[start:g.ends[g.at-1]]
+}
+
+func (a *Alerts) groupedKeys(b *agent.Batch, findings []agent.Finding) (g *groupedKeys) {
+	g = a.grouped.Get().(*groupedKeys)
+	g.text, g.ends, g.at = g.text[:0], g.ends[:0], 0
+	for i := range findings {
+		f := &findings[i]
+		r := &a.set.rules[f.Rule.Index]
+		if !r.grouped {
+			continue
+		}
+		found := a.set.submatch(b, f)
+		for _, p := range r.policy.by {
+			g.text = append(append(g.text, p.name...), 0)
+			if p.group {
+				g.text = append(g.text, shorten(found.group(p.name))...)
+			} else {
+				g.text = append(g.text, logLabel(b.Source, p.name)...)
+			}
+			g.text = append(g.text, 0)
+		}
+		g.ends = append(g.ends, len(g.text))
+	}
+	return g
 }
 
 // logLabel is a label as rules know it: of the source, or one of two that every
@@ -238,12 +294,15 @@ func logLabel(src *agent.Source, name string) string {
 }
 
 // shorten bounds a captured value, for it becomes a part of mails.
-func shorten(s string) string {
+func shorten(s []byte) []byte {
 	const most = 200
 	if len(s) > most {
 		s = s[:most]
 	}
-	return strings.ToValidUTF8(s, "\ufffd")
+	if utf8.Valid(s) {
+		return s
+	}
+	return bytes.ToValidUTF8(s, []byte("\ufffd"))
 }
 
 // key returns the rule's key with these labels, made if need be.

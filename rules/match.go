@@ -163,30 +163,43 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
 	}
 }
 
-// captures appends to dst what the named groups found in body, in the first
-// expression of the rule that the rule holds for: a value for each of names, ""
-// where there is none.
-func (s *Set) captures(index int32, body []byte, names []string, dst []string) []string {
-	r := &s.rules[index]
+// A submatch is what the groups of an expression found.
+type submatch struct {
+	e    *expr
+	text []byte
+	at   []int // in text, as of regexp's FindSubmatchIndex
+}
+
+// group is what the group of that name found, nil where that is nothing.
+func (m *submatch) group(name string) []byte {
+	if m.e == nil {
+		return nil
+	}
+	i := m.e.re.SubexpIndex(name)
+	if i < 0 || m.at[2*i] < 0 {
+		return nil
+	}
+	return m.text[m.at[2*i]:m.at[2*i+1]]
+}
+
+// submatch is what the groups found in the first expression of the finding's
+// rule that the rule holds for.
+func (s *Set) submatch(b *agent.Batch, f *agent.Finding) (m submatch) {
+	r, body := &s.rules[f.Rule.Index], b.Body(int(f.Record))
 	for _, e := range s.exprs[r.first:r.end] {
-		start, end, ok := r.where.find(e, body)
+		at := b.Records[f.Record].Body.Start
+		start, end, ok := int(f.Match.Start-at), int(f.Match.End-at), true
+		if r.end-r.first > 1 { // it may be that of another one
+			start, end, ok = r.where.find(e, body)
+		}
 		if !ok {
 			continue
 		}
-		text, at := e.groups(body, start, end)
-		if at == nil {
-			continue
+		if text, at := e.groups(body, start, end); at != nil {
+			return submatch{e, text, at}
 		}
-		for _, name := range names {
-			value := ""
-			if i := e.re.SubexpIndex(name); i >= 0 && at[2*i] >= 0 {
-				value = string(text[at[2*i]:at[2*i+1]])
-			}
-			dst = append(dst, value)
-		}
-		return dst
 	}
-	return append(dst, make([]string, len(names))...)
+	return m
 }
 
 // excludes reports whether one of the rule's not expressions holds.

@@ -48,6 +48,7 @@ type rule struct {
 	where      *where   // nil: whatever the expressions found
 	measure    *measure // nil: the rule is on lines
 	policy     policy
+	grouped    bool // it counts by what a group found
 }
 
 var _ agent.Matcher = (*Set)(nil)
@@ -115,6 +116,7 @@ func newSet(list []loaded) *Set {
 	var order []*target
 	for _, l := range list {
 		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
+		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
 		}
