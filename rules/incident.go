@@ -31,7 +31,6 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 		// What was found late is over sooner, by as much as it is late.
 		k.deadline = max(k.deadline, m.elapsed+p.window-min(max(late, 0), p.window))
 	}
-	k.heard, k.source = m.elapsed, m.b.Source.ID
 	if k.lines.note(f.Record) {
 		a.touched = append(a.touched, k)
 	}
@@ -114,6 +113,7 @@ func (a *Alerts) changed(alert *agent.Alert, urgent bool) {
 // settle brings what a batch had into the alert, or keeps its newest lines.
 func (a *Alerts) settle(k *key, m *moment) {
 	k.lines.take(m)
+	k.heard, k.source = m.elapsed, m.b.Source.ID
 	if k.alert != nil {
 		k.alert.Last = dataTime(k.last)
 		k.alert.Latest = k.lines.lines
