@@ -37,8 +37,9 @@ func (o *Output) send(ctx context.Context) {
 	for ctx.Err() == nil {
 		acked := o.acked.Load()
 		err := o.converse(ctx, trouble)
-		lost := o.q.unsend()
+		lost, refused := o.q.unsend(ctx.Err() != nil)
 		o.resent.Add(uint64(lost))
+		o.giveUp(refused)
 		if ctx.Err() != nil {
 			return
 		}
@@ -222,13 +223,15 @@ func (o *Output) watch(ctx context.Context, trouble *agent.Trouble) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if o.acked.Load() != acked || o.q.idle() {
+		if o.acked.Load() != acked && !o.q.held() || o.q.idle() {
 			trouble.Clear("records are acknowledged again", "address", o.c.Address)
 		}
 		limit := time.Duration(o.patience.Load())
-		if since, ok := o.q.awaited(); ok && time.Since(since) > limit {
+		if since, overtaken, ok := o.q.awaited(); ok && time.Since(since) > limit {
 			o.ackTimeout.Add(1)
-			o.waitLonger()
+			if !overtaken { // the receiver is not slow
+				o.waitLonger()
+			}
 			return errAckTimeout
 		}
 	}

@@ -12,7 +12,7 @@ import (
 // A chunk is one PackedForward message: records of one source that are sent,
 // acknowledged and spooled together.
 type chunk struct {
-	id      [forward.ChunkIDLen]byte
+	id      chunkID
 	frame   []byte // the message; without its end until sealed
 	entries int    // offset in frame of the first entry
 	records int
@@ -22,9 +22,14 @@ type chunk struct {
 	born    time.Time      // when the first record came
 	sent    time.Time      // when it was written, while in flight
 	seq     uint64         // in the spool; 0: in memory only
+	whole   chunkID        // what it is a part of
+	part    part           // its records there; zero: it is no part
 	sealed  bool
 	acked   bool // by the receiver
 	safe    bool // acknowledged or in the spool
+	// One that was sent after it is acknowledged already, while in flight.
+	overtaken bool
+	proven    bool // the receiver acknowledged others just before it was sent
 	// The source's chunks before and after this one that are not settled yet.
 	prev, next *chunk
 }

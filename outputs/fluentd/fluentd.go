@@ -25,6 +25,7 @@ type Output struct {
 	dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	spool *spool.Spool
 	q     *queue
+	dead  *deadLetters
 	rules map[*agent.Rule][]byte // guarded by q.mu
 
 	patience atomic.Int64 // how long an acknowledgement may take now, in ns
@@ -59,7 +60,8 @@ func New(c Config, ledger *agent.Ledger, stateDir string, log *slog.Logger) (*Ou
 	consumer := ledger.Consumer("fluentd/" + c.Name)
 	// What is in the spool is safe, also where the ledger did not get to know.
 	o.spool.Positions(consumer.Safe)
-	o.q = newQueue(consumer, o.spool, limitsFor(int(c.Buffer)))
+	o.q = newQueue(consumer, o.spool, limitsFor(&c))
+	o.dead = newDeadLetters(stateDir, c.Name, o.log)
 	o.patience.Store(int64(c.AckTimeout))
 	return o, nil
 }
@@ -183,12 +185,14 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 	counter("logkeel_output_ack_timeouts_total", "Connections ended because an acknowledgement did not come.", o.ackTimeout.Load())
 	counter("logkeel_output_connections_total", "Connections made.", o.connects.Load())
 	counter("logkeel_output_errors_total", "Connections that could not be made or failed.", o.disconnects.Load())
+	counter("logkeel_output_dead_letter_records_total", "Records that the receiver does not take while it takes others; they are in the dead-letter file.", o.dead.count.Load())
 	connected := 0.0
 	if o.connected.Load() {
 		connected = 1
 	}
 	gauge("logkeel_output_connected", "Whether there is a connection now.", connected)
 	m := o.q.measure()
+	counter("logkeel_output_chunks_halved_total", "Chunks, or parts of them, that were not acknowledged and are sent in halves.", m.halved)
 	gauge("logkeel_output_queue_bytes", "Bytes in memory that are not safe yet.", float64(m.bytes))
 	gauge("logkeel_output_queue_chunks", "Chunks in memory that are not safe yet.", float64(m.chunks))
 	gauge("logkeel_output_inflight_chunks", "Chunks sent and not acknowledged.", float64(m.flying))
@@ -198,17 +202,16 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 
 type measures struct {
 	bytes, chunks, flying int
+	halved                uint64
 	lag                   time.Duration
 }
 
 func (q *queue) measure() (m measures) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	m.bytes, m.chunks, m.flying = q.memBytes, len(q.mem), len(q.disk)
-	for _, c := range q.mem[:q.sent] {
-		if !c.acked {
-			m.flying++
-		}
+	m.bytes, m.chunks, m.halved = q.memBytes, len(q.mem), q.halved
+	for range q.flight() {
+		m.flying++
 	}
 	if len(q.mem) > 0 {
 		m.lag = time.Since(q.mem[0].born)

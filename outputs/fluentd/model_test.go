@@ -3,7 +3,6 @@ package fluentd
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -41,21 +40,25 @@ type world struct {
 	o       *Output
 	sources [modelSources]*history
 
-	flying  []string // chunk ids that were sent and not acknowledged
-	done    []string // acknowledged
+	poison  bool            // the receiver does not take some records
+	flying  []string        // chunk ids that were sent and not acknowledged
+	unloved map[string]bool // of these: those that it does not take
+	done    []string        // acknowledged
 	writing *chunk
 	written []byte // what writing had to be
 
-	frames [][]byte // being spilled
-	begun  []spool.Frame
-	middle bool   // between Append and endSpill
-	first  uint64 // what Append said
-	err    error
-	undone map[uint64][][2]int // by seq: source and number of the records in the spool that are not acknowledged
+	frames  [][]byte // being spilled
+	begun   []spool.Frame
+	middle  bool   // between Append and endSpill
+	first   uint64 // what Append said
+	err     error
+	givenUp int
+	undone  map[uint64][][2]int // by seq: source and number of the records in the spool that are not acknowledged
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 7)), state: newState(t), disk: &diskFS{}, undone: map[uint64][][2]int{}}
+	w := &world{t: t, rng: rand.New(rand.NewPCG(seed, 7)), state: newState(t), disk: &diskFS{}, undone: map[uint64][][2]int{}, unloved: map[string]bool{}}
+	w.poison = seed%2 == 1
 	for i := range w.sources {
 		id := string(rune('a' + i))
 		h := &history{batch: map[int]int{}, seen: map[int]bool{}, acked: map[int]bool{}, excused: map[int]bool{}}
@@ -133,8 +136,10 @@ func (w *world) next() bool {
 		w.t.Fatalf("chunk %q is sent again", m.chunk)
 	}
 	w.flying = append(w.flying, m.chunk)
+	w.unloved[m.chunk] = false
 	for _, e := range m.events {
 		w.deliver(e)
+		w.unloved[m.chunk] = w.unloved[m.chunk] || e.number()%23 == 7
 	}
 	return true
 }
@@ -198,6 +203,9 @@ func (w *world) ack() {
 		i = w.rng.IntN(len(w.flying))
 	}
 	id := w.flying[i]
+	if w.poison && w.unloved[id] {
+		return
+	}
 	w.flying = slices.Delete(w.flying, i, i+1)
 	w.done = append(w.done, id)
 	is := func(c *chunk) bool { return string(c.id[:]) == id && !c.acked }
@@ -208,12 +216,7 @@ func (w *world) ack() {
 	} else {
 		c = w.o.q.mem[slices.IndexFunc(w.o.q.mem, is)]
 	}
-	for _, r := range records(w.t, c) {
-		w.sources[r[0]].acked[r[1]] = true
-	}
-	if onDisk >= 0 {
-		delete(w.undone, c.seq)
-	}
+	w.over(c, onDisk >= 0)
 	if n, _, ok := w.o.q.ack(id); !ok || n == 0 {
 		w.t.Fatalf("chunk %q is not in flight", id)
 	}
@@ -224,12 +227,39 @@ func (w *world) ack() {
 	}
 }
 
+// over notes that the records of c need not be sent again.
+func (w *world) over(c *chunk, onDisk bool) {
+	rs := records(w.t, c)
+	for _, r := range rs {
+		w.sources[r[0]].acked[r[1]] = true
+	}
+	if !onDisk {
+		return
+	}
+	w.undone[c.seq] = slices.DeleteFunc(w.undone[c.seq], func(r [2]int) bool { return slices.Contains(rs, r) })
+	if len(w.undone[c.seq]) == 0 {
+		delete(w.undone, c.seq)
+	}
+}
+
 func (w *world) unsend() {
 	w.writing = nil
-	if n := w.o.q.unsend(); n != len(w.flying) {
+	n, refused := w.o.q.unsend(w.rng.IntN(8) == 0)
+	if n != len(w.flying) {
 		w.t.Fatalf("%d chunks were in flight; want %d", n, len(w.flying))
 	}
 	w.flying = nil
+	stored := w.rng.IntN(3) > 0
+	for _, c := range refused {
+		if c.records != 1 {
+			w.t.Fatalf("%d records are given up at once", c.records)
+		}
+		if stored {
+			w.givenUp++
+			w.over(c, true)
+		}
+	}
+	w.o.q.giveBack(refused, stored)
 }
 
 // spill goes one step on: begin, append, end.
@@ -350,6 +380,7 @@ func (w *world) kill() {
 }
 
 func (w *world) finish() {
+	w.poison = false
 	if w.begun != nil {
 		w.spill()
 		if w.begun != nil {
@@ -375,55 +406,4 @@ func (w *world) finish() {
 	if err := w.o.Close(); err != nil {
 		w.t.Fatal(err)
 	}
-}
-
-// TestModel lets everything happen in any order: no record is lost, each source
-// first arrives in order, nothing acknowledged is repeated, no position goes
-// past what is not safe, also after a kill.
-func TestModel(t *testing.T) {
-	seeds := uint64(30)
-	if testing.Short() {
-		seeds = 20
-	}
-	for seed := range seeds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			w := newWorld(t, seed)
-			// Some worlds have a receiver that lags, others a disk that does.
-			weights := [5]int{4 + w.rng.IntN(8), 2 + w.rng.IntN(8), 1 + w.rng.IntN(8), 1 + w.rng.IntN(6), 1}
-			for range 400 {
-				switch pick(w.rng, weights[:]) {
-				case 0:
-					w.put()
-				case 1:
-					w.next()
-				case 2:
-					w.ack()
-				case 3:
-					w.spill()
-				default:
-					if w.rng.IntN(4) == 0 {
-						w.kill()
-					} else {
-						w.unsend()
-					}
-				}
-				w.check()
-			}
-			w.finish()
-		})
-	}
-}
-
-func pick(rng *rand.Rand, weights []int) int {
-	total := 0
-	for _, n := range weights {
-		total += n
-	}
-	x := rng.IntN(total)
-	for i, n := range weights {
-		if x -= n; x < 0 {
-			return i
-		}
-	}
-	return 0
 }

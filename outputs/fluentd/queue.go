@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
-	"github.com/webgrip/logkeel/agent/forward"
 	"github.com/webgrip/logkeel/agent/spool"
 )
 
@@ -23,16 +22,22 @@ type limits struct {
 	batch  int // from which on what is left of a batch goes into another chunk
 	spill  int // from which on one spill takes no further chunk
 	window int // from which on nothing goes out, in flight beside what is in mem
+
+	overdue time.Duration // how long any chunk may stay unacknowledged
 }
 
-func limitsFor(mem int) limits {
-	return limits{mem: mem, chunk: 512 << 10, batch: 4 << 20, spill: 4 << 20, window: 4 << 20}
+func limitsFor(c *Config) limits {
+	return limits{
+		mem: int(c.Buffer), chunk: 512 << 10, batch: 4 << 20, spill: 4 << 20, window: 4 << 20,
+		overdue: time.Duration(c.AckTimeout),
+	}
 }
 
 // A queue holds the chunks that are not safe yet, oldest first: those that are
 // on the disk, then those in memory. Chunks in flight are the first of both.
 //
-//	disk: in flight, and in the spool               (the spool has the rest)
+//	disk: in flight, and in the spool               (the spool has the rest,
+//	                                                 and cutting a part of one)
 //	mem:  [in flight | waiting], safe once acknowledged or spilled to the spool
 //
 // What always holds, so that each source arrives in order and nothing that was
@@ -66,9 +71,17 @@ type queue struct {
 	draining  bool
 	sent      int // how many of mem are in flight, or acknowledged behind one that is not
 	disk      []*chunk
-	diskSent  int  // bytes
-	spilling  int  // how many of mem are being written to the spool
-	hold      bool // and some of them are in flight
+	diskSent  int // bytes
+	cutting   dissection
+	suspects  map[chunkID]*suspect
+	waiting   *chunk // until its probe is acknowledged
+	probed    uint64 // the frame that was its probe, of this connection; or 0
+	acks      int    // of this connection
+	ended     int    // connections
+	halved    uint64 // chunks
+	urgent    bool   // the spool is to have what is in flight
+	spilling  int    // how many of mem are being written to the spool
+	hold      bool   // and some of them are in flight
 	writing   *chunk
 	orphan    bool      // writing is acknowledged already
 	moved     time.Time // when the oldest chunk in flight was acknowledged
@@ -81,7 +94,7 @@ func newQueue(c *agent.Consumer, s *spool.Spool, l limits) *queue {
 	return &queue{
 		consumer: c, spool: s, limits: l,
 		ready: make(chan struct{}, 1), wakeups: make(chan struct{}, 1),
-		changed: make(chan struct{}), last: map[string]*chunk{},
+		changed: make(chan struct{}), last: map[string]*chunk{}, suspects: map[chunkID]*suspect{},
 	}
 }
 
@@ -183,92 +196,6 @@ func (q *queue) pass(source string, p agent.Position) {
 	q.consumer.Safe(source, p)
 }
 
-// next waits for the chunk that is to be sent next and counts it as in flight.
-// The chunk before it has been written.
-func (q *queue) next(ctx context.Context) (*chunk, error) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.written()
-	for {
-		c, err := q.take()
-		if c != nil || err != nil {
-			q.writing = c
-			return c, err
-		}
-		q.mu.Unlock()
-		select {
-		case <-q.ready:
-		case <-ctx.Done():
-			err = ctx.Err()
-		}
-		q.mu.Lock()
-		if err != nil {
-			return nil, err
-		}
-	}
-}
-
-// written says that the chunk that next gave last is written, or will not be.
-func (q *queue) written() {
-	c, orphan := q.writing, q.orphan
-	q.writing, q.orphan = nil, false
-	switch {
-	case orphan:
-		q.recycle(c)
-	case c != nil:
-		c.sent = time.Now()
-	}
-}
-
-func (q *queue) take() (*chunk, error) {
-	if q.hold || q.diskSent >= q.limits.window {
-		return nil, nil
-	}
-	for {
-		if frames, _ := q.spool.Unread(); frames == 0 {
-			break
-		}
-		if c, err := q.takeSpooled(); c != nil || err != nil {
-			return c, err
-		}
-	}
-	if q.spilling > 0 { // it is about to be in the spool
-		return nil, nil
-	}
-	for q.sent < len(q.mem) {
-		c := q.mem[q.sent]
-		q.sent++
-		if !c.acked {
-			q.seal(c)
-			return c, nil
-		}
-	}
-	return nil, nil
-}
-
-// takeSpooled releases mu while it reads. It returns nothing where there was
-// nothing to read after all.
-func (q *queue) takeSpooled() (*chunk, error) {
-	c := q.blank()
-	q.mu.Unlock()
-	f, ok, err := q.spool.Next(c.frame[:0])
-	q.mu.Lock()
-	if err != nil || !ok {
-		q.recycle(c)
-		return nil, err
-	}
-	*c = chunk{frame: f.Payload, records: f.Records, seq: f.Seq, sealed: true}
-	if len(c.frame) <= forward.ChunkIDLen { // no message, and nobody would acknowledge it
-		q.spool.Done(c.seq)
-		q.recycle(c)
-		return nil, nil
-	}
-	copy(c.id[:], c.frame[len(c.frame)-forward.ChunkIDLen:]) // where seal put it
-	q.disk = append(q.disk, c)
-	q.diskSent += len(c.frame)
-	return c, nil
-}
-
 func (q *queue) seal(c *chunk) {
 	if !c.sealed {
 		n := len(c.frame)
@@ -301,19 +228,23 @@ func (q *queue) ack(id string) (records int, took time.Duration, ok bool) {
 		}
 		q.moved = time.Now()
 	}
-	seq := c.seq
+	q.acks++
+	q.overtake(c)
+	seq := uint64(0)
 	if i >= 0 {
 		q.disk = slices.Delete(q.disk, i, i+1)
 		q.diskSent -= len(c.frame)
+		seq = q.finished(c)
 		q.recycle(c)
 	} else {
+		delete(q.suspects, c.id)
 		c.acked, c.safe = true, true
 		q.settle(c)
 		q.pop()
 	}
 	q.notify()
 	q.mu.Unlock()
-	if i >= 0 {
+	if seq > 0 {
 		q.spool.Done(seq) // may wait for the disk
 	}
 	return records, took, true
@@ -321,13 +252,8 @@ func (q *queue) ack(id string) (records int, took time.Duration, ok bool) {
 
 // oldest is the chunk that waits longest for its acknowledgement, or nil.
 func (q *queue) oldest() *chunk {
-	if len(q.disk) > 0 {
-		return q.disk[0]
-	}
-	for _, c := range q.mem[:q.sent] {
-		if !c.acked {
-			return c
-		}
+	for c := range q.flight() {
+		return c
 	}
 	return nil
 }
@@ -341,15 +267,16 @@ func (q *queue) since(c *chunk) time.Time {
 }
 
 // awaited is since when the receiver owes the acknowledgement of the oldest
-// chunk in flight; ok is false where it owes none.
-func (q *queue) awaited() (since time.Time, ok bool) {
+// chunk in flight, and whether it has given that of a later one; ok is false
+// where it owes none.
+func (q *queue) awaited() (since time.Time, overtaken, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c := q.oldest()
 	if c == nil || c == q.writing {
-		return time.Time{}, false
+		return time.Time{}, false, false
 	}
-	return q.since(c), true
+	return q.since(c), c.overtaken, true
 }
 
 // idle says that nothing is left that the receiver has not acknowledged.
@@ -405,25 +332,4 @@ func (q *queue) recycle(c *chunk) {
 	if len(q.spare) < maxSpare && cap(c.frame) <= keptMemory {
 		q.spare = append(q.spare, c)
 	}
-}
-
-// unsend takes back what is in flight: the connection is lost. It returns how
-// many chunks the receiver had not acknowledged.
-func (q *queue) unsend() (n int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.written()
-	n = len(q.disk)
-	for _, c := range q.mem[:q.sent] {
-		if !c.acked {
-			n++
-		}
-	}
-	for _, c := range q.disk {
-		q.recycle(c)
-	}
-	q.disk, q.diskSent, q.sent = slices.Delete(q.disk, 0, len(q.disk)), 0, 0
-	q.spool.Rewind()
-	q.notify()
-	return n
 }

@@ -328,54 +328,6 @@ func TestWithoutAcks(t *testing.T) {
 	}
 }
 
-// TestStubbornChunk: a chunk that the receiver never acknowledges does not keep
-// the others from arriving once.
-func TestStubbornChunk(t *testing.T) {
-	var cured atomic.Bool
-	script := func(n int, p *peer) error {
-		for p != nil {
-			m, err := readMessage(p.r)
-			if err != nil {
-				return err
-			}
-			if e := m.events[0]; !cured.Load() && e.source() == "a" && e.number() == 0 {
-				continue
-			}
-			p.rx.mu.Lock()
-			p.rx.events = append(p.rx.events, m.events...)
-			p.rx.mu.Unlock()
-			if err := p.ack(m.chunk); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	inBubble(t, config(nil), script, func(r *rig) {
-		r.write(1, 1)
-		time.Sleep(time.Second)
-		r.next[0] = 0
-		for range 20 {
-			time.Sleep(10 * time.Second)
-			for k := 1; k < 3; k++ {
-				b := newBatch(r.sources[k], r.next[k], r.next[k]+5, 10, nil)
-				if err := r.o.Write(r.t.Context(), b, 0); err != nil {
-					t.Fatal(err)
-				}
-				r.next[k] += 5
-			}
-		}
-		time.Sleep(10 * time.Second)
-		r.arrived(true)
-		if r.rx.conns < 3 {
-			t.Errorf("%d connections: nothing was tried again", r.rx.conns)
-		}
-		cured.Store(true)
-		r.settle()
-		r.next[0] = 1
-		r.arrived(true)
-	})
-}
-
 // TestStopsAtOnce: wherever a connection hangs, Run ends with its context.
 func TestStopsAtOnce(t *testing.T) {
 	silent := func(_ int, p *peer) error {

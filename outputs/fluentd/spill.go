@@ -24,7 +24,11 @@ func (q *queue) due(after time.Duration) (in time.Duration, ok bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.mem) == 0 {
+		q.urgent = false
 		return 0, false
+	}
+	if q.urgent {
+		return 0, true
 	}
 	if q.draining {
 		after = min(after, hurry)
@@ -90,6 +94,7 @@ func (q *queue) endSpill(first uint64, err error) {
 	n := q.spilling
 	q.spilling, q.hold = 0, false
 	if err == nil {
+		q.urgent = false
 		q.spilled(n, first)
 	} else {
 		for _, c := range q.mem[:n] {
