@@ -255,3 +255,14 @@ func inert(t testing.TB, name string, p parsed) {
 		}
 	}
 }
+
+// What the agent does not see any more is not said to be well again.
+func TestAnEndThatNobodySawIsNotCalledResolved(t *testing.T) {
+	gone := ended(redisDown(), clock(22, 0), "it is no longer measured")
+	for name, alerts := range map[string][]agent.Alert{"alone": {gone}, "with others": {ended(redisDown(), clock(22, 0), ""), gone}} {
+		p := composed(t, &notify.Notice{ID: "2", Thread: "1", Kind: notify.Resolved, Previous: clock(21, 0), Alerts: alerts})
+		if s := p.subject + p.text + p.html; strings.Contains(s, "resolved") || strings.Contains(s, "It is over.") || !strings.Contains(s, "it is no longer measured") {
+			t.Errorf("%s: %s\n%s", name, p.subject, p.text)
+		}
+	}
+}

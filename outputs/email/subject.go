@@ -29,6 +29,8 @@ func lead(n *notify.Notice) string {
 	switch {
 	case n.Late:
 		return "late, " + worst
+	case n.Kind == notify.Resolved && unseen(n):
+		return worst + ", no longer watched"
 	case n.Kind == notify.Resolved && n.Previous.IsZero():
 		return worst + ", over"
 	case n.Kind == notify.Resolved:
@@ -37,6 +39,12 @@ func lead(n *notify.Notice) string {
 		return "still " + worst
 	}
 	return worst
+}
+
+// unseen reports whether something ended of which nobody has seen that it is
+// well again.
+func unseen(n *notify.Notice) bool {
+	return slices.ContainsFunc(n.Alerts, func(a agent.Alert) bool { return a.End != "" })
 }
 
 // what names the rule and the log or target, where they are the same in all.

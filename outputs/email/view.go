@@ -121,7 +121,9 @@ func (r *renderer) intro(n *notify.Notice) string {
 	var says []string
 	switch {
 	case n.Late:
-		says = append(says, "This was over more than an hour before the agent came to read it.")
+		says = append(says, "This was logged more than an hour before the agent came to read it.")
+	case n.Kind == notify.Resolved && unseen(n):
+		says = append(says, "It is not watched any more; that does not mean that it is over. See what it was ended by.")
 	case n.Kind == notify.Resolved && n.Previous.IsZero():
 		says = append(says, "It was over before it could be told.")
 	case n.Kind == notify.Resolved:
