@@ -39,7 +39,7 @@ func (a *Alerts) Run(ctx context.Context, unread func() map[string]int64) error 
 			a.flush(context.WithoutCancel(ctx), true)
 			return nil
 		case <-t.C:
-			a.Tick(ctx, unread())
+			a.Tick(context.WithoutCancel(ctx), unread()) // no half of it
 		}
 	}
 }
