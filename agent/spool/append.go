@@ -19,13 +19,11 @@ const keepBuffer = 5 << 20
 // rangesGuess is what the ranges of a frame take in most cases.
 const rangesGuess = 1 << 10
 
-var errFull = errors.New("spool is full")
-
 // Append puts the frames on the disk with one write and one sync, gives them
 // seqs from first on, and keeps nothing of them. After an error none of them is
 // taken, and the same Append may succeed later. Where they do not fit, the
-// oldest segments are dropped; frames that would not fit into an empty spool
-// are an error.
+// oldest segments are dropped, or with Block the error wraps ErrFull; frames that
+// would not fit into an empty spool are an error.
 func (s *Spool) Append(frames []Frame) (first uint64, err error) {
 	s.appendMu.Lock()
 	defer s.appendMu.Unlock()
@@ -49,9 +47,12 @@ func (s *Spool) Append(frames []Frame) (first uint64, err error) {
 		s.buf = nil
 	}
 	if err != nil {
-		s.writeFailed()
+		if !s.o.Block || !errors.Is(err, ErrFull) {
+			s.writeFailed()
+		}
 		return 0, err
 	}
+	s.level()
 	return first, nil
 }
 
@@ -126,10 +127,13 @@ func (s *Spool) makeRoom(n int64) error {
 		if fits {
 			return nil
 		}
+		if s.o.Block {
+			return fmt.Errorf("%w: %d of %d bytes are taken", ErrFull, s.Bytes(), s.o.MaxBytes)
+		}
 		drops, err := s.dropOldest()
-		s.report(drops, errFull)
+		s.report(drops, ErrFull)
 		if err != nil {
-			return fmt.Errorf("%w, and what was dropped still takes its place: %w", errFull, err)
+			return fmt.Errorf("%w, and what was dropped still takes its place: %w", ErrFull, err)
 		}
 	}
 }
@@ -177,7 +181,7 @@ func (s *Spool) undone(g *segment, done []ref) []Drop {
 	drops := make([]Drop, 0, len(ts))
 	for i := range ts {
 		if t := &ts[i]; t.frames > 0 {
-			drops = append(drops, Drop{Source: t.source.Value(), Records: t.records, Frames: t.frames, To: t.to, Reason: Full})
+			drops = append(drops, Drop{Source: t.source.Value(), Records: t.records, Frames: t.frames, To: t.to, First: t.first, Last: t.last, Reason: Full})
 		}
 	}
 	return drops

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"slices"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -127,6 +128,13 @@ func appendRanges(b []byte, rs []Range) []byte {
 		b = binary.AppendUvarint(b, uint64(r.To.File.Len))
 		b = binary.AppendUvarint(b, r.To.File.Inode)
 	}
+	if !slices.ContainsFunc(rs, func(r Range) bool { return r.First != 0 || r.Last != 0 }) {
+		return b // as before there were times
+	}
+	for i := range rs {
+		b = binary.AppendVarint(b, rs[i].First)
+		b = binary.AppendVarint(b, rs[i].Last-rs[i].First)
+	}
 	return b
 }
 
@@ -154,6 +162,10 @@ func parseRanges(b []byte, name func([]byte) string) ([]Range, error) {
 		}
 		to.File.Len = uint32(length)
 		rs = append(rs, Range{Source: name(source), To: to, Records: int(records)})
+	}
+	for i := 0; i < len(rs) && (i > 0 || len(d.b) > 0); i++ {
+		rs[i].First = d.varint()
+		rs[i].Last = rs[i].First + d.varint()
 	}
 	if d.bad || len(d.b) > 0 {
 		return nil, errRanges

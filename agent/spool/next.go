@@ -190,7 +190,7 @@ func (s *Spool) lose(seq uint64, f Frame, cause error) {
 	s.release()
 	drops := make([]Drop, 0, max(1, len(f.Ranges)))
 	for _, r := range f.Ranges {
-		drops = append(drops, Drop{Source: r.Source, Records: r.Records, Frames: 1, To: r.To, Reason: Corrupt})
+		drops = append(drops, Drop{Source: r.Source, Records: r.Records, Frames: 1, To: r.To, First: r.First, Last: r.Last, Reason: Corrupt})
 	}
 	if len(drops) == 0 {
 		drops = append(drops, Drop{Records: f.Records, Frames: 1, Reason: Corrupt})

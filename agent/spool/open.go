@@ -44,6 +44,7 @@ func Open(dir string, o Options) (*Spool, error) {
 		}
 		return nil, fmt.Errorf("open spool: %w", err)
 	}
+	s.level()
 	return s, nil
 }
 

@@ -42,6 +42,8 @@ type tally struct {
 	records int
 	frames  int
 	to      agent.Position
+	// Between these times; 0 where they are not known.
+	first, last int64
 }
 
 func segmentPath(dir string, first uint64) string {
@@ -86,7 +88,9 @@ func (g *segment) add(records int, ranges []Range) {
 	}
 	for i := range ranges {
 		r := &ranges[i]
-		tallyOf(&g.tallies, r.Source).count(1, r.Records, r.To)
+		t := tallyOf(&g.tallies, r.Source)
+		t.count(1, r.Records, r.To)
+		t.first, t.last = span(t.first, t.last, r.First, r.Last)
 	}
 }
 
@@ -96,6 +100,17 @@ func (t *tally) count(frames, records int, to agent.Position) {
 	if t.to.Before(to) {
 		t.to = to
 	}
+}
+
+// span is the time that two spans cover together.
+func span(first, last, from, to int64) (int64, int64) {
+	switch {
+	case from == 0 && to == 0:
+		return first, last
+	case first == 0 && last == 0:
+		return from, to
+	}
+	return min(first, from), max(last, to)
 }
 
 // tallyOf returns the source's tally, made if need be.
@@ -191,6 +206,7 @@ func (s *Spool) release() {
 	if s.full.Active() {
 		s.roomAgain()
 	}
+	s.level()
 }
 
 // releaseLocked is release for a caller that holds commitMu. Its error is that
@@ -249,19 +265,4 @@ func (s *Spool) forget(n int) {
 	}
 	s.segs = slices.Delete(s.segs, 0, n)
 	s.mu.Unlock()
-}
-
-// roomAgain says that the spool is full no more. Room that was made by dropping
-// is none.
-func (s *Spool) roomAgain() {
-	s.mu.Lock()
-	roomy := s.bytes < s.o.MaxBytes/4*3 || s.done == s.next
-	episode := s.counts.episode
-	if roomy {
-		s.counts.episode = 0
-	}
-	s.mu.Unlock()
-	if roomy {
-		s.full.Clear("the spool has room again", "dir", s.dir, "dropped_records", episode)
-	}
 }

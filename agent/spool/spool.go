@@ -19,14 +19,21 @@ const (
 	segmentsAtLeast     = 8 // in a full spool: what dropping one costs
 )
 
-// ErrClosed is returned by a spool that was closed.
-var ErrClosed = errors.New("spool is closed")
+var (
+	// ErrClosed is returned by a spool that was closed.
+	ErrClosed = errors.New("spool is closed")
+	// ErrFull is wrapped by the error of an Append for which there is no room.
+	ErrFull = errors.New("spool is full")
+)
 
 // A Range is what a frame covers of one source.
 type Range struct {
 	Source  string         // the source's ID
 	To      agent.Position // the frame and those before it cover the source up to here
 	Records int
+	// The least and the greatest time of its records, in nanoseconds since 1970;
+	// 0 where they are not known.
+	First, Last int64
 }
 
 // A Frame is one unit of sending. Seqs start at 1 and ascend; there may be gaps.
@@ -53,7 +60,9 @@ type Drop struct {
 	Records int
 	Frames  int            // frames that held them; one with several sources is in the Drop of each
 	To      agent.Position // the greatest that was lost; zero where not known
-	Reason  Reason
+	// Between these times, in nanoseconds since 1970; 0 where they are not known.
+	First, Last int64
+	Reason      Reason
 }
 
 // Options of a spool. The zero value is good.
@@ -61,6 +70,7 @@ type Options struct {
 	MaxBytes     int64 // of all segments; 0: 1 GiB
 	SegmentBytes int64 // from which on a new segment is begun; 0: 8 MiB; at most MaxBytes/8
 	FS           FS    // nil: the operating system's
+	Block        bool  // where there is no room, Append fails and nothing is dropped
 	Log          *slog.Logger
 	Labels       []agent.Label // on every sample of Meter
 
@@ -90,6 +100,7 @@ type Spool struct {
 	corrupt  *agent.Trouble
 	removing *agent.Trouble
 	writing  *agent.Trouble
+	dropped  episode
 
 	mu      sync.Mutex
 	closed  bool
@@ -101,6 +112,7 @@ type Spool struct {
 	ahead   map[uint64]struct{}
 	cursor  uint64 // Next gives no frame below
 	bytes   int64  // of segs
+	tight   bool   // it was said that little room is left
 	counts  counts
 }
 
@@ -218,6 +230,6 @@ func (s *Spool) Close() error {
 		err = errors.Join(err, g.close())
 	}
 	err = errors.Join(err, s.commit.close())
-	s.full.Clear("spool is closed after records were dropped", "dir", s.dir, "dropped_records", s.counts.episode)
+	s.dropsEnd("spool is closed after records were dropped")
 	return err
 }

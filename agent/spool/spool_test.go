@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -207,26 +206,6 @@ func TestFull(t *testing.T) {
 		if got := meter(s)[`logkeel_spool_dropped_records_total{reason="full"}`]; got != float64(total) {
 			t.Errorf("metric %v; want %d", got, total)
 		}
-	}
-}
-
-// TestFullSaysOnce: one line when it begins, one with the sum when it is over.
-func TestFullSaysOnce(t *testing.T) {
-	var log bytes.Buffer
-	drops := 0
-	s := mustOpen(t, newMemFS(), Options{MaxBytes: 8000, Log: slog.New(slog.NewTextHandler(&log, nil)), OnDrop: func(d Drop) { drops += d.Records }})
-	for n := range int64(500) {
-		mustAppend(t, s, frameOf(n, "a"))
-	}
-	for seq := range drain(t, s) {
-		s.Done(seq)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
-	if len(lines) != 2 || !strings.Contains(lines[0], "oldest records are dropped") || !strings.Contains(lines[1], fmt.Sprint("dropped_records=", drops)) {
-		t.Errorf("%d dropped, log:\n%s", drops, &log)
 	}
 }
 

@@ -34,9 +34,15 @@ type Config struct {
 
 // Spool is where chunks go while the receiver lags.
 type Spool struct {
-	MaxSize conf.Size     `yaml:"max_size"`
-	After   conf.Duration `yaml:"after"` // how long a chunk may stay unacknowledged in memory
+	MaxSize  conf.Size     `yaml:"max_size"`
+	After    conf.Duration `yaml:"after"`     // how long a chunk may stay unacknowledged in memory
+	WhenFull string        `yaml:"when_full"` // drop_oldest or block
 }
+
+const (
+	dropOldest = "drop_oldest"
+	block      = "block"
+)
 
 // SetDefaults fills in what a configuration may leave out.
 func (c *Config) SetDefaults() {
@@ -47,7 +53,7 @@ func (c *Config) SetDefaults() {
 		AckTimeout:     conf.Duration(10 * time.Second),
 		ConnectTimeout: conf.Duration(5 * time.Second),
 		Buffer:         4 << 20,
-		Spool:          Spool{MaxSize: 1 << 30, After: conf.Duration(time.Second)},
+		Spool:          Spool{MaxSize: 1 << 30, After: conf.Duration(time.Second), WhenFull: dropOldest},
 	}
 }
 
@@ -85,6 +91,9 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	}
 	if c.Spool.MaxSize < minSpool {
 		bad(".spool.max_size", "write "+minSpool.String()+" or more", "%s is too small", c.Spool.MaxSize)
+	}
+	if c.Spool.WhenFull != dropOldest && c.Spool.WhenFull != block {
+		bad(".spool.when_full", "write drop_oldest or block", "%q is neither drop_oldest nor block", c.Spool.WhenFull)
 	}
 	for _, l := range c.Labels {
 		if l == "" {

@@ -62,6 +62,8 @@ func TestCheck(t *testing.T) {
 		{good + "spool:\n  max_size: 1MiB", `agent.yaml:5: fluentd[0].spool.max_size: 1MiB is too small; write 32MiB or more`},
 		{good + "spool:\n  after: 1ms", `agent.yaml:5: fluentd[0].spool.after: 1ms is out of range; write 100ms to 1m`},
 		{good + "spool:\n  after: 1h", `agent.yaml:5: fluentd[0].spool.after: 1h is out of range; write 100ms to 1m`},
+		{good + "spool:\n  when_full: block", ``},
+		{good + "spool:\n  when_full: stop", `agent.yaml:5: fluentd[0].spool.when_full: "stop" is neither drop_oldest nor block; write drop_oldest or block`},
 		{good + "ack_timeout: 0", `agent.yaml:4: fluentd[0].ack_timeout: 0s is out of range; write 100ms to 10m`},
 		{good + "connect_timeout: 1h", `agent.yaml:4: fluentd[0].connect_timeout: 1h is out of range; write 100ms to 10m`},
 		{good + "username: u", `agent.yaml:4: fluentd[0].username: a user without a shared key; set shared_key or shared_key_file as well: the protocol has users only behind a shared key`},

@@ -1,6 +1,7 @@
 package fluentd
 
 import (
+	"math"
 	"time"
 
 	"github.com/tinylib/msgp/msgp"
@@ -18,6 +19,8 @@ type chunk struct {
 	records int
 	source  string         // its ID
 	to      agent.Position // where the source stands after it; zero: inside of a batch
+	first   int64          // the least time of a record, in ns since 1970
+	last    int64          // the greatest
 	src     *agent.Source  // until sealed
 	born    time.Time      // when the first record came
 	sent    time.Time      // when it was written, while in flight
@@ -36,7 +39,7 @@ type chunk struct {
 
 // reset makes c an empty chunk with a new id, and keeps its memory.
 func (c *chunk) reset(src *agent.Source, tag string, now time.Time) {
-	*c = chunk{id: forward.NewChunkID(), frame: forward.AppendPacked(c.frame[:0], tag), source: src.ID, src: src, born: now}
+	*c = chunk{id: forward.NewChunkID(), frame: forward.AppendPacked(c.frame[:0], tag), first: math.MaxInt64, last: math.MinInt64, source: src.ID, src: src, born: now}
 	c.entries = len(c.frame)
 }
 
@@ -56,6 +59,7 @@ type described struct {
 // describe encodes a source's fields. A container's have the names that
 // Docker's fluentd driver gives them.
 func (o *Output) describe(s *agent.Source) any {
+	o.losses.name(s)
 	d := &described{tag: o.tagFor(s)}
 	have := map[string]bool{}
 	add := func(key, value string) {

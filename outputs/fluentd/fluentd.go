@@ -4,6 +4,7 @@ package fluentd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -26,7 +27,9 @@ type Output struct {
 	spool *spool.Spool
 	q     *queue
 	dead  *deadLetters
-	rules map[*agent.Rule][]byte // guarded by q.mu
+	// Records that the spool dropped, by source.
+	losses losses
+	rules  map[*agent.Rule][]byte // guarded by q.mu
 
 	patience atomic.Int64 // how long an acknowledgement may take now, in ns
 
@@ -51,6 +54,8 @@ func New(c Config, ledger *agent.Ledger, stateDir string, log *slog.Logger) (*Ou
 	}
 	o.spool, err = spool.Open(filepath.Join(stateDir, "spool", c.Name), spool.Options{
 		MaxBytes: int64(c.Spool.MaxSize),
+		Block:    c.Spool.WhenFull == block,
+		OnDrop:   o.losses.add,
 		Log:      o.log,
 		Labels:   []agent.Label{{Name: "output", Value: c.Name}},
 	})
@@ -113,6 +118,7 @@ func (o *Output) encode(b *agent.Batch, from int, d *described) {
 		}
 		c.frame = appendRecord(c.frame, b, i, d, b.Findings[first:f], o.rules)
 		c.records++
+		c.first, c.last = min(c.first, b.Records[i].Time), max(c.last, b.Records[i].Time)
 	}
 	c.to = b.Pos
 	o.q.grown(len(c.frame) - before)
@@ -139,12 +145,19 @@ func (o *Output) spillLate(ctx context.Context) {
 		in, ok := o.q.due(time.Duration(o.c.Spool.After))
 		if ok && in <= 0 {
 			if err := o.q.spill(); err != nil {
-				trouble.Fail(err, "spool cannot be written; reading waits, the logs keep what is there; free space in state_dir or make it writable")
+				say := "spool cannot be written; reading waits, the logs keep what is there; free space in state_dir or make it writable"
+				if o.c.Spool.WhenFull == block && errors.Is(err, spool.ErrFull) {
+					say = "spool is full; reading waits until the receiver takes something, and what is not read raises no alerts (spool.when_full: block)"
+				}
+				trouble.Fail(err, say)
 				in = time.Second
 			} else {
 				trouble.Clear("spool is written again")
 				continue
 			}
+		}
+		if !ok {
+			trouble.Clear("nothing waits for the spool any more")
 		}
 		wake := o.q.wakeups
 		if ok {
@@ -197,6 +210,7 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 	gauge("logkeel_output_queue_chunks", "Chunks in memory that are not safe yet.", float64(m.chunks))
 	gauge("logkeel_output_inflight_chunks", "Chunks sent and not acknowledged.", float64(m.flying))
 	gauge("logkeel_output_lag_seconds", "Age of the oldest record in memory that is not safe yet.", m.lag.Seconds())
+	o.losses.meter(o.c.Name, yield)
 	o.spool.Meter(yield)
 }
 

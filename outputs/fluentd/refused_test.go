@@ -198,7 +198,7 @@ func TestRecordEndsConnections(t *testing.T) {
 				for range 30 {
 					for k := range sources {
 						b := newBatch(r.sources[k], r.next[k], r.next[k]+10, 50, nil)
-						if err := r.o.Write(t.Context(), b, 0); err != nil {
+						if err := r.o.Write(r.t.Context(), b, 0); err != nil {
 							t.Fatal(err)
 						}
 						r.next[k] += 10
@@ -294,7 +294,7 @@ func TestKillAmongParts(t *testing.T) {
 				for i, src := range r.sources {
 					if p := r.o.Consumer().Position(src.ID); p.Offset != int64(r.next[i]) { // or it would be read again
 						b := newBatch(src, int(p.Offset), r.next[i], r.padding, nil)
-						if err := r.o.Write(t.Context(), b, 0); err != nil {
+						if err := r.o.Write(r.t.Context(), b, 0); err != nil {
 							t.Fatal(err)
 						}
 					}

@@ -85,7 +85,7 @@ func frame(c *chunk) spool.Frame {
 			to = n.to
 		}
 	}
-	return spool.Frame{Payload: c.frame, Ranges: []spool.Range{{Source: c.source, To: to, Records: c.records}}, Records: c.records}
+	return spool.Frame{Payload: c.frame, Ranges: []spool.Range{{Source: c.source, To: to, Records: c.records, First: c.first, Last: c.last}}, Records: c.records}
 }
 
 func (q *queue) endSpill(first uint64, err error) {
