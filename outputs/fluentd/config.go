@@ -17,10 +17,11 @@ import (
 // Config is one Fluentd output.
 type Config struct {
 	Name           string          `yaml:"name"`
-	Address        string          `yaml:"address"` // host:port, or unix:///path
-	Records        string          `yaml:"records"` // all or flagged
-	Tag            string          `yaml:"tag"`     // template over tagData
-	Labels         conf.Strings    `yaml:"labels"`  // keys of container labels that records carry
+	Address        string          `yaml:"address"`  // host:port, or unix:///path
+	Records        string          `yaml:"records"`  // all or flagged
+	Tag            string          `yaml:"tag"`      // template over tagData
+	Labels         conf.Strings    `yaml:"labels"`   // keys of container labels that records carry
+	Identity       bool            `yaml:"identity"` // records say which they are
 	Ack            bool            `yaml:"ack"`
 	AckTimeout     conf.Duration   `yaml:"ack_timeout"`
 	ConnectTimeout conf.Duration   `yaml:"connect_timeout"`

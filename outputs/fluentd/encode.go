@@ -52,6 +52,7 @@ func (c *chunk) seal() {
 // A described source is what all of its records have in common, encoded.
 type described struct {
 	tag     string
+	id      string // of its records, the first part; "" where they carry none
 	fields  []byte // keys and values
 	members int
 }
@@ -61,6 +62,9 @@ type described struct {
 func (o *Output) describe(s *agent.Source) any {
 	o.losses.name(s)
 	d := &described{tag: o.tagFor(s)}
+	if o.c.Identity {
+		d.id = sourceID(o.agentID, s.ID)
+	}
 	have := map[string]bool{}
 	add := func(key, value string) {
 		if reserved(key) { // a receiver would take it for the record's own
@@ -94,14 +98,15 @@ func (o *Output) describe(s *agent.Source) any {
 // reserved reports whether a record has a field of that name for itself.
 func reserved(key string) bool {
 	switch key {
-	case "log", "stream", "malformed", "cut", "findings":
+	case "log", "stream", "malformed", "cut", "findings", "logkeel_id":
 		return true
 	}
 	return false
 }
 
-// appendRecord appends one entry: [time, {"log": …, "stream": …, …}].
-func appendRecord(b []byte, batch *agent.Batch, i int, d *described, findings []agent.Finding, rules map[*agent.Rule][]byte) []byte {
+// appendRecord appends one entry: [time, {"log": …, "stream": …, …}]. nth counts
+// the records before it that end where it ends.
+func appendRecord(b []byte, batch *agent.Batch, i, nth int, d *described, findings []agent.Finding, rules map[*agent.Rule][]byte) []byte {
 	r := &batch.Records[i]
 	members := uint32(1 + d.members)
 	if r.Stream != agent.None {
@@ -116,6 +121,9 @@ func appendRecord(b []byte, batch *agent.Batch, i int, d *described, findings []
 	if len(findings) > 0 {
 		members++
 	}
+	if d.id != "" {
+		members++
+	}
 	b = append(b, 0x92)
 	b = forward.AppendEventTime(b, r.Time)
 	b = msgp.AppendMapHeader(b, members)
@@ -127,6 +135,9 @@ func appendRecord(b []byte, batch *agent.Batch, i int, d *described, findings []
 		b = append(b, streamStderr...)
 	}
 	b = append(b, d.fields...)
+	if d.id != "" {
+		b = appendRecordID(b, d.id, batch, i, nth)
+	}
 	if r.Flags&agent.Malformed != 0 {
 		b = append(b, malformed...)
 	}
@@ -150,6 +161,7 @@ const (
 	malformed    = "\xa9malformed\xc3"
 	cut          = "\xa3cut\xc3"
 	keyFindings  = "\xa8findings"
+	keyID        = "\xaalogkeel_id"
 )
 
 // maxRules bounds the memory of encoded rules; reloads bring new ones.

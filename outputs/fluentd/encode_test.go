@@ -55,7 +55,7 @@ func TestWriteAllocatesNothing(t *testing.T) {
 	for _, records := range []int{1, 1000} {
 		for _, flag := range []bool{false, true} {
 			t.Run(fmt.Sprint(records, flag), func(t *testing.T) {
-				o, _ := newState(t).open(config(nil))
+				o, _ := newState(t).open(config(func(c *Config) { c.Identity = flag }))
 				defer o.Close()
 				var flagged func(int) bool
 				if flag {

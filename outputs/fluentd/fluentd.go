@@ -27,6 +27,9 @@ type Output struct {
 	spool *spool.Spool
 	q     *queue
 	dead  *deadLetters
+
+	agentID string // with identity only
+
 	// Records that the spool dropped, by source.
 	losses losses
 	rules  map[*agent.Rule][]byte // guarded by q.mu
@@ -51,6 +54,11 @@ func New(c Config, ledger *agent.Ledger, stateDir string, log *slog.Logger) (*Ou
 	var err error
 	if o.tag, err = parseTag(c.Tag); err != nil {
 		return nil, err
+	}
+	if c.Identity {
+		if o.agentID, err = agentID(stateDir, o.log); err != nil {
+			return nil, fmt.Errorf("output %s: %w", c.Name, err)
+		}
 	}
 	o.spool, err = spool.Open(filepath.Join(stateDir, "spool", c.Name), spool.Options{
 		MaxBytes: int64(c.Spool.MaxSize),
@@ -101,7 +109,11 @@ func (o *Output) encode(b *agent.Batch, from int, d *described) {
 	}
 	c := o.q.chunkFor(b.Source, d.tag)
 	before := len(c.frame)
+	nth := 0
 	for i := from; i < len(b.Records); i++ {
+		if nth++; i == from || b.Records[i].End != b.Records[i-1].End {
+			nth = 0
+		}
 		first := f
 		for f < len(b.Findings) && int(b.Findings[f].Record) == i {
 			f++
@@ -116,7 +128,7 @@ func (o *Output) encode(b *agent.Batch, from int, d *described) {
 			c = o.q.chunkFor(b.Source, d.tag)
 			before = len(c.frame)
 		}
-		c.frame = appendRecord(c.frame, b, i, d, b.Findings[first:f], o.rules)
+		c.frame = appendRecord(c.frame, b, i, nth, d, b.Findings[first:f], o.rules)
 		c.records++
 		c.first, c.last = min(c.first, b.Records[i].Time), max(c.last, b.Records[i].Time)
 	}
