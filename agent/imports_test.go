@@ -104,6 +104,10 @@ func forbidden(file, imported string) string {
 		return "leaves of agent import agent, other leaves, and nothing above them"
 	case toLayer == "cmd" && layer != "cmd":
 		return "nothing imports cmd"
+	case layer == "bench":
+		return "what is measured is the program, from outside"
+	case toLayer == "bench":
+		return "nothing imports bench"
 	case slices.Contains(middle, layer) && slices.Contains(middle, toLayer) && layer != toLayer:
 		return fmt.Sprintf("%s and %s do not know each other: put an interface or a leaf into agent", layer, toLayer)
 	case layer == toLayer && (layer == "collectors" || layer == "outputs") && child != "" && child != toChild:
@@ -171,6 +175,9 @@ func TestForbidden(t *testing.T) {
 		{"cmd/logkeel/main.go", module + "/outputs", true},
 		{"cmd/logkeel/main.go", "go.yaml.in/yaml/v4", false},
 		{"bench/a.go", module + "/cmd/logkeel", false},
+		{"bench/a.go", module + "/agent", false},
+		{"bench/a.go", "github.com/x/y", true},
+		{"cmd/logkeel/main.go", module + "/bench", false},
 	} {
 		if why := forbidden(c.file, c.imported); (why == "") != c.ok {
 			t.Errorf("%s importing %s: %q", c.file, c.imported, why)
