@@ -5,8 +5,9 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME    ?= 10s
 BENCH       ?= .
+BENCHFLAGS  ?=
 
-.PHONY: help build run demo test lint bench fuzz
+.PHONY: help build run demo test lint bench microbench fuzz
 
 help: ## print the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -42,7 +43,10 @@ lint: ## gofumpt, go vet, staticcheck, shellcheck
 		echo 'shellcheck is missing: scripts are not checked'; \
 	fi
 
-bench: ## run the benchmarks; BENCH=regexp picks some
+bench: ## measure logkeel and the peers that are installed; BENCHFLAGS=-h says how
+	go run ./bench $(BENCHFLAGS)
+
+microbench: ## run the benchmarks of functions; BENCH=regexp picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
