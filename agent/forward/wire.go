@@ -51,14 +51,30 @@ func AppendPacked(b []byte, tag string) []byte {
 // FinishPacked ends the message in b whose entries begin at offset entries:
 // there are n of them, and the receiver is to acknowledge them as chunk id.
 func FinishPacked(b []byte, entries, n int, id []byte) []byte {
+	return finish(b, entries, n, id, false)
+}
+
+// FinishCompressed is FinishPacked for entries that are compressed by gzip.
+func FinishCompressed(b []byte, entries, n int, id []byte) []byte {
+	return finish(b, entries, n, id, true)
+}
+
+func finish(b []byte, entries, n int, id []byte, compressed bool) []byte {
 	binary.BigEndian.PutUint32(b[entries-4:], uint32(len(b)-entries))
 	members := uint32(1)
 	if len(id) > 0 {
-		members = 2
+		members++
+	}
+	if compressed {
+		members++
 	}
 	b = msgp.AppendMapHeader(b, members)
 	b = msgp.AppendString(b, "size")
 	b = msgp.AppendInt(b, n)
+	if compressed {
+		b = msgp.AppendString(b, "compressed")
+		b = msgp.AppendString(b, "gzip")
+	}
 	if len(id) > 0 {
 		b = msgp.AppendString(b, "chunk")
 		b = msgp.AppendStringFromBytes(b, id)

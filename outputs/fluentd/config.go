@@ -22,6 +22,7 @@ type Config struct {
 	Tag            string          `yaml:"tag"`      // template over tagData
 	Labels         conf.Strings    `yaml:"labels"`   // keys of container labels that records carry
 	Identity       bool            `yaml:"identity"` // records say which they are
+	Compress       string          `yaml:"compress"` // none or gzip
 	Ack            bool            `yaml:"ack"`
 	AckTimeout     conf.Duration   `yaml:"ack_timeout"`
 	ConnectTimeout conf.Duration   `yaml:"connect_timeout"`
@@ -43,6 +44,9 @@ type Spool struct {
 const (
 	dropOldest = "drop_oldest"
 	block      = "block"
+
+	plain   = "none"
+	gzipped = "gzip"
 )
 
 // SetDefaults fills in what a configuration may leave out.
@@ -50,6 +54,7 @@ func (c *Config) SetDefaults() {
 	*c = Config{
 		Records:        "all",
 		Tag:            "{{.Source}}.{{.Name}}",
+		Compress:       plain,
 		Ack:            true,
 		AckTimeout:     conf.Duration(10 * time.Second),
 		ConnectTimeout: conf.Duration(5 * time.Second),
@@ -92,6 +97,9 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	}
 	if c.Spool.MaxSize < minSpool {
 		bad(".spool.max_size", "write "+minSpool.String()+" or more", "%s is too small", c.Spool.MaxSize)
+	}
+	if c.Compress != plain && c.Compress != gzipped {
+		bad(".compress", "write none or gzip", "%q is neither none nor gzip", c.Compress)
 	}
 	if c.Spool.WhenFull != dropOldest && c.Spool.WhenFull != block {
 		bad(".spool.when_full", "write drop_oldest or block", "%q is neither drop_oldest nor block", c.Spool.WhenFull)

@@ -62,6 +62,8 @@ func TestCheck(t *testing.T) {
 		{good + "spool:\n  max_size: 1MiB", `agent.yaml:5: fluentd[0].spool.max_size: 1MiB is too small; write 32MiB or more`},
 		{good + "spool:\n  after: 1ms", `agent.yaml:5: fluentd[0].spool.after: 1ms is out of range; write 100ms to 1m`},
 		{good + "spool:\n  after: 1h", `agent.yaml:5: fluentd[0].spool.after: 1h is out of range; write 100ms to 1m`},
+		{good + "compress: gzip", ``},
+		{good + "compress: zstd", `agent.yaml:4: fluentd[0].compress: "zstd" is neither none nor gzip; write none or gzip`},
 		{good + "spool:\n  when_full: block", ``},
 		{good + "spool:\n  when_full: stop", `agent.yaml:5: fluentd[0].spool.when_full: "stop" is neither drop_oldest nor block; write drop_oldest or block`},
 		{good + "ack_timeout: 0", `agent.yaml:4: fluentd[0].ack_timeout: 0s is out of range; write 100ms to 10m`},
@@ -77,7 +79,7 @@ func TestCheck(t *testing.T) {
 			good + "ack_timeout: 1ms\nconnect_timeout: 1ms", "agent.yaml:4: fluentd[0].ack_timeout: 1ms is out of range; write 100ms to 10m\n" +
 				"agent.yaml:5: fluentd[0].connect_timeout: 1ms is out of range; write 100ms to 10m",
 		},
-		{good + "adress: x", `agent.yaml:4: fluentd[0].adress: unknown key "adress"; did you mean "address"? (keys here: name, address, records, tag, labels, identity, ack, ack_timeout, connect_timeout, buffer, spool, shared_key, shared_key_file, username, password, password_file, tls)`},
+		{good + "adress: x", `agent.yaml:4: fluentd[0].adress: unknown key "adress"; did you mean "address"? (keys here: name, address, records, tag, labels, identity, compress, ack, ack_timeout, connect_timeout, buffer, spool, shared_key, shared_key_file, username, password, password_file, tls)`},
 	}
 	for _, tt := range tests {
 		_, err := load(tt.section)

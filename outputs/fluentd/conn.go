@@ -76,10 +76,11 @@ func (o *Output) converse(ctx context.Context, trouble *agent.Trouble) error {
 	context.AfterFunc(ctx, func() { conn.Close() })
 	wg.Go(func() { cancel(o.readAcks(r)) })
 	wg.Go(func() { cancel(o.watch(ctx, trouble)) })
+	var z compressor
 	for {
 		c, err := o.q.next(ctx)
 		if err == nil {
-			err = o.write(conn, c.frame)
+			err = o.sendChunk(conn, c, &z)
 		}
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -94,6 +95,16 @@ func (o *Output) converse(ctx context.Context, trouble *agent.Trouble) error {
 	}
 }
 
+func (o *Output) sendChunk(conn net.Conn, c *chunk, z *compressor) (err error) {
+	b := c.frame
+	if o.c.Compress == gzipped {
+		if b, err = z.message(c); err != nil {
+			return fmt.Errorf("compress: %w", err)
+		}
+	}
+	return o.write(conn, b)
+}
+
 // write writes piece by piece: a receiver that reads slowly is not one that
 // hangs.
 func (o *Output) write(conn net.Conn, b []byte) error {
@@ -102,6 +113,7 @@ func (o *Output) write(conn net.Conn, b []byte) error {
 			return fmt.Errorf("send: %w", err)
 		}
 		n, err := conn.Write(b[:min(len(b), piece)])
+		o.sentBytes.Add(uint64(n))
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			o.waitLonger()
 		}

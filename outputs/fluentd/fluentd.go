@@ -37,6 +37,7 @@ type Output struct {
 	patience atomic.Int64 // how long an acknowledgement may take now, in ns
 
 	sent, acked, resent     atomic.Uint64 // chunks
+	sentBytes               atomic.Uint64
 	records                 atomic.Uint64 // acknowledged
 	connects, disconnects   atomic.Uint64
 	unknownAcks, ackTimeout atomic.Uint64
@@ -204,6 +205,7 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 	}
 	counter("logkeel_output_records_total", "Records that the receiver has acknowledged.", o.records.Load())
 	counter("logkeel_output_chunks_sent_total", "Chunks sent, those sent again included.", o.sent.Load())
+	counter("logkeel_output_sent_bytes_total", "Bytes sent, as they were on the wire, TLS aside.", o.sentBytes.Load())
 	counter("logkeel_output_chunks_acknowledged_total", "Chunks that the receiver has acknowledged.", o.acked.Load())
 	counter("logkeel_output_chunks_unacknowledged_total", "Chunks in flight when a connection ended; they are sent again.", o.resent.Load())
 	counter("logkeel_output_acks_unknown_total", "Acknowledgements of chunks that are not in flight.", o.unknownAcks.Load())

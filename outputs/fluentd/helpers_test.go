@@ -2,7 +2,9 @@ package fluentd
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -209,6 +211,7 @@ type message struct {
 	events []event
 	size   int
 	chunk  string
+	gzip   bool
 }
 
 // readMessage reads what a client sends, and wants it to be as it should.
@@ -223,11 +226,20 @@ func readMessage(r *msgp.Reader) (m message, err error) {
 	if err != nil {
 		return m, err
 	}
-	if m.events, err = readEntries(m.tag, packed); err != nil {
-		return m, err
-	}
 	option := map[string]any{}
 	if err := r.ReadMapStrIntf(option); err != nil {
+		return m, err
+	}
+	if m.gzip = option["compressed"] == "gzip"; m.gzip {
+		z, err := gzip.NewReader(bytes.NewReader(packed))
+		if err != nil {
+			return m, err
+		}
+		if packed, err = io.ReadAll(z); err != nil {
+			return m, err
+		}
+	}
+	if m.events, err = readEntries(m.tag, packed); err != nil {
 		return m, err
 	}
 	m.chunk, _ = option["chunk"].(string)
