@@ -22,6 +22,7 @@ type Agent struct {
 	senders    []*component
 	judge      *component
 	meters     []Meter
+	followers  []CatchUp
 	timeout    time.Duration
 }
 
@@ -57,6 +58,9 @@ func New(p Parts) *Agent {
 			run: func(ctx context.Context) error { return c.Run(ctx, a.pipeline) },
 		})
 		a.addMeter(c)
+		if f, ok := c.(CatchUp); ok {
+			a.followers = append(a.followers, f)
+		}
 	}
 	a.meters = append(a.meters, a.pipeline, a.ledger)
 	return a
@@ -99,6 +103,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, c := range a.collectors {
 		collectors.Go(func() { c.supervise(ctx, a.log) })
 	}
+	collectors.Go(func() { a.sayCaughtUp(ctx) })
 	collectors.Wait()
 	<-ctx.Done()
 	stopJudging()

@@ -16,23 +16,33 @@ type Sink interface {
 	Open(src *Source) Feed
 	// Snapshot replaces all samples of that name. The sink keeps the slice.
 	Snapshot(name string, samples []Sample)
+	// Known reports whether Remember was called with key, by this process or by
+	// one before it that had the same state.
+	Known(key string) bool
+	// Remember keeps key while it is called in each run.
+	Remember(key string)
 }
 
 // A Feed takes the batches of one source, in order. It is used by one goroutine.
 type Feed interface {
-	// Resume says where to read on: the lowest position that some consumer
-	// still needs. ok is false when nobody has seen this source before.
-	Resume() (p Position, ok bool)
+	// Resume says where the consumers stand, in the order of the positions and
+	// each once: what lies beyond the first is still needed by somebody. There
+	// is none when nobody has seen this source before. What is emitted next has
+	// to be numbered so that each consumer gets all that it lacks.
+	Resume() []Position
 	// Batch waits for an empty batch. There are few: get one only when there
 	// is data, and wait for nothing while holding it.
 	Batch(ctx context.Context) (*Batch, error)
 	// Emit hands the batch over, whatever it returns. An error means that it
-	// was not taken in full: read again from Resume.
+	// was not taken in full: read again from where it began.
 	Emit(ctx context.Context, b *Batch) error
 	// Release gives a batch back unused.
 	Release(b *Batch)
-	// Behind reports how many bytes are known to be there and were not read.
+	// Behind reports how many bytes are known to be there and can be read. The
+	// first 0 says that what was there at the start has been read.
 	Behind(bytes int64)
+	// Gap says that lines may be missing before what is emitted next.
+	Gap()
 	// Close ends the feed. gone says that the source will not come back.
 	Close(gone bool)
 }
@@ -63,4 +73,11 @@ type Meter interface {
 	// Meter calls yield for each sample. It may be called at any time, from
 	// any goroutine.
 	Meter(yield func(Sample))
+}
+
+// A CatchUp is a Collector of sources that go on where they were left.
+type CatchUp interface {
+	// CaughtUp reports whether what was in the sources when Run was called has
+	// been read, where it could be.
+	CaughtUp() bool
 }

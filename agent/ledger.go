@@ -21,6 +21,7 @@ import (
 const (
 	ledgerName    = "positions.jsonl"
 	ledgerSync    = time.Second
+	ledgerTouch   = 10 * time.Second   // how exactly the time of a kill is known
 	ledgerCompact = 1 << 20            // bytes appended before the file is written anew
 	ledgerForget  = 7 * 24 * time.Hour // for sources that nobody opens any more
 )
@@ -37,6 +38,7 @@ type Ledger struct {
 	path    string
 	log     *slog.Logger
 	trouble *Trouble
+	away    time.Duration // since an agent had it; negative: none has
 
 	mu        sync.Mutex
 	consumers map[string]*Consumer
@@ -58,12 +60,14 @@ type entry struct {
 	Head     uint64 `json:"h"`
 	Len      uint32 `json:"n"`
 	Inode    uint64 `json:"i"`
+	Near     uint64 `json:"b,omitempty"`
+	Last     int64  `json:"r,omitempty"` // time of the last record, ns
 	Time     int64  `json:"t"`           // unix seconds
 	Gone     bool   `json:"x,omitempty"` // the source was forgotten
 }
 
 func (e *entry) position() Position {
-	return Position{Epoch: e.Epoch, Offset: e.Offset, File: FileID{Head: e.Head, Len: e.Len, Inode: e.Inode}}
+	return Position{Epoch: e.Epoch, Offset: e.Offset, File: FileID{Head: e.Head, Len: e.Len, Inode: e.Inode}, Near: e.Near, Time: e.Last}
 }
 
 // OpenLedger reads the ledger in dir, which must exist, or starts a new one. A
@@ -73,8 +77,12 @@ func OpenLedger(dir string, log *slog.Logger) (*Ledger, error) {
 		path:      filepath.Join(dir, ledgerName),
 		log:       log,
 		trouble:   NewTrouble(log),
+		away:      -1,
 		consumers: map[string]*Consumer{},
 		stored:    map[string]map[string]entry{},
+	}
+	if info, err := os.Stat(l.path); err == nil {
+		l.away = max(0, time.Since(info.ModTime()))
 	}
 	if err := l.load(); err != nil {
 		return nil, fmt.Errorf("read positions: %w", err)
@@ -189,15 +197,31 @@ func (l *Ledger) Forget(source string) {
 func (l *Ledger) Run(ctx context.Context) error {
 	t := time.NewTicker(ledgerSync)
 	defer t.Stop()
+	touched := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-t.C:
+		case now := <-t.C:
 			l.Sync()
+			if now.Sub(touched) >= ledgerTouch {
+				touched = now
+				l.touch()
+			}
 		}
 	}
 }
+
+// touch notes in the file's time that the agent lives: a ledger in which nothing
+// moves is not written.
+func (l *Ledger) touch() {
+	now := time.Now()
+	os.Chtimes(l.path, now, now) // it says how long the agent was away, no more
+}
+
+// Away is for how long no agent had the ledger before this one, within 10 s where
+// that was killed. ok is false when this is the first one.
+func (l *Ledger) Away() (d time.Duration, ok bool) { return l.away, l.away >= 0 }
 
 // Sync brings what was written to the disk.
 func (l *Ledger) Sync() {
@@ -227,6 +251,7 @@ func (l *Ledger) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	err := l.snapshot()
+	l.touch()
 	if l.file != nil {
 		l.file.Close()
 		l.file = nil
@@ -315,7 +340,7 @@ func (l *Ledger) encode(now time.Time) []byte {
 }
 
 func positionEntry(p Position, seen int64) entry {
-	return entry{Epoch: p.Epoch, Offset: p.Offset, Head: p.File.Head, Len: p.File.Len, Inode: p.File.Inode, Time: seen}
+	return entry{Epoch: p.Epoch, Offset: p.Offset, Head: p.File.Head, Len: p.File.Len, Inode: p.File.Inode, Near: p.Near, Last: p.Time, Time: seen}
 }
 
 // quotedKey is the start of a line: everything that never changes in it.
@@ -331,6 +356,12 @@ func appendEntry(b []byte, e entry) []byte {
 	b = strconv.AppendUint(append(b, `,"h":`...), e.Head, 10)
 	b = strconv.AppendUint(append(b, `,"n":`...), uint64(e.Len), 10)
 	b = strconv.AppendUint(append(b, `,"i":`...), e.Inode, 10)
+	if e.Near != 0 {
+		b = strconv.AppendUint(append(b, `,"b":`...), e.Near, 10)
+	}
+	if e.Last != 0 {
+		b = strconv.AppendInt(append(b, `,"r":`...), e.Last, 10)
+	}
 	b = strconv.AppendInt(append(b, `,"t":`...), e.Time, 10)
 	if e.Gone {
 		b = append(b, `,"x":true`...)

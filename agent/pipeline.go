@@ -19,6 +19,7 @@ type Pipeline struct {
 	outputs []RecordOutput
 	pool    *pool
 	stats   *stats
+	caught  catchUp
 
 	mu        sync.Mutex
 	snapshots map[string][]Sample // by name, as they were taken last
@@ -31,6 +32,9 @@ var (
 
 // RulesConsumer is the name under which the ledger knows the rules.
 const RulesConsumer = "rules"
+
+// memory is the consumer in whose name keys are remembered.
+const memory = "(memory)"
 
 // NewPipeline joins the rules, what makes alerts of their findings, and the
 // outputs. The rules are a durable consumer like each output: a restart counts
@@ -54,7 +58,7 @@ func NewPipeline(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *
 
 // Open announces a source.
 func (p *Pipeline) Open(src *Source) Feed {
-	f := &feed{p: p, src: src, series: p.stats.open(src)}
+	f := &feed{p: p, src: src, series: p.stats.open(src), catching: p.caught.begin(src.ID)}
 	f.each(func(c *Consumer) { c.setOpen(src.ID, true) })
 	p.stats.addFeed(f)
 	return f
@@ -70,6 +74,16 @@ func (p *Pipeline) Snapshot(name string, samples []Sample) {
 		return
 	}
 	p.snapshots[name] = samples
+}
+
+// Known reports whether the key was remembered.
+func (p *Pipeline) Known(key string) bool { return !p.ledger.Consumer(memory).Position(key).IsZero() }
+
+// Remember keeps the key in the ledger.
+func (p *Pipeline) Remember(key string) {
+	c := p.ledger.Consumer(memory)
+	c.setOpen(key, true)
+	c.Safe(key, Position{Epoch: 1})
 }
 
 // Unread returns the open sources of which something is known to be there and
@@ -91,10 +105,11 @@ func (p *Pipeline) Meter(yield func(Sample)) {
 
 // A feed is one open source.
 type feed struct {
-	p      *Pipeline
-	src    *Source
-	series *series
-	behind atomic.Int64
+	p        *Pipeline
+	src      *Source
+	series   *series
+	behind   atomic.Int64
+	catching bool // it was not at its end yet
 }
 
 func (f *feed) each(do func(*Consumer)) {
@@ -104,15 +119,23 @@ func (f *feed) each(do func(*Consumer)) {
 	}
 }
 
-// Resume is the lowest place of those consumers that know the source. One that
-// does not is new, and begins where the others read on.
-func (f *feed) Resume() (low Position, ok bool) {
+// Resume has the places of those consumers that know the source. One that does
+// not is new, and begins where the others read on.
+func (f *feed) Resume() (all []Position) {
 	f.each(func(c *Consumer) {
-		if t := c.taken(f.src.ID); !t.IsZero() && (!ok || t.Before(low)) {
-			low, ok = t, true
+		if t := c.taken(f.src.ID); !t.IsZero() {
+			all = append(all, t)
 		}
 	})
-	return low, ok
+	slices.SortFunc(all, func(a, b Position) int {
+		if a.Before(b) {
+			return -1
+		} else if b.Before(a) {
+			return 1
+		}
+		return 0
+	})
+	return slices.CompactFunc(all, func(a, b Position) bool { return a.Epoch == b.Epoch && a.Offset == b.Offset })
 }
 
 func (f *feed) Batch(ctx context.Context) (*Batch, error) {
@@ -128,6 +151,9 @@ func (f *feed) Release(b *Batch) { f.p.pool.put(b) }
 func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	defer f.p.pool.put(b)
 	b.Findings = b.Findings[:0]
+	if f.catching {
+		f.countNew(b)
+	}
 	f.p.matcher.Match(b)
 	if from, ok := firstAfter(b, f.p.rules.taken(f.src.ID)); ok {
 		f.series.count(b, from)
@@ -147,7 +173,19 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	return nil
 }
 
-func (f *feed) Behind(bytes int64) { f.behind.Store(max(0, bytes)) }
+func (f *feed) Behind(bytes int64) {
+	f.behind.Store(max(0, bytes))
+	if f.catching && bytes <= 0 {
+		f.catching = false
+		f.p.caught.reach(f.src.ID)
+	}
+}
+
+func (f *feed) Gap() {
+	if f.catching {
+		f.p.caught.gap()
+	}
+}
 
 func (f *feed) Close(gone bool) {
 	f.p.stats.removeFeed(f)

@@ -110,7 +110,7 @@ func TestEachConsumerGetsWhatItLacks(t *testing.T) {
 	fast, dead := newRecorder(l, "fast"), newRecorder(l, "dead")
 	p := NewPipeline(l, newWords("bad"), nil, []RecordOutput{fast, dead})
 	f := p.Open(web)
-	if _, ok := f.Resume(); ok {
+	if len(f.Resume()) != 0 {
 		t.Fatal("a new source has a place to resume at")
 	}
 	emit(t, f, 1, 3, "bad")
@@ -125,9 +125,8 @@ func TestEachConsumerGetsWhatItLacks(t *testing.T) {
 	fast, dead = newRecorder(l, "fast"), newRecorder(l, "dead")
 	p = NewPipeline(l, newWords("bad"), nil, []RecordOutput{fast, dead})
 	f = p.Open(web)
-	low, ok := f.Resume()
-	if !ok || low != at(1, 3) {
-		t.Fatalf("resumes at %+v, %v; want the place of the one that lags", low, ok)
+	if all := f.Resume(); !slices.Equal(all, []Position{at(1, 3), at(1, 6)}) {
+		t.Fatalf("resumes at %+v; want the places of the one that lags and of the others", all)
 	}
 	emit(t, f, 4, 8, "bad")
 	if want := []string{"bad7", "bad8"}; !slices.Equal(fast.lines, want) {
@@ -149,8 +148,8 @@ func TestARestartedCollectorRepeatsNothing(t *testing.T) {
 	emit(t, f, 1, 5, "x")
 	f.Close(false) // nothing was acknowledged
 	f = p.Open(web)
-	if low, _ := f.Resume(); low != at(1, 5) {
-		t.Errorf("resumes at %+v, but the output has all of it", low)
+	if all := f.Resume(); !slices.Equal(all, []Position{at(1, 5)}) {
+		t.Errorf("resumes at %+v, but the output has all of it", all)
 	}
 }
 
@@ -165,8 +164,8 @@ func TestANewOutputStartsNow(t *testing.T) {
 	l = openLedger(t, dir)
 	old, added := newRecorder(l, "old"), newRecorder(l, "added")
 	f = NewPipeline(l, newWords(), nil, []RecordOutput{old, added}).Open(web)
-	if low, ok := f.Resume(); !ok || low != at(1, 5) {
-		t.Fatalf("resumes at %+v, %v", low, ok)
+	if all := f.Resume(); !slices.Equal(all, []Position{at(1, 5)}) {
+		t.Fatalf("resumes at %+v", all)
 	}
 	emit(t, f, 6, 7, "x")
 	if want := []string{"x6", "x7"}; !slices.Equal(added.lines, want) {
@@ -187,7 +186,7 @@ func TestAnOutputThatDoesNotTakeABatchGetsItAgain(t *testing.T) {
 	if err := f.Emit(t.Context(), b); !errors.Is(err, second.err) {
 		t.Fatalf("emit: %v", err)
 	}
-	if _, ok := f.Resume(); !ok {
+	if len(f.Resume()) == 0 {
 		t.Fatal("the first output's place is unknown")
 	}
 	second.err = nil

@@ -77,6 +77,8 @@ type Position struct {
 	Epoch  uint64 `json:"epoch"`  // counts the files that the source was seen to have, from 1
 	Offset int64  `json:"offset"` // in bytes of the uncompressed file
 	File   FileID `json:"file"`
+	Near   uint64 `json:"near,omitempty"` // xxhash of the last bytes before Offset; 0: File says as much, or it is not known
+	Time   int64  `json:"time,omitempty"` // of the last record before it, in nanoseconds since 1970; 0: not known
 }
 
 // Before reports whether p covers less of its source than q.

@@ -22,7 +22,10 @@ func (s *lineSink) Open(src *agent.Source) agent.Feed {
 	return s
 }
 func (s *lineSink) Snapshot(string, []agent.Sample) {}
-func (s *lineSink) Resume() (agent.Position, bool)  { return agent.Position{}, false }
+func (s *lineSink) Known(string) bool               { return false }
+func (s *lineSink) Remember(string)                 {}
+func (s *lineSink) Resume() []agent.Position        { return nil }
+func (s *lineSink) Gap()                            {}
 func (s *lineSink) Batch(context.Context) (*agent.Batch, error) {
 	return &agent.Batch{Source: s.src}, nil
 }

@@ -2,7 +2,6 @@ package tail
 
 import (
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,102 +9,136 @@ import (
 	"sort"
 	"strconv"
 	"strings"
-	"syscall"
-
-	"github.com/cespare/xxhash/v2"
-
-	"github.com/webgrip/logkeel/agent"
 )
 
 const (
-	// headLen is how much of a file's start tells it from others. Docker's lines
-	// carry nanoseconds, so that the first one suffices.
-	headLen = 1024
 	// walks bounds how often a chain that is rotated meanwhile is walked again.
 	walks = 5
+	// compressed is how the name of a compressed file ends.
+	compressed = ".gz"
 )
 
 // A chain is a log and the older files that it was rotated into: app.log,
-// app.log.1, app.log.2 … or app.log-20250109.
-type chain struct{ path string }
-
-// opened is an open file of a chain.
-type opened struct {
-	*os.File
-	info fs.FileInfo
-	name string
+// app.log.1, app.log.2.gz … or app.log-20250109.
+type chain struct {
+	path string
+	host *host
 }
 
-var errNotRegular = errors.New("not a regular file")
+// A walk is what was met on the way from a chain's newest file to an older one.
+type walk struct {
+	files   []opened      // the newest first; at most guardFiles, the oldest ones
+	met     []fs.FileInfo // all, also those that are closed again
+	left    []fs.FileInfo // compressed files whose content was met already
+	stopped bool          // at the last one, for it was the one to find
+}
 
-// files opens the chain's files, the newest first. Older files that cannot be
-// had are left out.
-func (c chain) files() ([]opened, error) {
+// A visit sees file i of a walk, and says whether the walk stops there.
+type visit func(i int, f opened) (stop bool, err error)
+
+// walk opens the chain's files, the newest first, until visit says stop. Older
+// files that cannot be had are left out. It begins anew where the chain is
+// rotated meanwhile.
+func (c chain) walk(visit visit) (walk, error) {
 	for n := 1; ; n++ {
-		all, err := c.walk()
-		if err != nil || n == walks || c.complete(all) {
-			return all, err
+		w, err := c.walkOnce(visit)
+		if err != nil || n == walks || c.complete(w) {
+			return w, err
 		}
-		closeAll(all)
+		closeAll(w.files)
 	}
 }
 
-// walk opens the files once. Rotation renames files towards the old end, and so
-// does the walk: a file may be met twice, and is then listed once.
-func (c chain) walk() (all []opened, err error) {
+// walkOnce opens the files once. Rotation renames files towards the old end, and
+// so does the walk: a file may be met twice, and is then listed once.
+func (c chain) walkOnce(visit visit) (w walk, err error) {
 	for i, name := range c.names() {
-		f, err := openFile(name)
+		f, err := c.host.openFile(name)
 		switch {
-		case err == nil && indexOf(all, f.info) < 0:
-			all = append(all, f)
-		case err == nil:
+		case err == nil && has(w.met, f.info):
 			f.Close()
+			continue
+		case err == nil:
 		case errors.Is(err, fs.ErrNotExist):
+			continue
 		case i > 0 && (errors.Is(err, errNotRegular) || errors.Is(err, fs.ErrPermission)):
+			continue
 		default:
-			closeAll(all)
-			return nil, err
+			closeAll(w.files)
+			return walk{}, err
+		}
+		again, err := c.repeats(w, f)
+		if err == nil && again {
+			w.left = append(w.left, f.info)
+			f.Close()
+			continue
+		}
+		if err == nil {
+			w.add(f)
+			w.stopped, err = visit(len(w.met)-1, f)
+		} else {
+			f.Close()
+		}
+		if err != nil {
+			closeAll(w.files)
+			return walk{}, err
+		}
+		if w.stopped {
+			break
 		}
 	}
-	return all, nil
+	return w, nil
+}
+
+func (w *walk) add(f opened) {
+	w.met = append(w.met, f.info)
+	w.files = append(w.files, f)
+	if len(w.files) > guardFiles {
+		w.files[0].Close()
+		w.files = slices.Delete(w.files, 0, 1)
+	}
+}
+
+// repeats reports whether f is what the file before it in the walk is being, or
+// was meanwhile, compressed to.
+func (c chain) repeats(w walk, f opened) (bool, error) {
+	if f.zip == nil || len(w.files) == 0 {
+		return false, nil
+	}
+	last := w.files[len(w.files)-1]
+	if last.zip != nil {
+		return false, nil
+	}
+	return c.host.becomes(last, f)
 }
 
 // complete says that the chain has no other files now: it was not rotated while
 // it was walked.
-func (c chain) complete(all []opened) bool {
+func (c chain) complete(w walk) bool {
 	for _, name := range c.names() {
-		if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && indexOf(all, info) < 0 {
+		info, err := os.Stat(name)
+		if err != nil || !info.Mode().IsRegular() || has(w.left, info) {
+			continue
+		}
+		if !has(w.met, info) {
 			return false
+		}
+		if w.stopped && os.SameFile(info, w.met[len(w.met)-1]) {
+			return true
 		}
 	}
 	return true
 }
 
-// openFile opens a regular file; it does not wait for the writer of a pipe.
-func openFile(name string) (opened, error) {
-	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return opened{}, err
-	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = &fs.PathError{Op: "tail", Path: name, Err: errNotRegular}
-	}
-	if err != nil {
-		f.Close()
-		return opened{}, err
-	}
-	return opened{File: f, info: info, name: name}, nil
+func has(all []fs.FileInfo, info fs.FileInfo) bool {
+	return slices.ContainsFunc(all, func(i fs.FileInfo) bool { return os.SameFile(i, info) })
 }
 
-// size is the file's size now.
-func (f opened) size() (int64, error) { return f.Seek(0, io.SeekEnd) }
+// all is the walk to the oldest file.
+func all(int, opened) (bool, error) { return false, nil }
 
-func closeAll(fs []opened) {
-	for _, f := range fs {
-		f.Close()
-	}
-}
+// first is the walk to the newest one.
+func first(int, opened) (bool, error) { return true, nil }
 
 func indexOf(all []opened, info fs.FileInfo) int {
 	return slices.IndexFunc(all, func(f opened) bool { return os.SameFile(f.info, info) })
@@ -137,8 +170,9 @@ func (c chain) names() []string {
 			byDate = append(byDate, dir+e.Name())
 		}
 	}
-	sort.Slice(byNumber, func(i, j int) bool { return byNumber[i].n < byNumber[j].n })
-	sort.Sort(sort.Reverse(sort.StringSlice(byDate)))
+	// ReadDir sorts: a file comes before what it is compressed to.
+	sort.SliceStable(byNumber, func(i, j int) bool { return byNumber[i].n < byNumber[j].n })
+	sort.SliceStable(byDate, func(i, j int) bool { return plainName(byDate[i]) > plainName(byDate[j]) })
 	for _, f := range byNumber {
 		names = append(names, f.name)
 	}
@@ -153,8 +187,11 @@ const (
 	date         // -20250109, .2025-01-09, -2025010914
 )
 
+func plainName(name string) string { return strings.TrimSuffix(name, compressed) }
+
 // rotation says what a rotated file's name has after that of the log.
 func rotation(suffix string) (n int, k kind) {
+	suffix = plainName(suffix)
 	if len(suffix) < 2 || suffix[0] != '.' && suffix[0] != '-' || strings.Trim(suffix[1:], "0123456789-") != "" {
 		return 0, neither
 	}
@@ -170,6 +207,7 @@ func rotation(suffix string) (n int, k kind) {
 
 // rotatedFrom says whether path is an older file of one of the logs.
 func rotatedFrom(path string, isLog func(string) bool) bool {
+	path = plainName(path)
 	for i := len(path) - 1; i > 0 && strings.IndexByte("0123456789-.", path[i]) >= 0; i-- {
 		if _, k := rotation(path[i:]); k != neither && isLog(path[:i]) {
 			return true
@@ -178,24 +216,33 @@ func rotatedFrom(path string, isLog func(string) bool) bool {
 	return false
 }
 
-// after opens the files that are newer than held, the oldest of them first.
-// found is false when held itself is no longer in the chain; what is left of the
-// chain is newer then, unless it was not written to since.
+// after opens the files that are newer than held, the oldest of them first; at
+// most guardFiles. found is false when held itself is no longer in the chain;
+// what is left of the chain is newer then, unless it was not written to since.
 func (c chain) after(held opened) (newer []opened, found bool, err error) {
-	all, err := c.files()
+	w, err := c.walk(func(_ int, f opened) (bool, error) {
+		if os.SameFile(f.info, held.info) {
+			return true, nil
+		}
+		if f.zip == nil || held.zip != nil {
+			return false, nil
+		}
+		return c.host.becomes(held, f)
+	})
 	if err != nil {
 		return nil, false, err
 	}
-	if i := indexOf(all, held.info); i >= 0 {
-		closeAll(all[i:])
-		return reversed(all[:i]), true, nil
+	if w.stopped {
+		end := len(w.files) - 1
+		w.files[end].Close()
+		return reversed(w.files[:end]), true, nil
 	}
 	last, err := held.Stat()
 	if err != nil {
-		closeAll(all)
+		closeAll(w.files)
 		return nil, false, err
 	}
-	for _, f := range reversed(all) {
+	for _, f := range reversed(w.files) {
 		if f.name != c.path && f.info.ModTime().Before(last.ModTime()) {
 			f.Close()
 			continue
@@ -203,55 +250,6 @@ func (c chain) after(held opened) (newer []opened, found bool, err error) {
 		newer = append(newer, f)
 	}
 	return newer, false, nil
-}
-
-// identify reads the file's identity from its first n bytes.
-func identify(f opened, n int64) (agent.FileID, error) {
-	var buf [headLen]byte
-	k, err := f.ReadAt(buf[:min(n, headLen)], 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return agent.FileID{}, err
-	}
-	return agent.FileID{Head: xxhash.Sum64(buf[:k]), Len: uint32(k), Inode: inode(f.info)}, nil
-}
-
-// is reports whether f's content begins as the file of id did.
-func is(f opened, id agent.FileID) (bool, error) {
-	got, err := identify(f, int64(id.Len))
-	return err == nil && got.Len == id.Len && got.Head == id.Head, err
-}
-
-// holding is the index of the file in which p lies: by content, and among equal
-// ones by inode. It is -1 when there is none.
-func holding(all []opened, p agent.Position) (int, error) {
-	at := -1
-	for i, f := range all {
-		size, err := f.size()
-		if err != nil {
-			return -1, err
-		}
-		same, err := is(f, p.File)
-		if err != nil {
-			return -1, err
-		}
-		switch {
-		case !same || size < p.Offset:
-		case inode(f.info) == p.File.Inode:
-			return i, nil
-		case at < 0:
-			at = i
-		}
-	}
-	return at, nil
-}
-
-// cutShort is the index of the file in which p lay before it became shorter, as
-// it does when the machine crashes; -1 when there is none.
-func cutShort(all []opened, p agent.Position) int {
-	return slices.IndexFunc(all, func(f opened) bool {
-		same, err := is(f, p.File)
-		return err == nil && same && inode(f.info) == p.File.Inode
-	})
 }
 
 func reversed(fs []opened) []opened {

@@ -15,7 +15,7 @@ import (
 func TestRotation(t *testing.T) {
 	for suffix, want := range map[string]kind{
 		".1": number, ".0": number, ".9999": number, "-20250109": date, "-2025010914": date, ".2025-01-09": date, "-20250109-1736430000": date,
-		"": neither, ".": neither, "1": neither, ".10000": neither, "-1": neither, ".-1": neither, ".1.gz": neither, "-2025010x": neither, ".old": neither, "_20250109": neither,
+		"": neither, ".gz": neither, ".1.gz": number, "-20250109.gz": date, ".": neither, "1": neither, ".10000": neither, "-1": neither, ".-1": neither, "-2025010x": neither, ".old": neither, "_20250109": neither,
 	} {
 		if _, got := rotation(suffix); got != want {
 			t.Errorf("%q: %v, want %v", suffix, got, want)
@@ -33,14 +33,14 @@ func TestChainOrder(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "a.log.3"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	c := chain{filepath.Join(dir, "a.log")}
-	all, err := c.files()
+	c := chain{filepath.Join(dir, "a.log"), newHost()}
+	w, err := c.walk(all)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer closeAll(all)
+	defer closeAll(w.files)
 	var names []string
-	for _, f := range all {
+	for _, f := range w.files {
 		names = append(names, filepath.Base(f.name))
 	}
 	if got := strings.Join(names, " "); got != "a.log a.log.1 a.log.2 a.log.10 a.log-20250109 a.log-20250101" {
@@ -91,17 +91,18 @@ func TestChainWhileRotating(t *testing.T) {
 		closeAll(all)
 		return n
 	}
+	c := chain{path, newHost()}
 	once, complete := 0, 0
 	for i := 0; i < 20_000 && once < 6; i++ {
-		all, err := chain{path}.walk()
+		w, err := c.walkOnce(all)
 		if err != nil {
 			t.Fatal(err)
 		}
-		once += gaps(all)
-		if all, err = (chain{path}).files(); err != nil {
+		once += gaps(w.files)
+		if w, err = c.walk(all); err != nil {
 			t.Fatal(err)
 		}
-		complete += gaps(all)
+		complete += gaps(w.files)
 	}
 	cancel()
 	wg.Wait()

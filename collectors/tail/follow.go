@@ -16,47 +16,69 @@ import (
 // verify sees whether the file is still the one that was read: it may have been
 // emptied, and filled again, in place.
 func (r *reader) verify() error {
-	if r.pos.Offset == 0 {
+	if r.pos.Offset == 0 || r.file.zip != nil {
 		return nil
 	}
 	size, err := r.file.size()
 	if err != nil {
 		return err
 	}
-	same, err := is(r.file, r.pos.File)
-	if err != nil || same && size >= r.pos.Offset {
+	same, err := r.unchanged(size)
+	if err != nil || same {
 		return err
 	}
-	all, err := r.guard.chain.files()
+	live := r.file.info
+	w, err := r.guard.chain.walk(func(_ int, f opened) (bool, error) {
+		if os.SameFile(f.info, live) {
+			return false, nil
+		}
+		m, err := r.t.host.holds(f, r.pos)
+		return m >= equal, err
+	})
 	if err != nil {
 		return err
 	}
-	i, err := holding(all, r.pos)
-	if err != nil {
-		closeAll(all)
-		return err
-	}
-	if i >= 0 { // a copy was made first
-		r.log.Info("log was copied and truncated; the copy has the rest", "path", r.path, "copy", all[i].name)
-		r.guard.reset(opened{})
-		r.file.Close()
+	if w.stopped { // a copy was made first
+		i := len(w.files) - 1
+		r.log.Info("log was copied and truncated; the copy has the rest", "path", r.path, "copy", w.files[i].name)
 		closeAll(r.newer)
-		r.useFrom(all, i, r.pos)
+		r.useFrom(w.files, i, r.pos)
 		return nil
 	}
-	closeAll(all)
+	closeAll(w.files)
 	r.log.Info("log was truncated; reading from its start", "path", r.path, "offset", r.pos.Offset, "size", size)
-	r.pos, r.stuck, r.block = agent.Position{Epoch: r.pos.Epoch + 1}, 0, blockSize
+	if r.size > r.pos.Offset {
+		r.markGap()
+	}
+	r.pos, r.stuck, r.block, r.size = agent.Position{Epoch: r.pos.Epoch + 1, Time: r.pos.Time}, 0, blockSize, 0
 	return nil
+}
+
+// unchanged reports whether the file has what it had up to the position.
+func (r *reader) unchanged(size int64) (bool, error) {
+	if size < r.pos.Offset {
+		return false, nil
+	}
+	same, err := r.t.host.is(r.file, r.pos.File)
+	if err != nil || !same || r.pos.Near == 0 {
+		return same, err
+	}
+	got, err := near(r.file, r.pos.Offset, &r.before)
+	return got == r.pos.Near, err
 }
 
 // read reads a block and emits its records. more says that something came of it.
 func (r *reader) read(ctx context.Context, m mode) (more bool, err error) {
-	size, err := r.file.size()
-	if err != nil {
+	if err := r.room(ctx); err != nil {
 		return false, err
 	}
-	left := size - r.pos.Offset
+	left, err := r.file.left(r.pos.Offset, r.block)
+	if err != nil {
+		r.unroom()
+		return false, err
+	}
+	size := r.pos.Offset + left
+	r.size = size
 	if left <= 0 {
 		r.behind(0)
 		return false, nil
@@ -104,46 +126,67 @@ func (r *reader) nothingYet(size int64, full bool) (again bool) {
 		r.stuck, r.since = size, time.Now()
 		r.pending.Store(true)
 	}
-	r.behind(size - r.pos.Offset)
+	r.behind(0) // what has no end yet cannot be read
 	return false
 }
 
 // emit hands over the batch, whose records cover so many bytes.
 func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) error {
-	next := r.pos
-	next.Offset += covered
-	if next.File.Len < headLen {
-		id, err := identify(r.file, next.Offset)
-		if err != nil {
-			r.feed.Release(b)
-			return err
-		}
-		next.File = id
+	next, err := r.after(covered)
+	if err != nil {
+		r.feed.Release(b)
+		return err
+	}
+	first := int64(0)
+	if n := len(b.Records); n > 0 {
+		first, next.Time = b.Records[0].Time, b.Records[n-1].Time
 	}
 	b.Pos = next
-	first, last := int64(0), r.last
-	if n := len(b.Records); n > 0 {
-		first, last = b.Records[0].Time, b.Records[n-1].Time
-	}
 	r.behind(size - r.pos.Offset) // Emit may have to wait
+	began := time.Now()
 	if err := r.feed.Emit(ctx, b); err != nil {
 		return err
+	}
+	if time.Since(began) > r.t.timing.held { // much may have happened to the file
+		r.waited = true
 	}
 	if r.gap && first != 0 {
 		r.sayGap(first)
 	}
-	r.pos, r.stuck, r.last = next, 0, last
+	r.pos, r.stuck = next, 0
 	r.behind(size - next.Offset)
 	return nil
+}
+
+// after is the position after so many bytes more.
+func (r *reader) after(covered int64) (next agent.Position, err error) {
+	next = r.pos
+	next.Offset += covered
+	if next.File.Len < headLen {
+		if next.File, err = r.t.host.identify(r.file, next.Offset); err != nil {
+			return next, err
+		}
+	}
+	next.Near, err = near(r.file, next.Offset, &r.before)
+	return next, err
+}
+
+// markGap notes that lines may be missing before what is read next.
+func (r *reader) markGap() {
+	if r.gap {
+		return
+	}
+	r.gap = true
+	r.t.gaps.Add(1)
+	r.feed.Gap()
 }
 
 // sayGap says between which times lines may be missing.
 func (r *reader) sayGap(to int64) {
 	r.gap = false
-	r.t.gaps.Add(1)
-	from := "the last stop"
-	if r.last != 0 {
-		from = time.Unix(0, r.last).UTC().Format(time.RFC3339Nano)
+	from := "before the last stop"
+	if r.pos.Time != 0 {
+		from = time.Unix(0, r.pos.Time).UTC().Format(time.RFC3339Nano)
 	}
 	r.log.Warn("lines may be missing: the log was rotated away before it was read; give it more or larger files (max-file, max-size)",
 		"source", r.src.Name, "path", r.path, "from", from, "to", time.Unix(0, to).UTC().Format(time.RFC3339Nano))
@@ -151,10 +194,7 @@ func (r *reader) sayGap(to int64) {
 
 // behind reports what is left: so much of the file, and the newer ones.
 func (r *reader) behind(left int64) {
-	for _, f := range r.newer {
-		left += f.info.Size()
-	}
-	r.feed.Behind(left + r.guard.size())
+	r.feed.Behind(left + r.ahead + r.guard.size())
 }
 
 // turn looks at the end of a file whether the log goes on in another one.
@@ -164,7 +204,7 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 			r.goneSince = time.Time{}
 			return false, nil
 		}
-		newer, found, gap, err := r.guard.take()
+		newer, found, err := r.guard.take()
 		switch {
 		case err != nil:
 			return false, err
@@ -174,8 +214,10 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 		case len(newer) == 0:
 			return false, r.absent(ctx)
 		}
-		r.newer, r.turned, r.unlinked, r.goneSince = newer, time.Now(), !found || unlinked(r.file), time.Time{}
-		r.gap = r.gap || gap
+		apply(r.plan, newer)
+		_, unlinked := unlinked(r.file)
+		r.newer, r.turned, r.unlinked, r.goneSince = newer, time.Now(), !found || unlinked, time.Time{}
+		r.ahead = sizes(newer)
 	}
 	if ok, err := r.settled(); !ok {
 		r.pending.Store(true)
@@ -184,8 +226,12 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 	if err := r.finish(ctx); err != nil { // something came until the rename
 		return false, err
 	}
-	r.file.Close()
-	r.advance(r.newer, agent.Position{Epoch: r.pos.Epoch + 1})
+	next := r.newer[0]
+	if next.gap {
+		r.markGap()
+	}
+	r.guard.begun()
+	r.begin(r.newer, agent.Position{Epoch: next.number(r.pos.Epoch), Time: r.pos.Time})
 	r.t.rotations.Add(1)
 	return true, nil
 }
@@ -194,7 +240,7 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 // log before it rotates it; others may go on for a while, and longer where
 // nothing is in the new file yet.
 func (r *reader) settled() (bool, error) {
-	if r.id != "" {
+	if r.id != "" || r.file.zip != nil {
 		return true, nil
 	}
 	info, err := r.file.Stat()
@@ -215,18 +261,49 @@ func (r *reader) settled() (bool, error) {
 	if r.unlinked { // holding it would hold its space on the disk
 		return true, nil
 	}
-	r.guard.reset(r.file)
+	r.guard.reset(r.file, nil)
 	closeAll(r.newer) // one that stays empty may not be the newest any more
-	r.newer = nil
+	r.newer, r.ahead = nil, 0
 	return false, nil
 }
 
 // finish reads what is left: what has no end gets none any more.
 func (r *reader) finish(ctx context.Context) error {
 	for {
-		if more, err := r.read(ctx, final); err != nil || !more {
+		if more, err := r.read(ctx, final); err != nil {
 			return err
+		} else if more {
+			continue
 		}
+		if z := r.file.zip; z != nil && z.damage() != nil {
+			r.log.Warn("a compressed log is damaged; what follows in it is lost", "path", r.file.name, "offset", r.pos.Offset, "error", z.damage())
+			z.err = nil
+			r.markGap()
+		}
+		return nil
+	}
+}
+
+// unroom lets others decompress: the file has to be tried again later.
+func (r *reader) unroom() {
+	if r.reading {
+		r.file.zip.rest()
+		r.reading = false
+		<-r.t.host.reading
+	}
+}
+
+// room waits until the file may be decompressed, where it is compressed.
+func (r *reader) room(ctx context.Context) error {
+	if r.file.zip == nil || r.reading {
+		return nil
+	}
+	select {
+	case r.t.host.reading <- struct{}{}:
+		r.reading = true
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -1,6 +1,7 @@
 package tail
 
 import (
+	"io/fs"
 	"sync"
 	"syscall"
 )
@@ -21,7 +22,7 @@ type guard struct {
 	mu     sync.Mutex
 	newest opened   // of files, or else of what the reader has; its File is nil while that has none
 	files  []opened // newer than what the reader has, the oldest first
-	gap    bool     // between what the reader has and files
+	lent   []opened // what the reader has got of them and did not begin
 }
 
 // look opens what is new. It does nothing while too much is held: what is still
@@ -43,61 +44,66 @@ func (g *guard) lookLocked() (found bool, err error) {
 		return found, err
 	}
 	// One file alone is what follows on a log that keeps no older ones.
-	if !found && len(newer) > 1 {
-		if len(g.files) == 0 {
-			g.gap = true
-		} else {
-			// Between files that are held it is seen once the reader is there.
-			closeAll(newer)
-			return false, nil
-		}
-	}
+	newer[0].gap = !found && len(newer) > 1
 	g.files = append(g.files, newer...)
 	g.newest = newer[len(newer)-1]
 	return found, nil
 }
 
 func (g *guard) full() bool {
-	if len(g.files) >= guardFiles {
+	if len(g.files)+len(g.lent) >= guardFiles {
 		return true
 	}
 	held := int64(0)
-	for _, f := range g.files {
-		if unlinked(f) {
-			held += f.info.Size()
+	for _, f := range append(g.lent[:len(g.lent):len(g.lent)], g.files...) {
+		if info, ok := unlinked(f); ok {
+			held += info.Size()
 		}
 	}
 	return held >= guardBytes
 }
 
 // take gives the reader what is newer than what it has. found is false when the
-// file that it has is none of the log's any more; gap says that there may have
-// been others before what is newer.
-func (g *guard) take() (newer []opened, found, gap bool, err error) {
+// file that it has is none of the log's any more.
+func (g *guard) take() (newer []opened, found bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	found = true
 	if len(g.files) == 0 {
+		g.lent = nil
 		found, err = g.lookLocked()
 	}
-	newer, gap = g.files, g.gap
-	g.files, g.gap = nil, false
-	return newer, found, gap, err
+	newer, g.files, g.lent = g.files, nil, g.files
+	return newer, found, err
 }
 
-// reset says which file is the newest that the reader has.
-func (g *guard) reset(newest opened) {
+// begun says that the reader has begun the first of the files that it has got.
+func (g *guard) begun() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.lent) > 0 {
+		g.lent = g.lent[1:]
+	}
+}
+
+// reset says which file is the newest that the reader has, and which of those
+// that it has it did not begin.
+func (g *guard) reset(newest opened, lent []opened) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	closeAll(g.files)
-	g.newest, g.files, g.gap = newest, nil, false
+	g.newest, g.files, g.lent = newest, nil, lent
 }
 
 // size is how many bytes are held.
-func (g *guard) size() (n int64) {
+func (g *guard) size() int64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, f := range g.files {
+	return sizes(g.files)
+}
+
+func sizes(files []opened) (n int64) {
+	for _, f := range files {
 		if size, err := f.size(); err == nil {
 			n += size
 		}
@@ -106,11 +112,11 @@ func (g *guard) size() (n int64) {
 }
 
 // unlinked reports whether the file has no name any more.
-func unlinked(f opened) bool {
+func unlinked(f opened) (fs.FileInfo, bool) {
 	info, err := f.Stat()
 	if err != nil {
-		return false
+		return nil, false
 	}
 	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && st.Nlink == 0
+	return info, ok && st.Nlink == 0
 }

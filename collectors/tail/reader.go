@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -14,19 +15,15 @@ import (
 
 const blockSize = 256 << 10
 
-// epochGap is what a position's epoch moves on by where the file in which it lay
-// is gone. Consumers that were further than the one that is read for have counted
-// more files; below the gap they would take what is left for read already.
-const epochGap = 1 << 20
-
 // timing is what a reader waits for.
 type timing struct {
 	pause   time.Duration // for a long line that does not go on
 	settle  time.Duration // for writers that still hold a rotated file
 	missing time.Duration // until a file that is gone is closed
+	held    time.Duration // by the outputs, until the file is looked at again
 }
 
-var defaultTiming = timing{pause: time.Second, settle: time.Second, missing: time.Minute}
+var defaultTiming = timing{pause: time.Second, settle: time.Second, missing: time.Minute, held: 100 * time.Millisecond}
 
 // errEnded ends a reader: there is nothing to read any more.
 var errEnded = errors.New("source ended")
@@ -42,6 +39,7 @@ type reader struct {
 	pending atomic.Bool // it waits for time to pass; wake it at each poll
 	log     *slog.Logger
 	trouble *agent.Trouble
+	opening *agent.Trouble // of the guard
 
 	src       *agent.Source
 	feed      agent.Feed
@@ -50,39 +48,44 @@ type reader struct {
 	began     time.Time // waiting for labels; zero: it does not
 	early     opened    // the log as it was then; it may be gone soon
 
-	file      opened   // where pos lies; File is nil before the first open
-	newer     []opened // where the log goes on, the oldest first
-	guard     guard    // and further ones that appeared meanwhile
-	gap       bool     // lines may be missing before what is read next
-	last      int64    // time of the newest record that was read, ns
+	file      opened     // where pos lies; File is nil before the first open
+	newer     []opened   // where the log goes on, the oldest first
+	ahead     int64      // bytes in newer
+	plan      []numbered // of files that were not opened yet
+	guard     guard      // and further ones that appeared meanwhile
+	gap       bool       // lines may be missing before what is read next
 	pos       agent.Position
-	block     int       // bytes to read next
-	stuck     int64     // the file's size when nothing could be made of its end
-	since     time.Time // of stuck
-	waited    bool      // it slept since it last looked at the file's head
-	turned    time.Time // when newer was found; zero: it was there at the start
-	unlinked  bool      // file has no name any more
-	goneSince time.Time // there is no file to read; zero: there is
+	size      int64         // the file's, when it was last looked at
+	before    [nearLen]byte // scratch
+	reading   bool          // it has room in host.reading
+	block     int           // bytes to read next
+	stuck     int64         // the file's size when nothing could be made of its end
+	since     time.Time     // of stuck
+	waited    bool          // it slept since it last looked at the file's head
+	turned    time.Time     // when newer was found; zero: it was there at the start
+	unlinked  bool          // file has no name any more
+	goneSince time.Time     // there is no file to read; zero: there is
+	caughtUp  bool          // what was there at the start was read
+	few       bool          // it has no descriptor
 }
 
 func (r *reader) run(ctx context.Context, sink agent.Sink) {
 	defer r.close()
-	failing := false
 	for ctx.Err() == nil {
 		again, err := r.step(ctx, sink)
-		switch {
-		case errors.Is(err, errEnded) || ctx.Err() != nil:
+		if ctx.Err() != nil {
 			return
-		case err != nil:
-			failing = true
-			r.pending.Store(true)
-			r.trouble.Fail(err, "log cannot be read and is tried again", "path", r.path)
-		case failing:
-			failing = false
-			r.trouble.Clear("log is read again", "path", r.path)
 		}
+		if errors.Is(err, errEnded) {
+			r.reached()
+			return
+		}
+		r.say(err)
 		if again && err == nil {
 			continue
+		}
+		if r.feed != nil && len(r.newer) == 0 && (err == nil || r.file.File == nil) {
+			r.reached() // or it cannot be read
 		}
 		select {
 		case <-ctx.Done():
@@ -92,9 +95,43 @@ func (r *reader) run(ctx context.Context, sink agent.Sink) {
 	}
 }
 
+// say says what is wrong, and when it is over.
+func (r *reader) say(err error) {
+	if few := noDescriptor(err); few != r.few {
+		r.few = few
+		if few {
+			r.t.few.Add(1)
+		} else if r.t.few.Add(-1) == 0 {
+			r.t.scarce.Clear("all logs are read again")
+		}
+	}
+	switch {
+	case r.few:
+		r.pending.Store(true)
+		r.t.short(err)
+	case err != nil:
+		r.pending.Store(true)
+		r.trouble.Fail(err, "log cannot be read and is tried again", "path", r.path)
+	default:
+		r.trouble.Clear("log is read again", "path", r.path)
+	}
+}
+
+// reached says that what was there at the start has been read.
+func (r *reader) reached() {
+	if r.atStart && !r.caughtUp {
+		r.caughtUp = true
+		r.t.less(1)
+	}
+}
+
 func (r *reader) close() {
-	r.guard.reset(opened{})
-	for _, f := range append(r.newer, r.file, r.early) {
+	if r.few {
+		r.say(nil)
+	}
+	r.guard.reset(opened{}, nil)
+	r.leave()
+	for _, f := range append(r.newer, r.early) {
 		if f.File != nil {
 			f.Close()
 		}
@@ -162,65 +199,110 @@ func (r *reader) describe(sink agent.Sink) (ok bool, err error) {
 // removed before.
 func (r *reader) hold() {
 	if r.early.File == nil {
-		r.early, _ = openFile(r.path)
+		r.early, _ = r.t.host.openFile(r.path)
 	}
 }
 
 // open finds the file to read on in.
 func (r *reader) open(ctx context.Context) (bool, error) {
-	all, err := r.guard.chain.files()
+	at := r.feed.Resume()
+	if len(at) == 0 {
+		return r.openNew(ctx)
+	}
+	w, places, err := r.guard.chain.search(at)
 	if err != nil {
 		return false, err
 	}
-	if r.early.File != nil {
-		if indexOf(all, r.early.info) < 0 {
-			all = append(all, r.early)
-		} else {
-			r.early.Close()
+	if r.early.File != nil && !has(w.met, r.early.info) { // its name is gone
+		if places, err = r.searchEarly(&w, at, places); err != nil {
+			closeAll(w.files)
+			return false, err
 		}
-		r.early = opened{}
 	}
-	if len(all) == 0 {
+	r.dropEarly()
+	if len(w.met) == 0 {
 		return false, r.absent(ctx)
 	}
-	at, seen := r.feed.Resume()
-	if !seen {
-		return r.openNew(ctx, all)
+	p := newPlan(len(w.met), at, places)
+	plan := p.list(w.met)
+	k := len(w.met) - 1 - p.file
+	i := indexOf(w.files, w.met[k])
+	if i < 0 { // it was closed again, for it is not among the oldest
+		closeAll(w.files)
+		if w, err = r.guard.chain.walk(func(_ int, f opened) (bool, error) { return os.SameFile(f.info, w.met[k]), nil }); err != nil {
+			return false, err
+		}
+		if i = len(w.files) - 1; !w.stopped { // and is gone meanwhile
+			closeAll(w.files)
+			return true, nil
+		}
 	}
-	i, err := holding(all, at)
-	if err != nil {
-		closeAll(all)
-		return false, err
+	apply(plan, w.files)
+	p.pos.Epoch, r.plan = w.files[i].epoch, plan
+	if w.files[i].gap {
+		r.log.Warn("the file in which reading stopped is gone or was emptied; reading on in the oldest that is left", "path", r.path, "from", w.files[i].name)
+		r.markGap()
 	}
-	if i >= 0 {
-		r.useFrom(all, i, at)
-		return true, nil
-	}
-	if i = cutShort(all, at); i < 0 {
-		i = len(all) - 1
-	}
-	r.log.Warn("the file in which reading stopped is gone or was emptied; reading on in the oldest that is left", "path", r.path, "from", all[i].name)
-	r.gap = true
-	r.useFrom(all, i, agent.Position{Epoch: at.Epoch + epochGap})
+	r.useFrom(w.files, i, p.pos)
 	return true, nil
+}
+
+// searchEarly adds the log as it was when its labels were waited for, and may be
+// the only one.
+func (r *reader) searchEarly(w *walk, at []agent.Position, places []place) ([]place, error) {
+	for i := range places {
+		places[i].file++
+		m, err := r.t.host.holds(r.early, at[i])
+		if err != nil {
+			return nil, err
+		}
+		if m > places[i].match {
+			places[i] = place{m, 0}
+		}
+	}
+	w.add(r.early)
+	r.early = opened{}
+	return places, nil
+}
+
+func (r *reader) dropEarly() {
+	if r.early.File != nil {
+		r.early.Close()
+	}
+	r.early = opened{}
 }
 
 // openNew begins a log that nobody has seen. A container's log is read from its
 // oldest file on: it may have been rotated before anybody could look.
-func (r *reader) openNew(ctx context.Context, all []opened) (bool, error) {
-	fromEnd := r.t.o.StartAtEnd && r.atStart
-	i := 0
+func (r *reader) openNew(ctx context.Context) (bool, error) {
+	fromEnd := r.t.o.StartAtEnd && r.atStart && !r.t.known
+	last := first
 	if r.id != "" && !fromEnd {
-		i = len(all) - 1
+		last = all
 	}
-	r.useFrom(all, i, agent.Position{Epoch: 1})
+	w, err := r.guard.chain.walk(last)
+	if err != nil {
+		return false, err
+	}
+	if r.early.File != nil && !has(w.met, r.early.info) {
+		w.add(r.early)
+		r.early = opened{}
+	}
+	r.dropEarly()
+	if len(w.files) == 0 {
+		return false, r.absent(ctx)
+	}
+	i := 0
+	if !fromEnd {
+		i = len(w.files) - 1
+	}
+	r.useFrom(w.files, i, agent.Position{Epoch: 1})
 	if !fromEnd {
 		return true, nil
 	}
 	if err := r.skip(ctx); err != nil {
-		r.guard.reset(opened{})
-		r.file.Close()
-		r.file = opened{} // begin anew
+		r.guard.reset(opened{}, nil)
+		r.leave() // begin anew
 		return false, err
 	}
 	return true, nil
@@ -230,26 +312,33 @@ func (r *reader) openNew(ctx context.Context, all []opened) (bool, error) {
 // is the first.
 func (r *reader) useFrom(all []opened, i int, pos agent.Position) {
 	closeAll(all[i+1:])
-	r.use(reversed(all[:i+1]), pos)
+	files := reversed(all[:i+1])
+	r.guard.reset(files[len(files)-1], files[1:])
+	r.begin(files, pos)
 }
 
-// use reads the first of all from pos on, and then the others.
-func (r *reader) use(all []opened, pos agent.Position) {
-	r.guard.reset(all[len(all)-1])
-	r.advance(all, pos)
-}
-
-// advance is use where the guard knows of all.
-func (r *reader) advance(all []opened, pos agent.Position) {
-	r.file, r.newer, r.pos = all[0], all[1:], pos
-	r.stuck, r.block = 0, blockSize
+// begin reads the first of files from pos on, and then the others.
+func (r *reader) begin(files []opened, pos agent.Position) {
+	r.leave()
+	r.file, r.newer, r.pos = files[0], files[1:], pos
+	r.stuck, r.block, r.size = 0, blockSize, 0
+	r.ahead = sizes(r.newer)
 	r.turned, r.unlinked, r.goneSince = time.Time{}, false, time.Time{}
+}
+
+// leave closes the file that is read.
+func (r *reader) leave() {
+	if r.file.File != nil {
+		r.file.Close()
+	}
+	r.unroom()
+	r.file = opened{}
 }
 
 // skip makes the lines that are there count as read.
 func (r *reader) skip(ctx context.Context) error {
 	offset, err := lastLineEnd(r.file)
-	if err != nil || offset == 0 {
+	if err != nil {
 		return err
 	}
 	b, err := r.feed.Batch(ctx)

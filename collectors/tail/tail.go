@@ -4,6 +4,7 @@ package tail
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,8 +15,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/webgrip/logkeel/agent"
@@ -43,22 +46,29 @@ type Options struct {
 type Tail struct {
 	o         Options
 	timing    timing
+	host      *host
 	newFS     func() (*fsnotify.Watcher, error)
+	netFS     func(dir string) string
 	sink      agent.Sink
-	started   bool
 	rotations atomic.Uint64
 	gaps      atomic.Uint64
-	polling   atomic.Bool // without inotify
+	polling   atomic.Bool  // without inotify
+	known     bool         // it has run before, with these globs
+	few       atomic.Int64 // logs that are not read for want of descriptors
+	scarce    *agent.Trouble
 	ended     atomic.Bool // a reader ended; its log may have come back meanwhile
 
 	mu      sync.Mutex
 	readers map[string]*reader
+	started bool // the logs that were there at the start have their readers
+	behind  int  // those of them that have something from before the start to read
 	wg      sync.WaitGroup
 }
 
 var (
 	_ agent.Collector = (*Tail)(nil)
 	_ agent.Meter     = (*Tail)(nil)
+	_ agent.CatchUp   = (*Tail)(nil)
 )
 
 // The defaults of Options.
@@ -84,7 +94,7 @@ func New(o Options) *Tail {
 	for i, g := range o.Globs {
 		o.Globs[i] = filepath.Clean(g)
 	}
-	return &Tail{o: o, timing: defaultTiming, newFS: fsnotify.NewWatcher, readers: map[string]*reader{}}
+	return &Tail{o: o, timing: defaultTiming, host: newHost(), newFS: fsnotify.NewWatcher, netFS: networkFS, scarce: agent.NewTrouble(o.Log), readers: map[string]*reader{}}
 }
 
 // Name is the collector's name.
@@ -98,9 +108,42 @@ func (t *Tail) Run(ctx context.Context, s agent.Sink) error {
 	defer stop()
 	w := newWatcher(t)
 	defer w.close()
+	t.known = s.Known(t.key())
+	t.mu.Lock()
+	if t.behind > 0 { // a run before this one did not get far
+		t.started, t.behind = false, 0
+	}
+	t.mu.Unlock()
 	t.discover(ctx, w)
+	t.mu.Lock()
 	t.started = true
+	t.mu.Unlock()
+	t.less(0)
 	return w.run(ctx)
+}
+
+// key is what is remembered of a collector that has run.
+func (t *Tail) key() string {
+	return fmt.Sprintf("tail/%s/%x", t.o.Name, xxhash.Sum64String(strings.Join(t.o.Globs, "\x00")))
+}
+
+// less says of how many logs of the start all has been read.
+func (t *Tail) less(logs int) {
+	t.mu.Lock()
+	t.behind -= logs
+	done := t.started && t.behind == 0
+	t.mu.Unlock()
+	if done {
+		t.sink.Remember(t.key())
+	}
+}
+
+// CaughtUp reports whether all that was there at the start has been read, where
+// it could be.
+func (t *Tail) CaughtUp() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.started && t.behind == 0
 }
 
 // discover starts a reader for each file that has none.
@@ -114,11 +157,14 @@ func (t *Tail) discover(ctx context.Context, w *watcher) {
 		}
 	}
 	for _, p := range slices.Sorted(maps.Keys(found)) {
-		if found[p] && !rotatedFrom(p, func(log string) bool { return found[log] || t.has(log) }) {
+		if found[p] && !strings.HasSuffix(p, compressed) && !rotatedFrom(p, func(log string) bool { return found[log] || t.has(log) }) {
 			t.start(ctx, p)
 		}
 	}
-	if len(found) == 0 && !t.started {
+	t.mu.Lock()
+	started := t.started
+	t.mu.Unlock()
+	if len(found) == 0 && !started {
 		t.o.Log.Info("no log file is there yet; waiting", "paths", strings.Join(t.o.Globs, " "))
 	}
 }
@@ -142,9 +188,12 @@ func (t *Tail) start(ctx context.Context, path string) {
 		return
 	}
 	r := &reader{
-		t: t, path: path, id: id, guard: guard{chain: chain{path}}, atStart: !t.started,
+		t: t, path: path, id: id, guard: guard{chain: chain{path, t.host}}, atStart: !t.started,
 		wake: make(chan struct{}, 1), block: blockSize,
-		log: t.o.Log, trouble: agent.NewTrouble(t.o.Log),
+		log: t.o.Log, trouble: agent.NewTrouble(t.o.Log), opening: agent.NewTrouble(t.o.Log),
+	}
+	if r.atStart {
+		t.behind++
 	}
 	if t.o.Docker {
 		r.split = &dockerJSON{maxLine: t.o.MaxLine}
@@ -184,9 +233,25 @@ func (t *Tail) guard(path string) {
 	if r == nil {
 		return
 	}
-	if err := r.guard.look(); err != nil {
-		r.trouble.Fail(err, "log cannot be read and is tried again", "path", path)
+	switch err := r.guard.look(); {
+	case noDescriptor(err):
+		t.short(err)
+	case err != nil:
+		r.opening.Fail(err, "the file in which a log goes on cannot be opened and is tried again", "path", path)
+	default:
+		r.opening.Clear("the file in which a log goes on can be opened", "path", path)
 	}
+}
+
+func noDescriptor(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// short says, once, that there are more files than may be open.
+func (t *Tail) short(err error) {
+	cause := syscall.EMFILE
+	errors.As(err, &cause)
+	t.scarce.Fail(cause, "too many files are open: some logs are not read; raise the limit of open files (ulimit -n; LimitNOFILE= of a service, ulimits nofile of a container)", "limit", t.host.limit)
 }
 
 func (r *reader) signal() {
@@ -270,6 +335,7 @@ func (t *Tail) Meter(yield func(agent.Sample)) {
 	if t.polling.Load() {
 		polling = 1
 	}
+	yield(agent.Sample{Name: "logkeel_tail_logs_without_descriptor", Help: "Logs that are not read for want of file descriptors.", Labels: labels, Value: float64(t.few.Load())})
 	yield(agent.Sample{Name: "logkeel_tail_polling", Help: "Whether some change is seen by polling only, for want of inotify.", Labels: labels, Value: polling})
 }
 

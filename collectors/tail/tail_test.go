@@ -33,7 +33,10 @@ type sinkFeed struct {
 
 func (f *sinkFeed) Open(*agent.Source) agent.Feed   { return f }
 func (f *sinkFeed) Snapshot(string, []agent.Sample) {}
-func (f *sinkFeed) Resume() (agent.Position, bool)  { return agent.Position{}, false }
+func (f *sinkFeed) Known(string) bool               { return false }
+func (f *sinkFeed) Remember(string)                 {}
+func (f *sinkFeed) Resume() []agent.Position        { return nil }
+func (f *sinkFeed) Gap()                            {}
 func (f *sinkFeed) Behind(int64)                    {}
 func (f *sinkFeed) Close(bool)                      {}
 func (f *sinkFeed) Release(b *agent.Batch)          { f.held = false; b.Reset() }
@@ -58,7 +61,7 @@ func readerOf(t testing.TB, w *world, feed *sinkFeed) *reader {
 	tail := New(w.options)
 	path := w.path("@c")
 	r := &reader{
-		t: tail, path: path, id: idOf("c"), guard: guard{chain: chain{path}}, wake: make(chan struct{}, 1), block: blockSize,
+		t: tail, path: path, id: idOf("c"), guard: guard{chain: chain{path, tail.host}}, wake: make(chan struct{}, 1), block: blockSize,
 		log: tail.o.Log, trouble: agent.NewTrouble(tail.o.Log), split: &dockerJSON{maxLine: DefaultMaxLine},
 	}
 	t.Cleanup(r.close)

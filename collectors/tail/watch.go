@@ -24,6 +24,7 @@ type watcher struct {
 	folders []string          // patterns of the folders that may hold a log, or such a folder
 	watched map[string]bool
 	seen    map[string]state
+	network bool           // some folder is on a network file system
 	trouble *agent.Trouble // with watching
 	reading *agent.Trouble // of events
 }
@@ -59,7 +60,7 @@ func (w *watcher) close() {
 // appear. What could not be watched before is tried again.
 func (w *watcher) watchDirs() {
 	err := w.addDirs()
-	w.t.polling.Store(err != nil)
+	w.t.polling.Store(err != nil || w.network)
 	if err != nil {
 		w.trouble.Fail(err, "no change notification; logs are polled instead (raise fs.inotify.max_user_instances or max_user_watches)", "poll", w.t.o.Poll.String())
 		return
@@ -98,6 +99,10 @@ func (w *watcher) add(dir string) error {
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil
+	}
+	if kind := w.t.netFS(dir); kind != "" && !w.network {
+		w.network = true
+		w.t.o.Log.Info("logs are on a network file system, which does not tell of all changes; they are polled", "folder", dir, "kind", kind, "poll", w.t.o.Poll.String())
 	}
 	err := w.fs.Add(dir)
 	switch {
