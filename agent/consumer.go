@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"slices"
 	"sort"
 	"strings"
@@ -17,6 +18,8 @@ type Consumer struct {
 	detached bool              // its positions are not in the ledger's file
 	places   map[string]*place // by source ID; guarded by ledger.mu
 }
+
+var errBroken = errors.New("positions cannot be written")
 
 // A Saved is a position that a detached consumer keeps itself.
 type Saved struct {
@@ -62,10 +65,15 @@ func (c *Consumer) Safe(source string, p Position) {
 }
 
 // Saved is how far each source is safe, for a detached consumer to keep. As in
-// the ledger's file, sources that nobody opens any more are left out in time.
-func (c *Consumer) Saved() []Saved {
+// the ledger's file, sources that nobody opens any more are left out in time. It
+// is an error while the ledger cannot be written: no position may be kept of a
+// source before those at which the outputs began it.
+func (c *Consumer) Saved() ([]Saved, error) {
 	c.ledger.mu.Lock()
 	defer c.ledger.mu.Unlock()
+	if c.ledger.broken {
+		return nil, errBroken
+	}
 	oldest := time.Now().Add(-ledgerForget).Unix()
 	saved := make([]Saved, 0, len(c.places))
 	for source, p := range c.places {
@@ -74,7 +82,7 @@ func (c *Consumer) Saved() []Saved {
 		}
 	}
 	slices.SortFunc(saved, func(a, b Saved) int { return strings.Compare(a.Source, b.Source) })
-	return saved
+	return saved, nil
 }
 
 // kept reports whether the place is one to keep.

@@ -105,10 +105,12 @@ func (p *Pipeline) Meter(yield func(Sample)) {
 
 // A feed is one open source.
 type feed struct {
-	p        *Pipeline
-	src      *Source
-	series   *series
-	behind   atomic.Int64
+	p      *Pipeline
+	src    *Source
+	series *series
+	behind atomic.Int64
+	rooted bool // each output has a position
+
 	catching bool // it was not at its end yet
 }
 
@@ -151,6 +153,9 @@ func (f *feed) Release(b *Batch) { f.p.pool.put(b) }
 func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	defer f.p.pool.put(b)
 	b.Findings = b.Findings[:0]
+	if !f.rooted {
+		f.root(b)
+	}
 	if f.catching {
 		f.countNew(b)
 	}
@@ -171,6 +176,24 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 		c.take(f.src.ID, b.Pos)
 	}
 	return nil
+}
+
+// root gives the outputs that do not know the source the position at which they
+// begin, before anybody else's moves on: killed before its first acknowledgement,
+// an output would be taken for a new one, and begin where the others are.
+func (f *feed) root(b *Batch) {
+	f.rooted = true
+	start := b.Pos
+	if all := f.Resume(); len(all) > 0 {
+		start = all[0]
+	} else if len(b.Records) > 0 { // a log that is begun at its end has a batch without any first
+		start.Offset, start.Near, start.Time = 0, 0, 0
+	}
+	for _, o := range f.p.outputs {
+		if c := o.Consumer(); c.taken(f.src.ID).IsZero() {
+			c.Safe(f.src.ID, start)
+		}
+	}
 }
 
 func (f *feed) Behind(bytes int64) {

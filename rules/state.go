@@ -25,6 +25,8 @@ type savedState struct {
 	Keys      []savedKey    `json:"keys"`
 	Series    []savedSeries `json:"series"`
 	Outbox    []agent.Alert `json:"outbox"` // not handed on yet
+
+	err error // why it must not be written
 }
 
 type savedKey struct {
@@ -49,7 +51,8 @@ type savedSeries struct {
 
 // state copies what is to be written. The caller holds mu.
 func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
-	s := &savedState{Version: stateVersion, Written: wall.UTC(), Positions: a.consumer.Saved()}
+	s := &savedState{Version: stateVersion, Written: wall.UTC()}
+	s.Positions, s.err = a.consumer.Saved()
 	for i := range a.rules {
 		rs := &a.rules[i]
 		name := a.set.rules[i].rule.Name
@@ -83,6 +86,9 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 }
 
 func (a *Alerts) store(s *savedState) error {
+	if s.err != nil {
+		return s.err
+	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		return err
