@@ -4,10 +4,11 @@ GOFUMPT     := mvdan.cc/gofumpt@v0.12.0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 FUZZTIME    ?= 10s
+FAULTS      ?= 200
 BENCH       ?= .
 BENCHFLAGS  ?=
 
-.PHONY: help build run demo test lint bench microbench fuzz
+.PHONY: help build run demo test lint bench microbench fuzz faults
 
 help: ## print the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -48,6 +49,9 @@ bench: ## measure logkeel and the peers that are installed; BENCHFLAGS=-h says h
 
 microbench: ## run the benchmarks of functions; BENCH=regexp picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+faults: ## run the fault campaign, FAULTS (200) runs of each series, as root
+	CGO_ENABLED=1 go test -race -count 1 -timeout 0 -run TestFaults -v ./cmd/logkeel -faults $(FAULTS)
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@set -e; grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|^\(.*\)/[^/]*:[0-9]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|' | sort | \
