@@ -168,7 +168,7 @@ func (s *Spool) dropOldest() ([]Drop, error) {
 	if lost > 0 {
 		drops = s.undone(g, done)
 	}
-	return drops, s.releaseLocked()
+	return drops, s.releaseLocked(nil)
 }
 
 // undone is what g holds less what is done. What cannot be read of the done is

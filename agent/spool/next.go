@@ -187,7 +187,7 @@ func (s *Spool) lose(seq uint64, f Frame, cause error) {
 	if !lost {
 		return // dropped or acknowledged meanwhile
 	}
-	s.release()
+	s.release(seq)
 	drops := make([]Drop, 0, max(1, len(f.Ranges)))
 	for _, r := range f.Ranges {
 		drops = append(drops, Drop{Source: r.Source, Records: r.Records, Frames: 1, To: r.To, First: r.First, Last: r.Last, Reason: Corrupt})

@@ -30,6 +30,7 @@ func Open(dir string, o Options) (*Spool, error) {
 		o:        o,
 		log:      o.Log,
 		commit:   commit{fs: o.FS, path: filepath.Join(dir, commitName)},
+		acked:    acked{fs: o.FS, path: filepath.Join(dir, ackedName)},
 		full:     agent.NewTrouble(o.Log),
 		corrupt:  agent.NewTrouble(o.Log),
 		removing: agent.NewTrouble(o.Log),
@@ -39,6 +40,7 @@ func Open(dir string, o Options) (*Spool, error) {
 	}
 	if err := s.load(); err != nil {
 		s.commit.close()
+		s.acked.close()
 		for _, g := range s.segs {
 			g.close()
 		}
@@ -79,6 +81,7 @@ func (s *Spool) load() error {
 		end = max(end, g.end())
 	}
 	s.next = max(end, s.done)
+	s.loadAcked()
 	s.advance()
 	s.cursor = s.done
 	if lost > 0 {

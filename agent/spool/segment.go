@@ -198,20 +198,23 @@ func (s *Spool) advance() {
 	}
 }
 
-// release writes how far all is done, and removes the segments below.
-func (s *Spool) release() {
+// release writes that seq is done and how far all is, and removes the segments
+// below.
+func (s *Spool) release(seq uint64) {
 	s.commitMu.Lock()
 	defer s.commitMu.Unlock()
-	s.releaseLocked()
+	noted := s.noteAhead(seq)
+	s.releaseLocked(noted)
 	if s.full.Active() {
 		s.roomAgain()
 	}
 	s.level()
 }
 
-// releaseLocked is release for a caller that holds commitMu. Its error is that
-// a segment could not be removed; this and all else was said.
-func (s *Spool) releaseLocked() error {
+// releaseLocked is release for a caller that holds commitMu; noted says what
+// went wrong with noting. Its error is that a segment could not be removed; this
+// and all else was said.
+func (s *Spool) releaseLocked(noted error) error {
 	s.mu.Lock()
 	done := s.done
 	n := 0
@@ -224,6 +227,9 @@ func (s *Spool) releaseLocked() error {
 	err := s.commit.store(done)
 	if err == nil && n > 0 {
 		err = s.commit.sync()
+	}
+	if err == nil {
+		err = noted
 	}
 	if err != nil {
 		s.writeFailed()

@@ -89,12 +89,13 @@ type Spool struct {
 	// Locked in this order. Only mu is ever held for a short time.
 	appendMu sync.Mutex // Append
 	readMu   sync.Mutex // Next
-	commitMu sync.Mutex // the commit file, and the removal of segments
+	commitMu sync.Mutex // the files of what is done, and the removal of segments
 
 	buf     []byte // Append's
 	scratch []byte // Next's
 	failed  tries  // Next's
 	commit  commit // commitMu's
+	acked   acked  // commitMu's
 
 	full     *agent.Trouble
 	corrupt  *agent.Trouble
@@ -142,7 +143,7 @@ func (s *Spool) Done(seq uint64) {
 		return
 	}
 	s.mu.Unlock()
-	s.release()
+	s.release(seq)
 }
 
 // SkipTo moves the cursor on to seq: the frames below are on their way already.
@@ -224,12 +225,12 @@ func (s *Spool) Close() error {
 	s.active = nil
 	s.mu.Unlock()
 
-	s.releaseLocked()
+	s.releaseLocked(nil)
 	err := errors.Join(s.commit.store(s.done), s.commit.sync())
 	for _, g := range s.segs {
 		err = errors.Join(err, g.close())
 	}
-	err = errors.Join(err, s.commit.close())
+	err = errors.Join(err, s.commit.close(), s.acked.close())
 	s.dropsEnd("spool is closed after records were dropped")
 	return err
 }

@@ -52,6 +52,7 @@ type world struct {
 	middle  bool   // between Append and endSpill
 	first   uint64 // what Append said
 	err     error
+	partly  [][2]int // source and number of records that were acknowledged by parts
 	givenUp int
 	undone  map[uint64][][2]int // by seq: source and number of the records in the spool that are not acknowledged
 }
@@ -239,6 +240,8 @@ func (w *world) over(c *chunk, onDisk bool) {
 	w.undone[c.seq] = slices.DeleteFunc(w.undone[c.seq], func(r [2]int) bool { return slices.Contains(rs, r) })
 	if len(w.undone[c.seq]) == 0 {
 		delete(w.undone, c.seq)
+	} else {
+		w.partly = append(w.partly, rs...)
 	}
 }
 
@@ -353,17 +356,14 @@ func (w *world) kill() {
 	}
 	for _, rs := range w.undone { // the first part of a large batch
 		for _, r := range rs {
-			if r[1] >= want[r[0]] {
-				w.sources[r[0]].excused[r[1]] = true
+			h := w.sources[r[0]]
+			if r[1] >= want[r[0]] || h.acked[r[1]] { // or acknowledged while it was spilled
+				h.excused[r[1]] = true
 			}
 		}
 	}
-	if len(w.undone) > 0 { // the spool only knows below what all is done
-		for _, h := range w.sources {
-			for n := range h.acked {
-				h.excused[n] = true
-			}
-		}
+	for _, r := range w.partly { // the spool only knows frames as a whole
+		w.sources[r[0]].excused[r[1]] = true
 	}
 	middle := w.middle
 	w.flying, w.writing, w.begun, w.frames, w.middle = nil, nil, nil, nil, false
