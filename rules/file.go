@@ -84,9 +84,10 @@ func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
 // A loader gathers rules and what is wrong with them.
 type loader struct {
-	rules []loaded
-	names map[string]place
-	errs  []error
+	rules  []loaded
+	names  map[string]place
+	errs   []error
+	redact Redact
 }
 
 func (l *loader) fail(err error) { l.errs = append(l.errs, err) }

@@ -90,32 +90,41 @@ func (s *Set) newView(src *agent.Source) *view {
 	return v
 }
 
-// Match appends the findings of b, ascending by record and, within a record, by
-// rule. A rule is found once in a record: where the first of its expressions
-// matches that does. Nothing outside the records' bodies counts.
+// Match cuts secrets out of the bodies of b, in place, and appends the findings
+// in what is left, ascending by record and, within a record, by rule. A rule is
+// found once in a record: where the first of its expressions matches that does.
+// Nothing outside the records' bodies counts. A body may become shorter; between
+// it and the next there is nothing then that was in it.
 func (s *Set) Match(b *agent.Batch) {
 	if len(b.Records) == 0 {
 		return
 	}
 	v := s.view(b.Source)
-	if !v.any {
+	if !v.any && s.redact == nil {
 		return
 	}
 	c := s.pool.Get().(*candidates)
 	defer s.pool.Put(c)
 	c.reset(len(b.Records), s.words)
 	always, full := v.always, v.full
-	if ascending(b.Records) {
+	ordered := ascending(b.Records)
+	if ordered {
 		s.scanner.scan(b, c)
 	} else {
 		always, full = v.active, true
 	}
+	cut := cutting{redactor: s.redact, b: b, all: !ordered}
 	for i, at := range c.row {
-		if at == 0 && !full {
+		if at == 0 && !full && !cut.due(i) {
 			continue
 		}
 		row := c.rows[at : int(at)+s.words]
-		s.judge(b, i, row, v.active, always)
+		if s.redact != nil && cut.record(i, row) {
+			// What was found may be gone, and a marker may be what a rule looks for.
+			s.judge(b, i, row, v.active, v.active)
+		} else {
+			s.judge(b, i, row, v.active, always)
+		}
 	}
 }
 

@@ -23,8 +23,8 @@ type Config struct {
 	Files []string `yaml:"files"` // paths, or patterns as *.yaml, from the configuration's folder
 }
 
-// A Set is a number of rules, ready to be used. It never changes, and may be
-// used by many goroutines at once.
+// A Set is a number of rules, and what is cut out of records before, ready to be
+// used. It never changes, and may be used by many goroutines at once.
 type Set struct {
 	rules  []rule
 	meta   []*agent.Rule
@@ -33,8 +33,9 @@ type Set struct {
 	// samples has the rules on samples, as indexes in rules, by the sample's name.
 	samples map[string][]int32
 
+	redact  *redactor // nil: nothing is cut out of records
 	scanner *scanner
-	words   int // of 64 expressions
+	words   int // of 64 expressions, or patterns of the redactor
 	pool    sync.Pool
 }
 
@@ -57,8 +58,12 @@ var _ agent.Matcher = (*Set)(nil)
 // All that is wrong is in the error, a conf.Errors. Where c itself is wrong the
 // Error has no File, and a Field as packs[0] or files[2]: the caller knows where
 // that stands.
-func Load(c Config, baseDir string) (*Set, error) {
+func Load(c Config, baseDir string, options ...Option) (*Set, error) {
 	l := &loader{names: map[string]place{}}
+	for _, o := range options {
+		o(l)
+	}
+	redact := l.redactor()
 	seen := map[string]bool{}
 	for i, name := range c.Packs {
 		if !seen[packPrefix+name] {
@@ -81,7 +86,7 @@ func Load(c Config, baseDir string) (*Set, error) {
 	if err := conf.Join(l.errs...); err != nil {
 		return nil, err
 	}
-	return newSet(l.rules), nil
+	return buildSet(l.rules, redact), nil
 }
 
 // expand returns the files that pattern stands for, sorted. A pattern without
@@ -110,10 +115,9 @@ func expand(pattern, baseDir string) ([]string, error) {
 // escape makes a path into a pattern for itself.
 var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
-func newSet(list []loaded) *Set {
-	s := &Set{samples: map[string][]int32{}}
-	targets := map[literal]*target{}
-	var order []*target
+func buildSet(list []loaded, redact *redactor) *Set {
+	s := &Set{samples: map[string][]int32{}, redact: redact}
+	var targets targets
 	for _, l := range list {
 		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
@@ -123,13 +127,7 @@ func newSet(list []loaded) *Set {
 		l.rule.Index = len(s.rules)
 		for _, e := range l.match {
 			for _, lit := range e.seek {
-				t := targets[lit]
-				if t == nil {
-					t = &target{needle: needle{[]byte(lit.text), lit.fold}}
-					targets[lit] = t
-					order = append(order, t)
-				}
-				t.wants = append(t.wants, int32(len(s.exprs)))
+				targets.add(lit, nil, int32(len(s.exprs)))
 			}
 			s.exprs = append(s.exprs, e)
 			s.ruleOf = append(s.ruleOf, int32(len(s.rules)))
@@ -138,8 +136,11 @@ func newSet(list []loaded) *Set {
 		s.rules = append(s.rules, r)
 		s.meta = append(s.meta, l.rule)
 	}
-	s.words = (len(s.exprs) + 63) / 64
-	s.scanner = newScanner(order)
+	s.words = (len(s.exprs) + redact.bits() + 63) / 64
+	if redact != nil {
+		redact.place(len(s.exprs), s.words, targets.add)
+	}
+	s.scanner = newScanner(targets.list)
 	s.pool.New = func() any { return new(candidates) }
 	return s
 }

@@ -18,10 +18,39 @@ type scanner struct {
 	rare   []rareByte
 }
 
-// A target is a literal and the expressions that want it.
+// A target is a literal and the expressions that want it, by their bits.
 type target struct {
 	needle
 	wants []int32
+	near  near // nil: the literal is enough
+}
+
+// A near looks at what is around the literal at an offset of a batch's Buf. It
+// may say yes to what turns out to be nothing. It is asked of literals of one
+// byte only.
+type near func(buf []byte, at int) bool
+
+// targets gathers what is looked for, each literal once.
+type targets struct {
+	list  []*target
+	known map[literal]*target
+}
+
+func (t *targets) add(lit literal, near near, bit int32) {
+	x := t.known[lit]
+	if x == nil || near != nil {
+		x = &target{needle: needle{[]byte(lit.text), lit.fold}, near: near}
+		t.list = append(t.list, x)
+		if t.known == nil {
+			t.known = map[literal]*target{}
+		}
+		if near == nil {
+			t.known[lit] = x
+		}
+	}
+	if n := len(x.wants); n == 0 || x.wants[n-1] != bit {
+		x.wants = append(x.wants, bit)
+	}
 }
 
 // A rareByte is looked for alone.
@@ -89,12 +118,16 @@ func (r *rareByte) scan(b *agent.Batch, c *candidates) {
 	records := b.Records
 	pos, end := int(records[0].Body.Start), int(records[len(records)-1].Body.End)
 	rec := 0
+	near := r.target.near
 	for {
 		i := bytes.IndexByte(b.Buf[pos:end], r.byte)
 		if i < 0 {
 			return
 		}
 		pos += i + 1
+		if near != nil && !near(b.Buf, pos-1) {
+			continue
+		}
 		for int(records[rec].Body.End) < pos {
 			rec++
 		}
