@@ -185,6 +185,9 @@ func privateKey(t text, i, j int) (start, end int, ok bool) {
 		}
 		longest = max(longest, run)
 	}
+	if end < len(b) && b[end] == '_' {
+		end -= run // a word of something else
+	}
 	return start, end, longest >= 16
 }
 

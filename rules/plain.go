@@ -61,7 +61,7 @@ func isPlaceholder(value []byte, spaced bool) bool {
 	switch first, last := value[0], value[n-1]; {
 	case n == 1:
 		return first == '?'
-	case first == '$' && inner[0] == '{' && last == '}', first == '$' && inner[0] == '(' && last == ')':
+	case first == '$' && (value[1] == '{' && last == '}' || value[1] == '(' && last == ')'):
 		return true
 	case first == '$' && allDigits(value[1:]):
 		return true

@@ -70,9 +70,10 @@ func (f *secretFinder) cut(e *edit) {
 				}
 				continue
 			}
-			if !f.masked(b[start:end]) {
-				e.cut(w.kind, start, end)
+			if f.masked(b[start:end]) {
+				continue
 			}
+			e.cut(w.kind, start, end)
 			next = max(next, end)
 			break
 		}

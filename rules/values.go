@@ -47,10 +47,8 @@ func (t text) assigned(i, j int) (v assigned, ok bool) {
 		return v, false
 	}
 	k = skipBlanks(b, s)
-	if named {
-		for k < len(b) && (b[k] == '\n' || b[k] == '\r') {
-			k = skipBlanks(b, k+1)
-		}
+	if next := nextLine(b, k); named && skipPHPType(b, next) > next {
+		k = next
 	}
 	v.loose = colon && !named
 	list := false
@@ -136,6 +134,17 @@ func closeName(b []byte, j int) int {
 		}
 	}
 	return j
+}
+
+// nextLine skips one line's end, and the blanks behind it.
+func nextLine(b []byte, k int) int {
+	if k < len(b) && b[k] == '\r' {
+		k++
+	}
+	if k < len(b) && b[k] == '\n' {
+		k = skipBlanks(b, k+1)
+	}
+	return k
 }
 
 // skipPHPType skips the type that var_dump writes: string(6) "secret".

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/webgrip/logkeel/agent/conf"
@@ -22,6 +23,7 @@ type Config struct {
 	ShutdownTimeout conf.Duration     `yaml:"shutdown_timeout"`
 	Log             Log               `yaml:"log"`
 	Collectors      collectors.Config `yaml:"collectors"`
+	Redact          rules.Redact      `yaml:"redact"`
 	Rules           rules.Config      `yaml:"rules"`
 	Outputs         outputs.Config    `yaml:"outputs"`
 }
@@ -69,6 +71,7 @@ func load(flag string) (*loaded, error) {
 		StateDir:        "state",
 		ShutdownTimeout: conf.Duration(8 * time.Second), // docker stop waits for ten
 		Log:             Log{Level: "info", Format: "text"},
+		Redact:          rules.Redact{Secrets: true},
 	}}
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -79,7 +82,7 @@ func load(flag string) (*loaded, error) {
 		return nil, usageError{err}
 	}
 	errs := []error{l.checkAgent(), l.Collectors.Check(l.doc), l.Outputs.Check(l.doc)}
-	if l.rules, err = rules.Load(l.Rules, l.baseDir); err != nil {
+	if l.rules, err = rules.Load(l.Rules, l.baseDir, rules.Redacting(l.Redact)); err != nil {
 		errs = append(errs, l.atRules(err))
 	}
 	if err := conf.Join(errs...); err != nil {
@@ -108,17 +111,22 @@ func (l *loaded) checkAgent() error {
 	return conf.Join(errs...)
 }
 
-// atRules gives the errors that are about agent.yaml's own rules section their
-// file and line.
+// atRules gives the errors that are about agent.yaml's own sections rules and
+// redact their file and line.
 func (l *loaded) atRules(err error) error {
 	var all conf.Errors
 	if !errors.As(conf.Join(err), &all) {
 		return err
 	}
 	for i, e := range all {
-		if e.File == "" {
-			all[i] = l.doc.Errorf("rules."+e.Field, e.Hint, "%s", e.Msg)
+		if e.File != "" {
+			continue
 		}
+		field := e.Field
+		if !strings.HasPrefix(field, "redact.") {
+			field = "rules." + field
+		}
+		all[i] = l.doc.Errorf(field, e.Hint, "%s", e.Msg)
 	}
 	return all
 }

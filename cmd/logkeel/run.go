@@ -50,6 +50,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) (err error) {
 		Ledger: ledger, StateDir: dir.Path, Log: log,
 		Meter: func(yield func(agent.Sample)) {
 			yield(buildInfo())
+			l.rules.Meter(yield)
 			a.Meter(yield)
 		},
 	})
@@ -119,6 +120,12 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, f := range l.Collectors.Files {
 		p("  reads    %s: %v", f.Name, []string(f.Paths))
+	}
+	if cuts := l.rules.Cuts(); len(cuts) > 0 {
+		p("  cuts     %s", strings.Join(cuts, ", "))
+	}
+	for _, name := range l.rules.CutsFullPass() {
+		p("           redact.patterns: %s has no literal to look for; it is tried on every line", name)
 	}
 	p("  matches  %d rules", len(l.rules.Rules()))
 	for _, r := range l.rules.FullPass() {
