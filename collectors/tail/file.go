@@ -173,7 +173,7 @@ func (h *host) holds(f opened, p agent.Position) (match, error) {
 	if err != nil || !same {
 		return other, err
 	}
-	inode := h.inode(f.info) == p.File.Inode
+	inode := p.File.Inode != 0 && h.inode(f.info) == p.File.Inode
 	reaches, err := h.reaches(f, p)
 	switch {
 	case err != nil:

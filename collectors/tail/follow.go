@@ -214,7 +214,7 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 		case len(newer) == 0:
 			return false, r.absent(ctx)
 		}
-		apply(r.plan, newer)
+		r.plan = apply(r.plan, newer)
 		_, unlinked := unlinked(r.file)
 		r.newer, r.turned, r.unlinked, r.goneSince = newer, time.Now(), !found || unlinked, time.Time{}
 		r.ahead = sizes(newer)

@@ -2,6 +2,7 @@ package tail
 
 import (
 	"io/fs"
+	"slices"
 	"sync"
 	"syscall"
 )
@@ -73,7 +74,7 @@ func (g *guard) take() (newer []opened, found bool, err error) {
 		g.lent = nil
 		found, err = g.lookLocked()
 	}
-	newer, g.files, g.lent = g.files, nil, g.files
+	newer, g.files, g.lent = slices.Clone(g.files), nil, g.files
 	return newer, found, err
 }
 

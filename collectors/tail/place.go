@@ -148,7 +148,8 @@ type numbered struct {
 	gap    bool
 }
 
-// list is the plan by file. met are the files, the newest first.
+// list is the plan by file. met are the files, and the list has them, the newest
+// first.
 func (p plan) list(met []fs.FileInfo) []numbered {
 	all := make([]numbered, len(met))
 	for i, info := range met {
@@ -158,12 +159,18 @@ func (p plan) list(met []fs.FileInfo) []numbered {
 	return all
 }
 
-// apply tells the files what the plan says of them.
-func apply(plan []numbered, files []opened) {
+// apply tells the files, the oldest first, what the plan says of them. It returns
+// the plan of those that are newer.
+func apply(plan []numbered, files []opened) (more []numbered) {
 	for i := range files {
-		k := slices.IndexFunc(plan, func(n numbered) bool { return os.SameFile(n.info, files[i].info) })
-		if k >= 0 {
-			files[i].epoch, files[i].gap = plan[k].number, plan[k].gap
+		f := &files[i]
+		k := slices.IndexFunc(plan, func(n numbered) bool { return os.SameFile(n.info, f.info) })
+		// A file that was rotated does not change: this one has got its inode.
+		if k < 0 || k > 0 && !f.info.ModTime().Equal(plan[k].info.ModTime()) {
+			return nil
 		}
+		f.epoch, f.gap = plan[k].number, plan[k].gap
+		plan = plan[:k]
 	}
+	return plan
 }

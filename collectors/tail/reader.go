@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -237,13 +238,15 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 	}
-	apply(plan, w.files)
-	p.pos.Epoch, r.plan = w.files[i].epoch, plan
-	if w.files[i].gap {
-		r.log.Warn("the file in which reading stopped is gone or was emptied; reading on in the oldest that is left", "path", r.path, "from", w.files[i].name)
+	files := reversed(slices.Clone(w.files[:i+1]))
+	r.plan = apply(plan, files)
+	p.pos.Epoch = p.numbers[p.file]
+	if p.gaps[p.file] {
+		r.log.Warn("the file in which reading stopped is gone or was emptied; reading on in the oldest that is left", "path", r.path, "from", files[0].name)
 		r.markGap()
 	}
-	r.useFrom(w.files, i, p.pos)
+	closeAll(w.files[i+1:])
+	r.use(files, p.pos)
 	return true, nil
 }
 
@@ -312,12 +315,16 @@ func (r *reader) openNew(ctx context.Context) (bool, error) {
 // is the first.
 func (r *reader) useFrom(all []opened, i int, pos agent.Position) {
 	closeAll(all[i+1:])
-	files := reversed(all[:i+1])
+	r.use(reversed(all[:i+1]), pos)
+}
+
+// use reads the first of files from pos on, and then the others.
+func (r *reader) use(files []opened, pos agent.Position) {
 	r.guard.reset(files[len(files)-1], files[1:])
 	r.begin(files, pos)
 }
 
-// begin reads the first of files from pos on, and then the others.
+// begin is use where the guard knows of the files.
 func (r *reader) begin(files []opened, pos agent.Position) {
 	r.leave()
 	r.file, r.newer, r.pos = files[0], files[1:], pos

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -193,6 +194,9 @@ type world struct {
 	labels  *labeler
 	log     *buffer
 	newFS   func() (*fsnotify.Watcher, error) // nil: the real one
+	netFS   func(string) string               // nil: the real one
+	inode   func(fs.FileInfo) uint64
+	reused  sync.Map // inodes by those that the files really have
 
 	out    *recorder
 	ahead  *recorder // another output, for which everything is safe at once; or nil
@@ -206,10 +210,11 @@ func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, dir: t.TempDir(), state: t.TempDir(),
 		labels: &labeler{known: map[string]*agent.Container{}, hidden: map[string]bool{}, unwanted: map[string]bool{}},
-		timing: timing{pause: wait, settle: 20 * time.Millisecond, missing: wait},
+		timing: timing{pause: wait, settle: 20 * time.Millisecond, missing: wait, held: time.Millisecond},
 		log:    &buffer{},
 		out:    &recorder{records: map[string][]got{}},
 	}
+	w.inode = w.claimed
 	w.options = Options{
 		Name: "test", Poll: 10 * time.Millisecond, LabelWait: wait, Labeler: w.labels,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)),
@@ -223,6 +228,14 @@ func newWorld(t testing.TB) *world {
 		}
 	})
 	return w
+}
+
+// claimed is the file's inode, or the one that it is said to have again.
+func (w *world) claimed(info fs.FileInfo) uint64 {
+	if n, ok := w.reused.Load(inode(info)); ok {
+		return n.(uint64)
+	}
+	return inode(info)
 }
 
 // docker makes the collector read containers' logs.
@@ -252,7 +265,10 @@ func (w *world) start() {
 		w.options.Globs = []string{filepath.Join(w.dir, "*.log")}
 	}
 	tail := New(w.options)
-	tail.timing = w.timing
+	tail.timing, tail.host.inode = w.timing, w.inode
+	if w.netFS != nil {
+		tail.netFS = w.netFS
+	}
 	if w.newFS != nil {
 		tail.newFS = w.newFS
 	}
