@@ -70,6 +70,12 @@ func (d *deadLetters) add(chunks []*chunk) error {
 			if err != nil {
 				return fmt.Errorf("write what is to be given up: %w", err)
 			}
+			if len(b) > 0 && int64(len(b)+len(line)) > d.max {
+				if err := d.write(b); err != nil {
+					return err
+				}
+				b = b[:0]
+			}
 			b = append(append(b, line...), '\n')
 			n++
 		}
