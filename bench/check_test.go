@@ -217,6 +217,9 @@ func TestProcess(t *testing.T) {
 	}
 	now, peak := p.memory()
 	wakeups, threads := p.wakeups()
+	if ticks, ok := p.ticks(); !ok || ticks > p.cpu()+50*time.Millisecond {
+		t.Errorf("%v in ticks, %v in all", ticks, p.cpu())
+	}
 	if p.cpu() <= 0 || now <= 0 || peak < now || threads != 1 || wakeups < 0 {
 		t.Errorf("%v, %d and %d bytes, %d threads", p.cpu(), now, peak, threads)
 	}

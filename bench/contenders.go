@@ -68,12 +68,12 @@ func peers() []*contender {
 	fluentBit := []string{"-c", "{{.Work}}/agent.conf"}
 	union := "{{range $i, $r := .Rules}}{{if $i}}|{{end}}{{$r.Expr}}{{end}}"
 	return []*contender{
-		{name: "fluent-bit", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 1, tasks: agentOnly},
-		{name: "fluent-bit, grep", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 1, tasks: []string{"t2", "t2-hits"}},
+		{name: "fluent-bit", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 2, tasks: agentOnly},
+		{name: "fluent-bit, grep", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 2, tasks: []string{"t2", "t2-hits"}},
 		{name: "vector", kind: "vector", programs: []string{"vector"}, args: []string{"--config", "{{.Work}}/agent.yaml"}, protocol: "lines", part: 1, tasks: noAcks},
 		{name: "otelcol", kind: "otelcol", programs: []string{"otelcol-contrib", "otelcol"}, args: []string{"--config", "{{.Work}}/agent.yaml"}, protocol: "otlp", part: 5, tasks: noAcks},
 		{name: "rsyslog", kind: "rsyslog", programs: []string{"rsyslogd"}, args: []string{"-n", "-f", "{{.Work}}/agent.conf", "-i", "{{.Work}}/pid"}, protocol: "lines", part: 5, tasks: noAcks},
-		{name: "mtail", kind: "mtail", programs: []string{"mtail"}, args: []string{"--one_shot", "--logtostderr", "--address", "127.0.0.1", "--port", "{{.Metrics}}", "--progs", "{{.Work}}/rules.mtail", "--logs", "{{.Log}}"}, part: 5, tasks: []string{"t2"}, check: checkMtail},
+		{name: "mtail", kind: "mtail", programs: []string{"mtail"}, args: []string{"--one_shot", "--logtostderr", "--address", "127.0.0.1", "--port", "{{.Metrics}}", "--progs", "{{.Work}}/rules.mtail", "--logs", "{{.Log}}"}, part: 20, tasks: []string{"t2"}, check: checkMtail},
 		{name: "rg, one expression", programs: []string{"rg"}, args: []string{"--no-config", "--no-mmap", "-j1", "-c", union, "{{.Log}}"}, part: 1, tasks: []string{"t2"}, check: checkCount},
 		{name: "grep, one expression", programs: []string{"grep"}, args: []string{"-cE", "{{range $i, $r := .Rules}}{{if $i}}|{{end}}{{posix $r.Expr}}{{end}}", "{{.Log}}"}, part: 1, tasks: []string{"t2"}, check: checkCount},
 	}

@@ -62,7 +62,7 @@ func generate(path string, size int64, seed uint64, start time.Time, storm bool)
 			g.request()
 		case n < 97_500:
 			g.application()
-		case n < 97_505:
+		case n < 97_520:
 			g.long()
 		case n < 97_900:
 			g.exception()

@@ -166,8 +166,12 @@ func (j *job) await(ctx context.Context, want tally, patience time.Duration) (ti
 		if got.n >= want.n {
 			break
 		}
-		if j.proc.over() || ctx.Err() != nil || time.Since(begun) > patience && time.Since(last) > patience {
-			return last, fmt.Errorf("%d of %d records came", got.n, want.n)
+		short := fmt.Errorf("%d of %d records came", got.n, want.n)
+		switch {
+		case ctx.Err() != nil:
+			return last, fmt.Errorf("%w: %w", context.Cause(ctx), short)
+		case j.proc.over() || time.Since(begun) > patience && time.Since(last) > patience:
+			return last, short
 		}
 		j.proc.memory()
 		pause(ctx, 2*time.Millisecond)

@@ -30,8 +30,8 @@ type sink struct {
 	conns map[net.Conn]bool
 	got   tally
 	bytes int64
-	last  time.Time       // when the last record came
-	marks []time.Duration // from a mark's making to its arrival, each once
+	last  time.Time // when the last record came
+	marks []arrival // in the order in which they came, each once
 	seen  map[int]bool
 	wrong error // the first thing that it could not read
 }
@@ -141,6 +141,12 @@ func (s *sink) state() (got tally, last time.Time, wrong error) {
 	return s.got, s.last, s.wrong
 }
 
+// An arrival is that of a mark.
+type arrival struct {
+	at   time.Time
+	took time.Duration // since it was made
+}
+
 // A mark is in a line whose way is timed: its number, and when it was made.
 const markPrefix = "bench-mark:"
 
@@ -172,15 +178,15 @@ func (s *sink) look(b []byte) {
 		s.mu.Lock()
 		if !s.seen[seq] {
 			s.seen[seq] = true
-			s.marks = append(s.marks, now.Sub(time.Unix(0, made)))
+			s.marks = append(s.marks, arrival{now, now.Sub(time.Unix(0, made))})
 		}
 		s.mu.Unlock()
 	}
 }
 
-// arrived is how many marks have come, and how long each took.
-func (s *sink) arrived() []time.Duration {
+// arrived are the marks that have come.
+func (s *sink) arrived() []arrival {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]time.Duration(nil), s.marks...)
+	return append([]arrival(nil), s.marks...)
 }

@@ -119,7 +119,7 @@ func TestLineSinkAndMarks(t *testing.T) {
 	send(t, c, []byte(" in two parts\n"))
 	until(t, s, func(got tally, _ error) bool { return got.n == 4 })
 	all := s.arrived()
-	if len(all) != 2 || all[0] < time.Minute || all[1] < time.Minute {
+	if len(all) != 2 || all[0].took < time.Minute || all[1].took < time.Minute || all[1].at.Sub(made) < time.Minute {
 		t.Errorf("marks took %v", all)
 	}
 }
