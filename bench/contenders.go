@@ -68,8 +68,8 @@ func peers() []*contender {
 	fluentBit := []string{"-c", "{{.Work}}/agent.conf"}
 	union := "{{range $i, $r := .Rules}}{{if $i}}|{{end}}{{$r.Expr}}{{end}}"
 	return []*contender{
-		{name: "fluent-bit", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 2, tasks: agentOnly},
-		{name: "fluent-bit, grep", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 2, tasks: []string{"t2", "t2-hits"}},
+		{name: "fluent-bit", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 4, tasks: agentOnly},
+		{name: "fluent-bit, grep", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 4, tasks: []string{"t2", "t2-hits"}},
 		{name: "vector", kind: "vector", programs: []string{"vector"}, args: []string{"--config", "{{.Work}}/agent.yaml"}, protocol: "lines", part: 1, tasks: noAcks},
 		{name: "otelcol", kind: "otelcol", programs: []string{"otelcol-contrib", "otelcol"}, args: []string{"--config", "{{.Work}}/agent.yaml"}, protocol: "otlp", part: 5, tasks: noAcks},
 		{name: "rsyslog", kind: "rsyslog", programs: []string{"rsyslogd"}, args: []string{"-n", "-f", "{{.Work}}/agent.conf", "-i", "{{.Work}}/pid"}, protocol: "lines", part: 5, tasks: noAcks},
