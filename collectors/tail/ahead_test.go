@@ -131,4 +131,3 @@ func TestOutputAheadOfWhatIsGone(t *testing.T) {
 		})
 	}
 }
-

@@ -92,4 +92,3 @@ func (s *script) compress(path string) error {
 	}
 	return os.Remove(path)
 }
-
