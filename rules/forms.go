@@ -27,12 +27,13 @@ func (f *secretFinder) secretForms(k *builtin) {
 	known(run(10, any, "-"), "xoxa-", "xoxb-", "xoxp-", "xoxr-", "xoxs-", "xoxe-", "xapp-") // Slack
 	known(run(16, any, ""), "sk_live_", "sk_test_", "rk_live_", "whsec_")                   // Stripe
 	known(run(20, any, "_-"), "sk-ant-", "sk-proj-")
+	known(webhook, "hooks.slack.com/services/")
 	f.add(k.token, jsonToken, false, "eyJ")
 	f.lookFor(false, ".eyJ", "eyJhbGci", "eyJ0eXAi", "eyJpdiI6")
 	f.add(k.password, run(50, 60, "./$"), false, "$2y$", "$2a$", "$2b$") // bcrypt
 	f.lookFor(false, "$2y$", "$2a$", "$2b$")
 	f.add(k.password, argon, false, "$argon2")
-	f.lookFor(false, "argon2id$", "argon2i$", "argon2d$")
+	f.lookFor(false, "rgon2")
 	f.add(k.privateKey, privateKey, false, "PRIVATE KEY")
 	f.lookFor(false, "PRIVATE KEY")
 	f.add(k.password, dsn, false, "@")
@@ -43,6 +44,13 @@ func (f *secretFinder) secretForms(k *builtin) {
 // begins reports whether nothing that words are made of stands right before i.
 func (t text) begins(i int) bool {
 	return i == t.from || !isWordByte(t.body[i-1]) && t.body[i-1] != '-'
+}
+
+// webhook is about the path of one, which is all that it takes to use it.
+func webhook(t text, _, j int) (start, end int, ok bool) {
+	for end = j; end < len(t.body) && (isWordByte(t.body[end]) || t.body[end] == '/'); end++ {
+	}
+	return j, end, end-j >= 20
 }
 
 // jsonToken is about a JWT, and what Laravel encrypts.

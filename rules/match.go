@@ -13,6 +13,18 @@ type candidates struct {
 	words int     // of a row
 	row   []int32 // by record: where its row is in rows, in words; 0 where it has none
 	rows  []uint64
+	one   *candidates // of a single record
+}
+
+// again looks through one record once more.
+func (c *candidates) again(s *scanner, b *agent.Batch, record, words int) (row []uint64) {
+	if c.one == nil {
+		c.one = &candidates{}
+	}
+	c.one.reset(1, words)
+	s.scan(&agent.Batch{Buf: b.Buf, Records: b.Records[record : record+1]}, c.one)
+	at := c.one.row[0]
+	return c.one.rows[at : int(at)+words]
 }
 
 func (c *candidates) reset(records, words int) {
@@ -121,10 +133,9 @@ func (s *Set) Match(b *agent.Batch) {
 		row := c.rows[at : int(at)+s.words]
 		if s.redact != nil && cut.record(i, row) {
 			// What was found may be gone, and a marker may be what a rule looks for.
-			s.judge(b, i, row, v.active, v.active)
-		} else {
-			s.judge(b, i, row, v.active, always)
+			row = c.again(s.scanner, b, i, s.words)
 		}
+		s.judge(b, i, row, v.active, always)
 	}
 }
 

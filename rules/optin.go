@@ -37,13 +37,18 @@ func cutCards(e *edit, k *kind) {
 		for start > e.read && isDigit(b[start-1]) {
 			start--
 		}
-		end := cardEnd(b, start)
-		if end > start && cardBegins(b, e.read, start) && isCard(b[start:end]) {
+		end := i + 1
+		for end < len(b) && isDigit(b[end]) {
+			end++
+		}
+		i = end
+		if n := end - start; n < group || n < 13 && (end+1 >= len(b) || b[end] != ' ' && b[end] != '-' || !isDigit(b[end+1])) {
+			continue
+		}
+		if end = cardEnd(b, start); end > start && cardBegins(b, e.read, start) && isCard(b[start:end]) {
 			e.cut(k, start, end)
+			i = end
 		}
-		for i = start; i < len(b) && isDigit(b[i]); i++ {
-		}
-		i = max(i, end)
 	}
 }
 

@@ -94,6 +94,15 @@ func isSentence(value []byte) bool {
 	return n > 0 && n <= 300 && 'A' <= value[0] && value[0] <= 'Z' && isOneOf(value[n-1], ".!?") && bytes.Count(value, []byte(" ")) >= 3
 }
 
+func isPunctuation(value []byte) bool {
+	for _, c := range value {
+		if isWordByte(c) || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
 func isPath(value []byte) bool {
 	return len(value) > 0 && (value[0] == '/' || value[0] == '~') || len(value) > 2 && value[1] == ':' && value[2] == '\\'
 }

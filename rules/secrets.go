@@ -5,10 +5,11 @@ import "bytes"
 // A secretFinder looks for the secrets whose name or form is known. It goes
 // through a body once, from left to right, and tries what may begin at a byte.
 type secretFinder struct {
-	starts [256][]word // by first byte
-	seek   []literal   // a body with something to cut has one of these
-	users  bool        // an @ counts, behind a user and a password
-	masks  []*kind     // whose markers are no secrets
+	starts [256][]word          // by first byte
+	pairs  [1 << 16 / 64]uint64 // bits of the first two; no word is the last byte of a body
+	seek   []literal            // a body with something to cut has one of these
+	users  bool                 // an @ counts, behind a user and a password
+	masks  []*kind              // whose markers are no secrets
 }
 
 // A word is what a secret is found by. What is there may be the secret's name or
@@ -39,13 +40,19 @@ func (f *secretFinder) add(k *kind, find finder, fold bool, words ...string) {
 		n := needle{[]byte(w), fold}
 		for _, c := range cases(w[0], fold) {
 			f.starts[c] = append(f.starts[c], word{n, k, find})
+			for d := range 256 {
+				if len(w) == 1 || lower(byte(d)) == lower(w[1]) {
+					pair := uint16(c) | uint16(d)<<8
+					f.pairs[pair>>6] |= 1 << (pair & 63)
+				}
+			}
 		}
 	}
 }
 
 // lookFor names texts of which a body with a secret has one. What it costs to
 // look for one depends on how often its pairs of bytes are in other lines, those
-// at its end above all: "pwd" is better than "pwd\"".
+// at its end above all, so that a text is not always the whole word.
 func (f *secretFinder) lookFor(fold bool, texts ...string) {
 	for _, s := range texts {
 		f.seek = append(f.seek, literal{s, fold})
@@ -55,30 +62,35 @@ func (f *secretFinder) lookFor(fold bool, texts ...string) {
 // cut cuts all secrets.
 func (f *secretFinder) cut(e *edit) {
 	b := e.body
-	for i := 0; i < len(b); {
-		next := i + 1
-		for n := range f.starts[b[i]] {
-			w := &f.starts[b[i]][n]
-			j := i + len(w.text)
-			if j > len(b) || !w.is(b[i:j]) {
-				continue
-			}
-			start, end, ok := w.find(text{b, e.read}, i, j)
-			if !ok || start >= end {
-				if end-start > longValue {
-					next = max(next, end)
-				}
-				continue
-			}
-			if f.masked(b[start:end]) {
-				continue
-			}
-			e.cut(w.kind, start, end)
-			next = max(next, end)
-			break
+	for i := uint(0); i+1 < uint(len(b)); {
+		if pair := pairAt(b, i); f.pairs[pair>>6]&(1<<(pair&63)) == 0 {
+			i++
+			continue
 		}
-		i = next
+		i = uint(f.at(e, int(i)))
 	}
+}
+
+// at tries the words that may be at i, and returns where to go on.
+func (f *secretFinder) at(e *edit, i int) (next int) {
+	b := e.body
+	next = i + 1
+	for n := range f.starts[b[i]] {
+		w := &f.starts[b[i]][n]
+		j := i + len(w.text)
+		if j > len(b) || !w.is(b[i:j]) {
+			continue
+		}
+		start, end, ok := w.find(text{b, e.read}, i, j)
+		switch {
+		case ok && start < end && !f.masked(b[start:end]):
+			e.cut(w.kind, start, end)
+			return max(next, end)
+		case !ok && end-start > longValue:
+			next = max(next, end)
+		}
+	}
+	return next
 }
 
 // masked reports whether a value is what was put there in place of a secret.
@@ -98,14 +110,15 @@ func (f *secretFinder) masked(value []byte) bool {
 func (f *secretFinder) secretKeys(k *builtin) {
 	f.add(k.token, resetLink, true, "password")
 	f.add(k.password, passwordValue, true, "pass", "pwd", "masterauth")
-	f.add(k.password, sqlPassword, true, "identified by")
+	f.add(k.password, sqlPassword, true, "identified ")
+	f.add(k.password, firstPassword, true, "temporary password is generated for ")
 	f.add(k.token, tokenValue, true, "token")
 	f.add(k.secret, tokenValue, true, "secret", "api_key", "apikey", "api-key", "access_key", "accesskey", "accountkey", "app_key", "encryption_key")
 	f.add(k.token, signatureValue, true, "signature")
 	f.add(k.token, sessionValue, true, "phpsessid", "jsessionid")
 	f.add(k.authorization, authorizationValue, true, "authorization")
 	f.add(k.cookie, cookieValue, true, "cookie")
-	f.lookFor(true, "pass", "pwd=", "pwd:", "pwd =", "_pwd", `"pwd`, "'pwd", "[pwd", "masterauth", "identified by", "token", "secret",
+	f.lookFor(true, "pass", "pwd=", "pwd:", "pwd =", "_pwd", `"pwd`, "'pwd", "[pwd", "masterauth", "identified ", "token", "secret",
 		"api_key", "apik", "api-key", "access_key", "accesskey", "accountkey", "signature=", "authorization")
 	f.lookFor(false, "APP_KEY", "ENCRYPTION_KEY", "encryption_key=", "SESSID", "JSESSIONID", "jsess", "ookie:", `ookie"`, "COOKIE")
 }
@@ -116,7 +129,7 @@ func passwordValue(t text, i, j int) (start, end int, ok bool) {
 	b := t.body
 	short := j-i == len("pass")
 	if short {
-		for _, rest := range []string{"word", "wd", "phrase"} {
+		for _, rest := range []string{"word", "wd", "phrase", "wort"} {
 			if foldPrefix(b[j:], rest) {
 				j, short = j+len(rest), false
 				break
@@ -178,19 +191,40 @@ func passwordSuffix(b []byte, j int) int {
 	return j
 }
 
-// sqlPassword is about IDENTIFIED BY 'x'.
-func sqlPassword(t text, _, j int) (start, end int, ok bool) {
+// sqlPassword is about IDENTIFIED BY 'x', and WITH or VIA a plugin before.
+func sqlPassword(t text, i, j int) (start, end int, ok bool) {
 	b := t.body
-	j = skipBlanks(b, j)
-	if foldPrefix(b[j:], "password") {
-		j = skipBlanks(b, j+len("password"))
+	if b[i] == 'i' && (i-t.from < 2 || !isQuote(b[i-2])) {
+		return 0, 0, false // people say so as well
 	}
-	q, after := openQuote(b, j)
-	if q.text == "" {
-		return 0, 0, false
+	for range 4 {
+		j = skipBlanks(b, j)
+		if q, after := openQuote(b, j); q.text != "" && q.text != "`" {
+			end, _ = q.close(b, after)
+			return after, end, true
+		}
+		n := j
+		for n < len(b) && n-j < maxName && isWordByte(b[n]) {
+			n++
+		}
+		j = n
 	}
-	end, _ = q.close(b, after)
-	return after, end, true
+	return 0, 0, false
+}
+
+// firstPassword is about what MySQL says when it is set up, "... for
+// root@localhost: x".
+func firstPassword(t text, _, j int) (start, end int, ok bool) {
+	b := t.body
+	for start = j; start < len(b) && start-j < maxName && b[start] > ' '; start++ {
+	}
+	end = start
+	if start > j && b[start-1] == ':' {
+		start = skipBlanks(b, start)
+		for end = start; end < len(b) && b[end] > ' '; end++ {
+		}
+	}
+	return start, end, end > start
 }
 
 // resetLink is about /password/reset/x and /reset-password/x.
@@ -235,6 +269,8 @@ func tokenValue(t text, i, j int) (start, end int, ok bool) {
 		ok = false
 	case !v.quoted && allDigits(value) && len(value) < 6:
 		ok = false // a number of things
+	case v.quoted && len(value) < 4 && isPunctuation(value):
+		ok = false // unexpected token: '}'
 	case (v.loose || v.spaced && !v.quoted) && !looksRandom(value):
 		ok = false // unexpected token: x
 	}
@@ -280,6 +316,10 @@ func authorizationValue(t text, i, j int) (start, end int, ok bool) {
 	v, ok := t.assigned(i, j)
 	if !ok {
 		return 0, 0, false
+	}
+	if v.start < v.end && b[v.start] == '[' {
+		v.start++ // a list, as Go prints it
+		v.end = bareEnd(b, v.start, false)
 	}
 	n := v.start
 	for n < len(b) && n-v.start < maxScheme && (isWordByte(b[n]) || b[n] == '-') {
