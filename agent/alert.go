@@ -40,7 +40,7 @@ type Alert struct {
 func (a *Alert) Firing() bool { return a.Ended.IsZero() }
 
 // A Line is the start of a record that an Alert shows. The text is as it was
-// logged: whoever shows it has to escape it.
+// logged, but for secrets that were cut: whoever shows it has to escape it.
 type Line struct {
 	Time   time.Time `json:"time"`
 	Source string    `json:"source"` // the log's name
