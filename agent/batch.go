@@ -16,7 +16,14 @@ type Batch struct {
 	Buf      []byte
 	Records  []Record
 	Findings []Finding // ascending by Record
+	Fields   []Fields  // by record; none where records are text and nothing else
 	Pos      Position  // where Source stands once this batch is safe
+}
+
+// Fields are what a record came with beside its text, where it came as a map.
+type Fields struct {
+	Map Span // a map of MessagePack, in Buf, without the member that the record's Body is
+	Key Span // the name of that member; empty where Body is a rendering of the whole of Map
 }
 
 // Body is the text of record i, without its line end.
@@ -28,7 +35,7 @@ func (b *Batch) Body(i int) []byte {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Source = nil
-	b.Buf, b.Records, b.Findings = b.Buf[:0], b.Records[:0], b.Findings[:0]
+	b.Buf, b.Records, b.Findings, b.Fields = b.Buf[:0], b.Records[:0], b.Findings[:0], b.Fields[:0]
 	b.Pos = Position{}
 }
 

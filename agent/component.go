@@ -30,6 +30,9 @@ type Feed interface {
 	// is none when nobody has seen this source before. What is emitted next has
 	// to be numbered so that each consumer gets all that it lacks.
 	Resume() []Position
+	// Safe is how far the source is safe with every consumer; zero where some
+	// consumer has nothing of it. Whoever sent it may forget what lies below.
+	Safe() Position
 	// Batch waits for an empty batch. There are few: get one only when there
 	// is data, and wait for nothing while holding it.
 	Batch(ctx context.Context) (*Batch, error)

@@ -140,6 +140,18 @@ func (f *feed) Resume() (all []Position) {
 	return slices.CompactFunc(all, func(a, b Position) bool { return a.Epoch == b.Epoch && a.Offset == b.Offset })
 }
 
+// Safe is the least of the consumers' positions.
+func (f *feed) Safe() Position {
+	var least Position
+	first := true
+	f.each(func(c *Consumer) {
+		if p := c.Position(f.src.ID); first || p.Before(least) {
+			least, first = p, false
+		}
+	})
+	return least
+}
+
 func (f *feed) Batch(ctx context.Context) (*Batch, error) {
 	b, err := f.p.pool.get(ctx)
 	if err == nil {

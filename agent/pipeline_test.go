@@ -305,3 +305,24 @@ func TestEmitAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations a batch, want 0", got)
 	}
 }
+
+// What a source's sender may forget is what every consumer has on its disk.
+func TestSafe(t *testing.T) {
+	l := openLedger(t, t.TempDir())
+	fast, slow := newRecorder(l, "fast"), newRecorder(l, "slow")
+	f := NewPipeline(l, newWords(), nil, []RecordOutput{fast, slow}).Open(web)
+	if p := f.Safe(); !p.IsZero() {
+		t.Errorf("%+v is safe of a source of which nobody has anything", p)
+	}
+	emit(t, f, 1, 3, "x")
+	fast.ack()
+	if p := f.Safe(); p.Offset != 0 {
+		t.Errorf("%+v is safe while an output has not acknowledged", p)
+	}
+	slow.ack()
+	emit(t, f, 4, 5, "x")
+	fast.ack()
+	if p := f.Safe(); p != at(1, 3) {
+		t.Errorf("%+v is safe, want %+v", p, at(1, 3))
+	}
+}

@@ -11,6 +11,7 @@ type Source struct {
 	ID        string     // stable across restarts: docker/<container id>, file/<collector>:<path>
 	Collector string     // the collector's name, as configured
 	Name      string     // for people: the container's name, or the path
+	Tag       string     // of Forward, where the records came with one
 	Labels    []Label    // ascending by name; what selectors and metrics see
 	Container *Container // nil where the log is not a container's
 

@@ -26,6 +26,7 @@ func (s *lineSink) Known(string) bool               { return false }
 func (s *lineSink) Remember(string)                 {}
 func (s *lineSink) Resume() []agent.Position        { return nil }
 func (s *lineSink) Gap()                            {}
+func (s *lineSink) Safe() agent.Position            { return agent.Position{} }
 func (s *lineSink) Batch(context.Context) (*agent.Batch, error) {
 	return &agent.Batch{Source: s.src}, nil
 }

@@ -37,6 +37,7 @@ func (f *sinkFeed) Known(string) bool               { return false }
 func (f *sinkFeed) Remember(string)                 {}
 func (f *sinkFeed) Resume() []agent.Position        { return nil }
 func (f *sinkFeed) Gap()                            {}
+func (f *sinkFeed) Safe() agent.Position            { return agent.Position{} }
 func (f *sinkFeed) Behind(int64)                    {}
 func (f *sinkFeed) Close(bool)                      {}
 func (f *sinkFeed) Release(b *agent.Batch)          { f.held = false; b.Reset() }
