@@ -109,7 +109,7 @@ func TestCompressedOnTheWire(t *testing.T) {
 		}
 		next++
 	}
-	if n := o.sentBytes.Load(); n == 0 || n > 2000*150 {
+	if n := o.lanes[0].sentBytes.Load(); n == 0 || n > 2000*150 {
 		t.Errorf("%d bytes were sent", n)
 	}
 }
@@ -136,8 +136,8 @@ func sealedChunk(t testing.TB) *chunk {
 	if err := o.Write(context.Background(), accessLog(container("a"), 0, 1000), 0); err != nil {
 		t.Fatal(err)
 	}
-	o.q.seal(o.q.mem[0])
-	return o.q.mem[0]
+	o.lanes[0].q.seal(o.lanes[0].q.mem[0])
+	return o.lanes[0].q.mem[0]
 }
 
 // BenchmarkCompress is what a chunk of 1,000 lines costs beside its encoding, by

@@ -3,7 +3,6 @@ package fluentd
 import (
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"strings"
 	"text/template"
@@ -18,6 +17,7 @@ import (
 type Config struct {
 	Name           string          `yaml:"name"`
 	Address        string          `yaml:"address"`  // host:port, or unix:///path
+	Servers        []Server        `yaml:"servers"`  // in place of Address
 	Records        string          `yaml:"records"`  // all or flagged
 	Tag            string          `yaml:"tag"`      // template over tagData
 	Labels         conf.Strings    `yaml:"labels"`   // keys of container labels that records carry
@@ -71,6 +71,11 @@ var (
 	tagUnsound = regexp.MustCompile(`[\x00-\x20\x7f]+`)
 )
 
+const (
+	noKey  = "set shared_key or shared_key_file as well: the protocol has users only behind a shared key"
+	noUser = "set username as well, or leave the password out"
+)
+
 // shortest is the least that any of the times may be.
 const shortest = 100 * time.Millisecond
 
@@ -83,20 +88,19 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if !nameForm.MatchString(c.Name) {
 		bad(".name", "give it a name of letters, digits, - and _; its spool and metrics are called by it", "%q is no name", c.Name)
 	}
-	if _, _, err := splitAddress(c.Address); err != nil {
-		bad(".address", "write it as 127.0.0.1:24224 or unix:///run/fluentd.sock", "%w", err)
-	}
+	errs = append(errs, c.checkServers(d, path))
 	if c.Records != "all" && c.Records != "flagged" {
 		bad(".records", "write all or flagged", "%q is neither all nor flagged", c.Records)
 	}
 	if _, err := parseTag(c.Tag); err != nil {
 		bad(".tag", "fields are .Source .Name .ID .FullID .ImageName .Project .Service", "%w", err)
 	}
-	if c.Buffer < minBuffer || c.Buffer > maxBuffer {
-		bad(".buffer", fmt.Sprintf("write %s to %s", minBuffer, maxBuffer), "%s is out of range", c.Buffer)
+	// Each server has its share of both.
+	if least := minBuffer * conf.Size(c.active()); c.Buffer < least || c.Buffer > maxBuffer {
+		bad(".buffer", fmt.Sprintf("write %s to %s", least, maxBuffer), "%s is out of range", c.Buffer)
 	}
-	if c.Spool.MaxSize < minSpool {
-		bad(".spool.max_size", "write "+minSpool.String()+" or more", "%s is too small", c.Spool.MaxSize)
+	if least := minSpool * conf.Size(c.active()); c.Spool.MaxSize < least {
+		bad(".spool.max_size", "write "+least.String()+" or more", "%s is too small", c.Spool.MaxSize)
 	}
 	if c.Compress != plain && c.Compress != gzipped {
 		bad(".compress", "write none or gzip", "%q is neither none nor gzip", c.Compress)
@@ -118,34 +122,12 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	duration(".connect_timeout", c.ConnectTimeout, 10*time.Minute)
 	duration(".spool.after", c.Spool.After, time.Minute)
 	if c.Username != "" && c.SharedKey.IsZero() {
-		bad(".username", "set shared_key or shared_key_file as well: the protocol has users only behind a shared key", "a user without a shared key")
+		bad(".username", noKey, "a user without a shared key")
 	}
 	if c.Username == "" && !c.Password.IsZero() {
-		bad(".password", "set username as well, or leave the password out", "a password without a user")
+		bad(".password", noUser, "a password without a user")
 	}
-	host := "host" // whichever: its certificate is verified when there is a connection
-	if strings.HasPrefix(c.Address, "unix:") {
-		host = ""
-	}
-	errs = append(errs, c.TLS.Check(d, path+".tls", host))
 	return conf.Join(errs...)
-}
-
-func splitAddress(a string) (network, address string, err error) {
-	if path, ok := strings.CutPrefix(a, "unix://"); ok {
-		if !strings.HasPrefix(path, "/") {
-			return "", "", fmt.Errorf("%q is no path of a socket", a)
-		}
-		return "unix", path, nil
-	}
-	host, port, err := net.SplitHostPort(a)
-	if err != nil || host == "" || port == "" {
-		return "", "", fmt.Errorf("%q is no host:port", a)
-	}
-	if n, err := net.LookupPort("tcp", port); err != nil || n == 0 {
-		return "", "", fmt.Errorf("%q is no port", port)
-	}
-	return "tcp", a, nil
 }
 
 // tagData is what a tag's template may use; the names are those of Docker's

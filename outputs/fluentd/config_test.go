@@ -79,7 +79,7 @@ func TestCheck(t *testing.T) {
 			good + "ack_timeout: 1ms\nconnect_timeout: 1ms", "agent.yaml:4: fluentd[0].ack_timeout: 1ms is out of range; write 100ms to 10m\n" +
 				"agent.yaml:5: fluentd[0].connect_timeout: 1ms is out of range; write 100ms to 10m",
 		},
-		{good + "adress: x", `agent.yaml:4: fluentd[0].adress: unknown key "adress"; did you mean "address"? (keys here: name, address, records, tag, labels, identity, compress, ack, ack_timeout, connect_timeout, buffer, spool, shared_key, shared_key_file, username, password, password_file, tls)`},
+		{good + "adress: x", `agent.yaml:4: fluentd[0].adress: unknown key "adress"; did you mean "address"? (keys here: name, address, servers, records, tag, labels, identity, compress, ack, ack_timeout, connect_timeout, buffer, spool, shared_key, shared_key_file, username, password, password_file, tls)`},
 	}
 	for _, tt := range tests {
 		_, err := load(tt.section)

@@ -14,41 +14,54 @@ import (
 
 	"github.com/tinylib/msgp/msgp"
 
-	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/forward"
 )
 
 const (
 	firstRetry = 100 * time.Millisecond
 	lastRetry  = 5 * time.Second
-	piece      = 128 << 10 // bytes that have to be written within one timeout
-	impatience = 30        // ack_timeouts that an acknowledgement may take at most
+	piece      = 128 << 10        // bytes that have to be written within one timeout
+	impatience = 30               // ack_timeouts that an acknowledgement may take at most
+	lookAgain  = 10 * time.Second // at least, and up to three times that, between two looks at a better server
 )
 
 var (
 	errAckTimeout = errors.New("no acknowledgement came in time")
 	errHungUp     = errors.New("the receiver closed the connection")
+	errBetter     = errors.New("a server that goes before this one works again")
+	errEmpty      = errors.New("nothing is left to be sent")
 )
 
-// send keeps a connection and sends what the queue has, until ctx is done.
-func (o *Output) send(ctx context.Context) {
-	trouble := agent.NewTrouble(o.log)
+// send keeps a connection and sends what the queue has, until ctx is done or a
+// stray is empty.
+func (l *lane) send(ctx context.Context) {
 	retry := firstRetry
-	for ctx.Err() == nil {
-		acked := o.acked.Load()
-		err := o.converse(ctx, trouble)
-		lost, refused := o.q.unsend(ctx.Err() != nil)
-		o.resent.Add(uint64(lost))
-		o.giveUp(refused)
+	for ctx.Err() == nil && !(l.stray && l.q.idle()) {
+		k, _ := l.choose()
+		s := l.links[k]
+		acked, connects := l.acked.Load(), l.connects.Load()
+		err := l.converse(ctx, k)
+		leaves := errors.Is(err, errBetter) || errors.Is(err, errEmpty)
+		lost, refused := l.q.unsend(ctx.Err() != nil || leaves)
+		l.resent.Add(uint64(lost))
+		l.giveUp(refused)
 		if ctx.Err() != nil {
 			return
 		}
-		if o.acked.Load() != acked {
+		worked := l.acked.Load() != acked
+		if worked {
 			retry = firstRetry
 		}
+		if leaves {
+			continue
+		}
 		if lost > 0 || !errors.Is(err, errHungUp) { // an idle connection may be closed
-			o.disconnects.Add(1)
-			trouble.Fail(err, "records are not acknowledged; they wait in the spool", "address", o.c.Address)
+			l.disconnects.Add(1)
+			s.failed(worked, l.connects.Load() != connects)
+			l.complain(s.server, err)
+			if next, free := l.choose(); free && next != k {
+				continue
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -58,15 +71,17 @@ func (o *Output) send(ctx context.Context) {
 	}
 }
 
-// converse makes a connection and uses it until it fails.
-func (o *Output) converse(ctx context.Context, trouble *agent.Trouble) error {
-	conn, r, err := o.connect(ctx)
+// converse makes a connection to server k and uses it until it fails, or there is
+// a better one.
+func (l *lane) converse(ctx context.Context, k int) error {
+	s := l.links[k]
+	conn, r, err := l.connect(ctx, s.server)
 	if err != nil {
 		return err
 	}
-	o.connects.Add(1)
-	o.connected.Store(true)
-	defer o.connected.Store(false)
+	l.connects.Add(1)
+	l.connected.Store(true)
+	defer l.connected.Store(false)
 
 	ctx, cancel := context.WithCancelCause(ctx)
 	var wg sync.WaitGroup
@@ -74,13 +89,31 @@ func (o *Output) converse(ctx context.Context, trouble *agent.Trouble) error {
 	defer conn.Close()
 	defer cancel(nil)
 	context.AfterFunc(ctx, func() { conn.Close() })
-	wg.Go(func() { cancel(o.readAcks(r)) })
-	wg.Go(func() { cancel(o.watch(ctx, trouble)) })
+	staying, leave := context.WithCancel(ctx)
+	defer leave()
+	wg.Go(func() { cancel(l.readAcks(s, r)) })
+	wg.Go(func() { cancel(l.watch(ctx, s)) })
+	if k > 0 {
+		wg.Go(func() {
+			if l.findBetter(ctx, k) {
+				leave()
+			}
+		})
+	}
 	var z compressor
 	for {
-		c, err := o.q.next(ctx)
+		var c *chunk
+		err := staying.Err()
 		if err == nil {
-			err = o.sendChunk(conn, c, &z)
+			c, err = l.q.next(staying)
+		}
+		switch {
+		case err == nil:
+			err = l.sendChunk(conn, s, c, &z)
+		case ctx.Err() == nil && staying.Err() != nil:
+			if err = l.q.land(ctx); err == nil {
+				return errBetter
+			}
 		}
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
@@ -88,34 +121,61 @@ func (o *Output) converse(ctx context.Context, trouble *agent.Trouble) error {
 			}
 			return err
 		}
-		o.sent.Add(1)
-		if !o.c.Ack {
-			o.acknowledge(string(c.id[:]))
+		l.sent.Add(1)
+		if !l.c.Ack {
+			l.acknowledge(s, string(c.id[:]))
 		}
 	}
 }
 
-func (o *Output) sendChunk(conn net.Conn, c *chunk, z *compressor) (err error) {
+// findBetter tries the servers that go before server k, now and then, and reports
+// that one can be used again.
+func (l *lane) findBetter(ctx context.Context, k int) bool {
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(lookAgain + rand.N(2*lookAgain)):
+		}
+		for _, s := range l.links[:k] {
+			if until, _ := s.resting(); time.Now().Before(until) {
+				continue
+			}
+			conn, _, err := l.connect(ctx, s.server)
+			if err == nil {
+				conn.Close()
+				return true
+			}
+			if ctx.Err() != nil {
+				return false
+			}
+			l.disconnects.Add(1)
+			s.failed(false, false)
+		}
+	}
+}
+
+func (l *lane) sendChunk(conn net.Conn, s *link, c *chunk, z *compressor) (err error) {
 	b := c.frame
-	if o.c.Compress == gzipped {
+	if l.c.Compress == gzipped {
 		if b, err = z.message(c); err != nil {
 			return fmt.Errorf("compress: %w", err)
 		}
 	}
-	return o.write(conn, b)
+	return l.write(conn, s, b)
 }
 
 // write writes piece by piece: a receiver that reads slowly is not one that
 // hangs.
-func (o *Output) write(conn net.Conn, b []byte) error {
+func (l *lane) write(conn net.Conn, s *link, b []byte) error {
 	for len(b) > 0 {
-		if err := conn.SetWriteDeadline(time.Now().Add(time.Duration(o.patience.Load()))); err != nil {
+		if err := conn.SetWriteDeadline(time.Now().Add(time.Duration(s.patience.Load()))); err != nil {
 			return fmt.Errorf("send: %w", err)
 		}
 		n, err := conn.Write(b[:min(len(b), piece)])
-		o.sentBytes.Add(uint64(n))
+		l.sentBytes.Add(uint64(n))
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			o.waitLonger()
+			l.waitLonger(s)
 		}
 		if err != nil {
 			return fmt.Errorf("send: %w", err)
@@ -126,15 +186,11 @@ func (o *Output) write(conn net.Conn, b []byte) error {
 }
 
 // connect dials, secures and, where there is a shared key, shakes hands.
-func (o *Output) connect(ctx context.Context) (_ net.Conn, _ *msgp.Reader, err error) {
+func (l *lane) connect(ctx context.Context, s *server) (_ net.Conn, _ *msgp.Reader, err error) {
 	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(o.c.ConnectTimeout))
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(l.c.ConnectTimeout))
 	defer cancel()
-	network, address, err := splitAddress(o.c.Address)
-	if err != nil {
-		return nil, nil, err
-	}
-	conn, err := o.dial(ctx, network, address)
+	conn, err := l.o.dial(ctx, s.network, s.dial)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}
@@ -143,8 +199,8 @@ func (o *Output) connect(ctx context.Context) (_ net.Conn, _ *msgp.Reader, err e
 			conn.Close()
 		}
 	}()
-	host, _, _ := net.SplitHostPort(address)
-	secure, err := o.c.TLS.Client(host)
+	host, _, _ := net.SplitHostPort(s.dial)
+	secure, err := s.tls.Client(host)
 	if err != nil {
 		return nil, nil, fmt.Errorf("tls: %w", err)
 	}
@@ -156,22 +212,22 @@ func (o *Output) connect(ctx context.Context) (_ net.Conn, _ *msgp.Reader, err e
 		conn = t
 	}
 	r := forward.NewReader(conn)
-	if o.c.SharedKey.IsZero() {
+	if s.SharedKey.IsZero() {
 		return conn, r, nil
 	}
 	stop := context.AfterFunc(parent, func() { conn.Close() })
 	defer stop()
-	return conn, r, o.shakeHands(ctx, conn, r)
+	return conn, r, s.shakeHands(ctx, conn, r)
 }
 
-func (o *Output) shakeHands(ctx context.Context, conn net.Conn, r *msgp.Reader) error {
+func (s *server) shakeHands(ctx context.Context, conn net.Conn, r *msgp.Reader) error {
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
 	hostname, _ := os.Hostname()
 	err := forward.Handshake(conn, r, forward.Credentials{
-		Hostname: hostname, SharedKey: o.c.SharedKey.Value(), Username: o.c.Username, Password: o.c.Password.Value(),
+		Hostname: hostname, SharedKey: s.SharedKey.Value(), Username: s.Username, Password: s.Password.Value(),
 	})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return fmt.Errorf("%w; has the server a shared_key, and is TLS the same on both sides?", err)
@@ -183,7 +239,7 @@ func (o *Output) shakeHands(ctx context.Context, conn net.Conn, r *msgp.Reader) 
 }
 
 // readAcks reads acknowledgements until the connection ends.
-func (o *Output) readAcks(r *msgp.Reader) error {
+func (l *lane) readAcks(s *link, r *msgp.Reader) error {
 	for {
 		id, err := forward.ReadAck(r)
 		switch {
@@ -191,43 +247,44 @@ func (o *Output) readAcks(r *msgp.Reader) error {
 			return errHungUp
 		case err != nil:
 			return err
-		case o.c.Ack && !o.acknowledge(id):
-			o.unknownAcks.Add(1)
+		case l.c.Ack && !l.acknowledge(s, id):
+			l.unknownAcks.Add(1)
 		}
 	}
 }
 
-func (o *Output) acknowledge(id string) bool {
-	records, took, ok := o.q.ack(id)
+func (l *lane) acknowledge(s *link, id string) bool {
+	records, took, ok := l.q.ack(id)
 	if ok {
-		o.acked.Add(1)
-		o.records.Add(uint64(records))
-		o.adapt(took)
+		l.acked.Add(1)
+		l.records.Add(uint64(records))
+		s.records.Add(uint64(records))
+		l.adapt(s, took)
 	}
 	return ok
 }
 
 // adapt sets how long the next acknowledgement may take after one took so long:
 // a receiver that is slow and gets along is left alone.
-func (o *Output) adapt(took time.Duration) {
-	was := time.Duration(o.patience.Load())
-	o.setPatience(max(4*took, was-was/8))
+func (l *lane) adapt(s *link, took time.Duration) {
+	was := time.Duration(s.patience.Load())
+	l.setPatience(s, max(4*took, was-was/8))
 }
 
 // waitLonger lets acknowledgements take longer, after one took too long: nothing
 // would ever get through to a receiver that needs longer than the timeout.
-func (o *Output) waitLonger() { o.setPatience(2 * time.Duration(o.patience.Load())) }
+func (l *lane) waitLonger(s *link) { l.setPatience(s, 2*time.Duration(s.patience.Load())) }
 
-func (o *Output) setPatience(d time.Duration) {
-	timeout := time.Duration(o.c.AckTimeout)
-	o.patience.Store(int64(min(max(d, timeout), impatience*timeout)))
+func (l *lane) setPatience(s *link, d time.Duration) {
+	timeout := time.Duration(l.c.AckTimeout)
+	s.patience.Store(int64(min(max(d, timeout), impatience*timeout)))
 }
 
 // watch ends with an error when an acknowledgement is overdue. It is also what
 // says that all is well again, once that has lasted for a moment.
-func (o *Output) watch(ctx context.Context, trouble *agent.Trouble) error {
-	acked := o.acked.Load()
-	tick := time.NewTicker(min(time.Duration(o.c.AckTimeout)/4, time.Second))
+func (l *lane) watch(ctx context.Context, s *link) error {
+	before := l.acked.Load()
+	tick := time.NewTicker(min(time.Duration(l.c.AckTimeout)/4, time.Second))
 	defer tick.Stop()
 	for {
 		select {
@@ -235,16 +292,33 @@ func (o *Output) watch(ctx context.Context, trouble *agent.Trouble) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		if o.acked.Load() != acked && !o.q.held() || o.q.idle() {
-			trouble.Clear("records are acknowledged again", "address", o.c.Address)
+		acked := l.acked.Load() != before
+		if acked {
+			l.trust(s)
 		}
-		limit := time.Duration(o.patience.Load())
-		if since, overtaken, ok := o.q.awaited(); ok && time.Since(since) > limit {
-			o.ackTimeout.Add(1)
+		if (acked && !l.q.held() || l.q.idle()) && s.works(acked || len(l.links) == 1) {
+			l.commend(s.server)
+		}
+		if l.stray && l.q.idle() {
+			return errEmpty
+		}
+		limit := time.Duration(s.patience.Load())
+		if since, overtaken, ok := l.q.awaited(); ok && time.Since(since) > limit {
+			l.ackTimeout.Add(1)
 			if !overtaken { // the receiver is not slow
-				o.waitLonger()
+				l.waitLonger(s)
 			}
 			return errAckTimeout
+		}
+	}
+}
+
+// trust has no more patience with the other servers than ack_timeout says, while
+// this one takes what they did not.
+func (l *lane) trust(s *link) {
+	for _, other := range l.links {
+		if other != s {
+			l.setPatience(other, 0)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
@@ -33,6 +34,7 @@ type deadLetters struct {
 	trouble *agent.Trouble
 	count   atomic.Uint64
 
+	mu sync.Mutex // the file, and what follows
 	// What was not said yet.
 	said    time.Time
 	records int
@@ -56,6 +58,8 @@ func newDeadLetters(stateDir, name string, log *slog.Logger) *deadLetters {
 
 // add puts the records of the chunks into the file and on the disk.
 func (d *deadLetters) add(chunks []*chunk) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var b []byte
 	n := 0
 	now := time.Now()
@@ -191,15 +195,15 @@ func wholeLines(f *os.File) (size int64, err error) {
 }
 
 // giveUp puts the records of chunks that the receiver does not take aside.
-func (o *Output) giveUp(refused []*chunk) {
+func (l *lane) giveUp(refused []*chunk) {
 	if len(refused) == 0 {
 		return
 	}
-	if err := o.dead.add(refused); err != nil {
-		o.dead.trouble.Fail(err, "records that the receiver does not take cannot be put aside; they are sent again", "file", o.dead.path)
-		o.q.giveBack(refused, false)
+	if err := l.o.dead.add(refused); err != nil {
+		l.o.dead.trouble.Fail(err, "records that the receiver does not take cannot be put aside; they are sent again", "file", l.o.dead.path)
+		l.q.giveBack(refused, false)
 		return
 	}
-	o.dead.trouble.Clear("records that the receiver does not take are put aside again", "file", o.dead.path)
-	o.q.giveBack(refused, true)
+	l.o.dead.trouble.Clear("records that the receiver does not take are put aside again", "file", l.o.dead.path)
+	l.q.giveBack(refused, true)
 }

@@ -51,6 +51,7 @@ func (c *chunk) seal() {
 
 // A described source is what all of its records have in common, encoded.
 type described struct {
+	lane    *lane
 	tag     string
 	id      string // of its records, the first part; "" where they carry none
 	fields  []byte // keys and values
@@ -61,7 +62,7 @@ type described struct {
 // Docker's fluentd driver gives them.
 func (o *Output) describe(s *agent.Source) any {
 	o.losses.name(s)
-	d := &described{tag: o.tagFor(s)}
+	d := &described{lane: o.laneFor(s.ID), tag: o.tagFor(s)}
 	if o.c.Identity {
 		d.id = sourceID(o.agentID, s.ID)
 	}

@@ -28,12 +28,12 @@ func roundTrip(t testing.TB, o *Output) (frames []string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	for {
-		c, err := o.q.next(ctx)
+		c, err := o.lanes[0].q.next(ctx)
 		if err != nil {
 			return frames
 		}
 		frames = append(frames, string(c.frame))
-		o.q.ack(string(c.id[:]))
+		o.lanes[0].q.ack(string(c.id[:]))
 	}
 }
 
@@ -69,11 +69,11 @@ func TestWriteAllocatesNothing(t *testing.T) {
 						t.Fatal(err)
 					}
 					b.Pos.Offset++
-					c, err := o.q.next(ctx)
+					c, err := o.lanes[0].q.next(ctx)
 					if err != nil {
 						t.Fatal(err)
 					}
-					o.q.ack(unsafe.String(&c.id[0], len(c.id)))
+					o.lanes[0].q.ack(unsafe.String(&c.id[0], len(c.id)))
 				}
 				for range 20 {
 					run()
@@ -185,7 +185,7 @@ func TestLargeBatch(t *testing.T) {
 	if err := o.Write(t.Context(), b, 0); err != nil {
 		t.Fatal(err)
 	}
-	chunks := len(o.q.mem)
+	chunks := len(o.lanes[0].q.mem)
 	if chunks < 4 {
 		t.Errorf("%d chunks", chunks)
 	}
@@ -213,11 +213,11 @@ func TestForeignFrames(t *testing.T) {
 		if err := o.Write(t.Context(), newBatch(container("a"), n, n+1, 0, nil), 0); err != nil {
 			t.Fatal(err)
 		}
-		if err := o.q.spill(); err != nil {
+		if err := o.lanes[0].q.spill(); err != nil {
 			t.Fatal(err)
 		}
 		if n%2 == 0 {
-			if _, err := o.spool.Append([]spool.Frame{{}, {Payload: []byte("short")}}); err != nil {
+			if _, err := o.lanes[0].spool.Append([]spool.Frame{{}, {Payload: []byte("short")}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -241,8 +241,8 @@ func TestForeignFrames(t *testing.T) {
 		}
 		n++
 	}
-	if n != 6 || !o.spool.Empty() {
-		t.Errorf("%d came, %d are left", n, o.spool.Frames())
+	if n != 6 || !o.lanes[0].spool.Empty() {
+		t.Errorf("%d came, %d are left", n, o.lanes[0].spool.Frames())
 	}
 }
 
@@ -262,11 +262,11 @@ func BenchmarkWrite(b *testing.B) {
 		if err := o.Write(b.Context(), batch, 0); err != nil {
 			b.Fatal(err)
 		}
-		c, err := o.q.next(ctx)
+		c, err := o.lanes[0].q.next(ctx)
 		if err != nil {
 			b.Fatal(err)
 		}
-		o.q.ack(unsafe.String(&c.id[0], len(c.id)))
+		o.lanes[0].q.ack(unsafe.String(&c.id[0], len(c.id)))
 	}
 }
 
@@ -307,7 +307,7 @@ func BenchmarkOutput(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.StopTimer()
-	if n := o.records.Load(); n != uint64(i*1000) {
+	if n := o.lanes[0].records.Load(); n != uint64(i*1000) {
 		b.Errorf("%d records acknowledged; want %d\n%s", n, i*1000, st.log)
 	}
 	cancel()

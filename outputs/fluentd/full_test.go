@@ -46,7 +46,7 @@ func TestFullBlocks(t *testing.T) {
 		if done.Load() {
 			t.Fatal("all of it was taken")
 		}
-		if n := r.o.spool.Bytes(); n > 2<<20 || n < 2<<20/5*4 {
+		if n := r.o.lanes[0].spool.Bytes(); n > 2<<20 || n < 2<<20/5*4 {
 			t.Errorf("the spool has %d bytes", n)
 		}
 		ctx, cancel := context.WithTimeout(r.t.Context(), time.Second)

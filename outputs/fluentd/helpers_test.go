@@ -128,17 +128,17 @@ func (s *state) open(c Config) (*Output, *agent.Ledger) {
 func (s *state) openFS(c Config, disk spool.FS, l limits) *Output {
 	s.t.Helper()
 	o, ledger := s.open(c)
-	if err := o.spool.Close(); err != nil {
+	if err := o.lanes[0].spool.Close(); err != nil {
 		s.t.Fatal(err)
 	}
 	var err error
-	o.spool, err = spool.Open(filepath.Join(s.dir, "spool", c.Name), spool.Options{MaxBytes: int64(c.Spool.MaxSize), FS: disk})
+	o.lanes[0].spool, err = spool.Open(filepath.Join(s.dir, "spool", c.Name), spool.Options{MaxBytes: int64(c.Spool.MaxSize), FS: disk})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	consumer := ledger.Consumer("fluentd/" + c.Name)
-	o.spool.Positions(consumer.Safe)
-	o.q = newQueue(consumer, o.spool, l)
+	o.lanes[0].spool.Positions(consumer.Safe)
+	o.lanes[0].q = newQueue(consumer, o.lanes[0].spool, l)
 	return o
 }
 

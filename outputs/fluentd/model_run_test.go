@@ -18,7 +18,7 @@ func TestModel(t *testing.T) {
 	for seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := newWorld(t, seed)
-			defer func() { halved, givenUp = halved+int(w.o.q.halved), givenUp+w.givenUp }()
+			defer func() { halved, givenUp = halved+int(w.o.lanes[0].q.halved), givenUp+w.givenUp }()
 			steps, kills := 400, 4
 			if w.poison {
 				steps, kills = 1500, 40

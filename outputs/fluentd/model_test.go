@@ -80,11 +80,11 @@ func (w *world) open() {
 }
 
 func (w *world) position(h *history) agent.Position {
-	return w.o.q.consumer.Position(h.sources[0].ID)
+	return w.o.lanes[0].q.consumer.Position(h.sources[0].ID)
 }
 
 func (w *world) put() {
-	if w.o.q.memBytes >= w.o.q.limits.mem {
+	if w.o.lanes[0].q.memBytes >= w.o.lanes[0].q.limits.mem {
 		return
 	}
 	h := w.sources[w.rng.IntN(modelSources)]
@@ -121,7 +121,7 @@ func (w *world) next() bool {
 	w.writing = nil
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	c, err := w.o.q.next(ctx)
+	c, err := w.o.lanes[0].q.next(ctx)
 	if err != nil {
 		if !errors.Is(err, context.Canceled) {
 			w.t.Fatal(err)
@@ -210,19 +210,19 @@ func (w *world) ack() {
 	w.flying = slices.Delete(w.flying, i, i+1)
 	w.done = append(w.done, id)
 	is := func(c *chunk) bool { return string(c.id[:]) == id && !c.acked }
-	onDisk := slices.IndexFunc(w.o.q.disk, is)
+	onDisk := slices.IndexFunc(w.o.lanes[0].q.disk, is)
 	var c *chunk
 	if onDisk >= 0 {
-		c = w.o.q.disk[onDisk]
+		c = w.o.lanes[0].q.disk[onDisk]
 	} else {
-		c = w.o.q.mem[slices.IndexFunc(w.o.q.mem, is)]
+		c = w.o.lanes[0].q.mem[slices.IndexFunc(w.o.lanes[0].q.mem, is)]
 	}
 	w.over(c, onDisk >= 0)
-	if n, _, ok := w.o.q.ack(id); !ok || n == 0 {
+	if n, _, ok := w.o.lanes[0].q.ack(id); !ok || n == 0 {
 		w.t.Fatalf("chunk %q is not in flight", id)
 	}
 	for _, id := range []string{id, "nobody's", ""} {
-		if _, _, ok := w.o.q.ack(id); ok {
+		if _, _, ok := w.o.lanes[0].q.ack(id); ok {
 			w.t.Fatalf("acknowledged %q twice", id)
 		}
 	}
@@ -247,7 +247,7 @@ func (w *world) over(c *chunk, onDisk bool) {
 
 func (w *world) unsend() {
 	w.writing = nil
-	n, refused := w.o.q.unsend(w.rng.IntN(8) == 0)
+	n, refused := w.o.lanes[0].q.unsend(w.rng.IntN(8) == 0)
 	if n != len(w.flying) {
 		w.t.Fatalf("%d chunks were in flight; want %d", n, len(w.flying))
 	}
@@ -262,12 +262,12 @@ func (w *world) unsend() {
 			w.over(c, true)
 		}
 	}
-	w.o.q.giveBack(refused, stored)
+	w.o.lanes[0].q.giveBack(refused, stored)
 }
 
 // spill goes one step on: begin, append, end.
 func (w *world) spill() {
-	q := w.o.q
+	q := w.o.lanes[0].q
 	switch {
 	case w.begun == nil && !w.middle:
 		if len(q.mem) == 0 {
@@ -288,7 +288,7 @@ func (w *world) spill() {
 			w.disk.fail.Store(&full)
 		}
 		w.whole()
-		w.first, w.err = w.o.spool.Append(w.begun)
+		w.first, w.err = w.o.lanes[0].spool.Append(w.begun)
 		w.disk.fail.Store(nil)
 		w.middle = true
 		if w.err == nil {
@@ -311,7 +311,7 @@ func (w *world) spill() {
 
 // unsafe is the first number of the source that a restart has to read again.
 func (w *world) unsafe(i int) int {
-	h, q := w.sources[i], w.o.q
+	h, q := w.sources[i], w.o.lanes[0].q
 	first := -1
 	for k, c := range q.mem {
 		stored := w.middle && w.err == nil && k < q.spilling
@@ -331,11 +331,11 @@ func (w *world) unsafe(i int) int {
 func (w *world) check() {
 	w.whole()
 	bytes := 0
-	for _, c := range w.o.q.mem {
+	for _, c := range w.o.lanes[0].q.mem {
 		bytes += len(c.frame)
 	}
-	if bytes != w.o.q.memBytes {
-		w.t.Fatalf("%d bytes are counted and %d are there", w.o.q.memBytes, bytes)
+	if bytes != w.o.lanes[0].q.memBytes {
+		w.t.Fatalf("%d bytes are counted and %d are there", w.o.lanes[0].q.memBytes, bytes)
 	}
 	for i, h := range w.sources {
 		got, want := int(w.position(h).Offset), w.unsafe(i)
@@ -391,7 +391,7 @@ func (w *world) finish() {
 		w.ack()
 		w.check()
 	}
-	q := w.o.q
+	q := w.o.lanes[0].q
 	q.written()
 	if q.memBytes != 0 || len(q.mem) != 0 || q.sent != 0 || q.diskSent != 0 || len(q.disk) != 0 || len(q.last) != 0 || !q.spool.Empty() || q.spilling != 0 || q.hold {
 		w.t.Fatalf("not empty at the end: %+v", q)

@@ -26,9 +26,12 @@ type limits struct {
 	overdue time.Duration // how long any chunk may stay unacknowledged
 }
 
+// limitsFor is those of one lane of several: together they hold hardly more than
+// one alone would.
 func limitsFor(c *Config) limits {
+	share := max(1<<20, 4<<20/c.active())
 	return limits{
-		mem: int(c.Buffer), chunk: 512 << 10, batch: 4 << 20, spill: 4 << 20, window: 4 << 20,
+		mem: int(c.Buffer) / c.active(), chunk: 512 << 10, batch: 4 << 20, spill: share, window: share,
 		overdue: time.Duration(c.AckTimeout),
 	}
 }

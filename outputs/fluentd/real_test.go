@@ -80,7 +80,7 @@ func TestRealReceiver(t *testing.T) {
 				write(100)
 			}
 			f.Await(n, 20*time.Second)
-			acked := o.records.Load
+			acked := o.lanes[0].records.Load
 			for acked() < uint64(n) { // what is not acknowledged would be sent again
 				time.Sleep(time.Millisecond)
 			}
@@ -91,7 +91,7 @@ func TestRealReceiver(t *testing.T) {
 			if err := o.Drain(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			if o.spool.Frames() == 0 {
+			if o.lanes[0].spool.Frames() == 0 {
 				t.Error("nothing is in the spool")
 			}
 			write(1)

@@ -157,7 +157,7 @@ func (r *rig) start() {
 	})
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			r.peak.Store(max(r.peak.Load(), int64(footprint(o.q))))
+			r.peak.Store(max(r.peak.Load(), int64(footprint(o.lanes[0].q))))
 			time.Sleep(50 * time.Millisecond)
 		}
 	})
@@ -207,13 +207,13 @@ func (r *rig) settle() {
 		r.t.Fatal(err)
 	}
 	for range 100_000 {
-		if m := r.o.q.measure(); m.chunks+m.flying == 0 && r.o.spool.Empty() {
+		if m := r.o.lanes[0].q.measure(); m.chunks+m.flying == 0 && r.o.lanes[0].spool.Empty() {
 			synctest.Wait()
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	r.t.Fatalf("not all is acknowledged: %+v, spool %d\n%s", r.o.q.measure(), r.o.spool.Frames(), r.state.log)
+	r.t.Fatalf("not all is acknowledged: %+v, spool %d\n%s", r.o.lanes[0].q.measure(), r.o.lanes[0].spool.Frames(), r.state.log)
 }
 
 // arrived wants each record, first arrivals in order; exactly once if so said.

@@ -134,8 +134,8 @@ func TestRefusedRecords(t *testing.T) {
 						t.Errorf("%s stands at %d; want %d", src.ID, p.Offset, r.next[i])
 					}
 				}
-				if len(r.o.q.suspects) > 0 {
-					t.Errorf("%d suspects are left", len(r.o.q.suspects))
+				if len(r.o.lanes[0].q.suspects) > 0 {
+					t.Errorf("%d suspects are left", len(r.o.lanes[0].q.suspects))
 				}
 				r.bounded(bound)
 			})
@@ -208,7 +208,7 @@ func TestRecordEndsConnections(t *testing.T) {
 				}
 				r.settle()
 				r.apart(bad)
-				if n := len(r.o.q.suspects); n > 0 {
+				if n := len(r.o.lanes[0].q.suspects); n > 0 {
 					t.Errorf("%d suspects are left", n)
 				}
 			})
@@ -270,7 +270,7 @@ func TestAwayIsNoRefusal(t *testing.T) {
 				if r.deadLetters() != nil {
 					t.Error("there is a dead-letter file")
 				}
-				if n := len(r.o.q.suspects); n > 0 {
+				if n := len(r.o.lanes[0].q.suspects); n > 0 {
 					t.Errorf("%d suspects are left", n)
 				}
 			})
@@ -287,7 +287,7 @@ func TestKillAmongParts(t *testing.T) {
 		for range 40 {
 			time.Sleep(5 * time.Second)
 			r.write(3, 1)
-			if r.o.q.measure().halved%4 == 3 {
+			if r.o.lanes[0].q.measure().halved%4 == 3 {
 				r.abandon()
 				r.stop = nil
 				r.o, _ = r.state.open(config(nil))
@@ -345,7 +345,7 @@ func TestDeadLettersCannotBeWritten(t *testing.T) {
 			}
 		}
 		feed()
-		if r.o.spool.Empty() || r.o.dead.count.Load() > 0 {
+		if r.o.lanes[0].spool.Empty() || r.o.dead.count.Load() > 0 {
 			t.Error("the record is no more in the spool")
 		}
 		if err := os.Remove(inTheWay); err != nil {
@@ -374,8 +374,8 @@ func letter(t *testing.T, text string) *chunk {
 	if err := o.Write(t.Context(), b, 0); err != nil {
 		t.Fatal(err)
 	}
-	o.q.seal(o.q.mem[0])
-	return o.q.mem[0]
+	o.lanes[0].q.seal(o.lanes[0].q.mem[0])
+	return o.lanes[0].q.mem[0]
 }
 
 // TestDeadLetterFile: bounded, whole lines only, and nothing of a text is lost.

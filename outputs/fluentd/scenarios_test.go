@@ -35,7 +35,7 @@ func TestReceiverThatWorks(t *testing.T) {
 		if r.rx.conns != 1 {
 			t.Errorf("%d connections", r.rx.conns)
 		}
-		if f := r.o.spool.Bytes(); f > 0 {
+		if f := r.o.lanes[0].spool.Bytes(); f > 0 {
 			t.Errorf("%d bytes went through the spool", f)
 		}
 		for i, src := range r.sources {
@@ -78,7 +78,7 @@ func TestReceiverNeverAcks(t *testing.T) {
 				t.Errorf("%s is in the spool up to %d; want %d", src.ID, p.Offset, r.next[i])
 			}
 		}
-		if r.o.q.measure().flying == 0 {
+		if r.o.lanes[0].q.measure().flying == 0 {
 			t.Error("nothing is in flight")
 		}
 		good.Store(true)
@@ -112,7 +112,7 @@ func TestFlood(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.bounded(bound)
-		if n := r.o.spool.Bytes(); n < 16*6*20*20_000 {
+		if n := r.o.lanes[0].spool.Bytes(); n < 16*6*20*20_000 {
 			t.Errorf("the spool has %d bytes", n)
 		}
 	})
@@ -138,7 +138,7 @@ func TestAcksOfOthers(t *testing.T) {
 		r.settle()
 		r.arrived(true)
 		r.said()
-		if n := r.o.unknownAcks.Load(); n == 0 || n%3 != 0 {
+		if n := r.o.lanes[0].unknownAcks.Load(); n == 0 || n%3 != 0 {
 			t.Errorf("%d unknown acks", n)
 		}
 	})
@@ -214,7 +214,7 @@ func TestSlowAcks(t *testing.T) {
 		r.settle()
 		r.arrived(true)
 		r.said()
-		if d := time.Duration(r.o.patience.Load()); d > 15*time.Second {
+		if d := time.Duration(r.o.lanes[0].links[0].patience.Load()); d > 15*time.Second {
 			t.Errorf("an acknowledgement may now take %v", d) // counted from when its turn came
 		}
 	})
@@ -321,7 +321,7 @@ func TestWithoutAcks(t *testing.T) {
 			r.settle()
 			r.arrived(true)
 			r.said()
-			if n := r.o.unknownAcks.Load(); n > 0 {
+			if n := r.o.lanes[0].unknownAcks.Load(); n > 0 {
 				t.Errorf("%d unknown acks", n)
 			}
 		})

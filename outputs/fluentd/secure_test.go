@@ -285,7 +285,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 	r.start()
 	r.write(90, 100)
-	for o.q.measure().chunks > 0 || !o.spool.Empty() {
+	for o.lanes[0].q.measure().chunks > 0 || !o.lanes[0].spool.Empty() {
 		time.Sleep(time.Millisecond)
 	}
 	if err := r.stop(); err != nil {

@@ -132,12 +132,19 @@ func (q *queue) spilled(n int, first uint64) {
 	q.sent -= flying
 }
 
-// drain waits until nothing is in memory any more. Nothing is put meanwhile.
-func (q *queue) drain(ctx context.Context) error {
+// hasten lets nothing stay in memory for long from now on.
+func (q *queue) hasten() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.draining = true
 	signal(q.wakeups)
+}
+
+// drain waits until nothing is in memory any more. Nothing is put meanwhile, and
+// hasten was called.
+func (q *queue) drain(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	for len(q.mem) > 0 {
 		if err := q.wait(ctx); err != nil {
 			return err

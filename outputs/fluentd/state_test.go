@@ -75,7 +75,7 @@ func TestSpoolCannotBeWritten(t *testing.T) {
 				wg.Go(func() { r.write(90, 20) })
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				m := r.o.q.measure()
+				m := r.o.lanes[0].q.measure()
 				if m.bytes < 64<<10 || m.bytes > 128<<10 {
 					t.Errorf("%d bytes are in memory", m.bytes)
 				}
@@ -165,7 +165,7 @@ func TestKill(t *testing.T) {
 				r.abandon()
 				r.stop = nil
 
-				acked := r.o.records.Load()
+				acked := r.o.lanes[0].records.Load()
 				if acked != 70 {
 					t.Fatalf("%d records are acknowledged", acked)
 				}

@@ -33,6 +33,20 @@ func (q *queue) next(ctx context.Context) (*chunk, error) {
 	}
 }
 
+// land waits until nothing is in flight any more. The chunk before it has been
+// written, and next is not called again.
+func (q *queue) land(ctx context.Context) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.written()
+	for q.oldest() != nil {
+		if err := q.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // written says that the chunk that next gave last is written, or will not be.
 func (q *queue) written() {
 	c, orphan := q.writing, q.orphan
