@@ -50,6 +50,7 @@ type dockerJSON struct {
 	maxLine int
 	clock   rfc3339
 	group   group
+	raw     []byte // of a line that is being decoded
 }
 
 // maxGroup is how many bytes of the file a group may have.

@@ -2,7 +2,9 @@ package tail
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -18,16 +20,22 @@ type line struct {
 	fragment bool // the first part, or one in the middle, of a longer line
 }
 
+const (
+	head    = `{"log":"`
+	tailOut = `","stream":"stdout","time":"`
+	tailErr = `","stream":"stderr","time":"`
+)
+
 var (
-	head      = []byte(`{"log":"`)
-	tailOut   = []byte(`","stream":"stdout","time":"`)
-	tailErr   = []byte(`","stream":"stderr","time":"`)
 	keyStream = []byte(`,"stream":"`)
 	keyAttrs  = []byte(`,"attrs":{`)
 	keyTime   = []byte(`,"time":"`)
 )
 
-const maxTime = len("2025-01-09T14:30:00.123456789+00:00")
+const (
+	usualTime = len("2025-01-09T14:30:00.123456789Z")
+	maxTime   = len("2025-01-09T14:30:00.123456789+00:00")
+)
 
 // parse decodes block[at:end] where it lies; it leaves the block as it was when
 // that is no line of Docker's. Docker writes log, stream, attrs and time in that
@@ -42,44 +50,45 @@ func (d *dockerJSON) parse(block []byte, at, end int) (line, bool) {
 	}
 	if text, stream, tm, ok := fromTail(l); ok {
 		if ns, ok := d.clock.parse(tm); ok {
-			return finishLine(l[len(head):len(head)+text], at+len(head), stream, ns), true
+			if n, ok := d.decode(l[len(head) : len(head)+text]); ok {
+				return ended(l[len(head):len(head)+n], at+len(head), stream, ns), true
+			}
 		}
 	}
 	if text, stream, tm, ok := fromHead(l); ok {
 		if ns, ok := d.clock.parse(tm); ok {
-			return finishLine(l[len(head):len(head)+text], at+len(head), stream, ns), true
+			text = unescape(l[len(head) : len(head)+text])
+			return ended(l[len(head):len(head)+text], at+len(head), stream, ns), true
 		}
 	}
 	return parseAny(l, at)
 }
 
 // fromTail reads a line without attrs from its end. text is the length of the
-// escaped text.
+// escaped text, if it is one: what looks like the end may end another member, or
+// a line after one that was torn.
 func fromTail(l []byte) (text int, stream agent.Stream, tm []byte, ok bool) {
 	n := len(l)
-	if n < len(head)+len(tailOut)+2 || l[n-1] != '}' || l[n-2] != '"' || !bytes.HasPrefix(l, head) {
+	if n < len(head)+len(tailOut)+2 || l[n-1] != '}' || l[n-2] != '"' || string(l[:len(head)]) != head {
 		return 0, 0, nil, false
 	}
-	q := bytes.LastIndexByte(l[max(0, n-3-maxTime):n-2], '"')
-	if q < 0 {
-		return 0, 0, nil, false
+	q := n - 2 - usualTime // where the time starts
+	if q < len(head)+len(tailOut) || l[q-1] != '"' {
+		if q = bytes.LastIndexByte(l[max(0, n-3-maxTime):n-2], '"'); q < 0 {
+			return 0, 0, nil, false
+		}
+		q += max(0, n-3-maxTime) + 1
 	}
-	q += max(0, n-3-maxTime) + 1 // where the time starts
 	text = q - len(tailOut)
 	if text < len(head) {
 		return 0, 0, nil, false
 	}
-	switch t := l[text:q]; {
-	case bytes.Equal(t, tailOut):
+	switch string(l[text:q]) {
+	case tailOut:
 		stream = agent.Stdout
-	case bytes.Equal(t, tailErr):
+	case tailErr:
 		stream = agent.Stderr
 	default:
-		return 0, 0, nil, false
-	}
-	// What looks like the end may end another member, or a line after one that
-	// was torn.
-	if stringEnd(l[len(head):]) != text-len(head) {
 		return 0, 0, nil, false
 	}
 	return text - len(head), stream, l[q : n-2], true
@@ -87,7 +96,7 @@ func fromTail(l []byte) (text int, stream agent.Stream, tm []byte, ok bool) {
 
 // fromHead reads a line with attrs from its start.
 func fromHead(l []byte) (text int, stream agent.Stream, tm []byte, ok bool) {
-	if !bytes.HasPrefix(l, head) {
+	if len(l) < len(head) || string(l[:len(head)]) != head {
 		return 0, 0, nil, false
 	}
 	text = stringEnd(l[len(head):])
@@ -166,10 +175,6 @@ func parseAny(l []byte, at int) (line, bool) {
 	return ended(l[:n], at, stream, o.Time.UnixNano()), true
 }
 
-func finishLine(text []byte, at int, stream agent.Stream, ns int64) line {
-	return ended(text[:unescape(text)], at, stream, ns)
-}
-
 // ended takes the line end off the decoded text, which lies at at.
 func ended(text []byte, at int, stream agent.Stream, ns int64) line {
 	n := len(text)
@@ -187,6 +192,98 @@ func ended(text []byte, at int, stream agent.Stream, ns int64) line {
 	return out
 }
 
+// usualText is how long most texts are, at the most, in bytes.
+const usualText = 1 << 10
+
+// decode decodes the inside of a JSON string where it lies, and returns its
+// length then. It leaves what is no such thing, for it has a quote, as it was.
+func (d *dockerJSON) decode(text []byte) (n int, ok bool) {
+	if len(text) > usualText {
+		if stringEnd(text) >= 0 {
+			return 0, false
+		}
+		return unescape(text), true
+	}
+	first, ok := plainLen(text)
+	if !ok || first == len(text) {
+		return first, ok
+	}
+	// Whether there is a quote is known at the end only.
+	if d.raw == nil {
+		d.raw = make([]byte, usualText)
+	}
+	rest := text[first:]
+	raw := d.raw[:copy(d.raw, rest)]
+	if n, ok = unescapeQuoteless(rest, raw); !ok {
+		copy(rest, raw)
+	}
+	return first + n, ok
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x80 * ones
+)
+
+// special has the high bit of a byte set where x has a quote or a backslash. Above
+// the lowest of them it may have more.
+func special(x uint64) uint64 {
+	q, b := x^'"'*ones, x^'\\'*ones
+	return ((q-ones)&^q | (b-ones)&^b) & highs
+}
+
+// plainLen is how much of s there is before the first backslash; ok is false
+// where that comes after a quote.
+func plainLen(s []byte) (n int, ok bool) {
+	for ; len(s)-n >= 8; n += 8 {
+		if m := special(binary.LittleEndian.Uint64(s[n:])); m != 0 {
+			n += bits.TrailingZeros64(m) / 8
+			return n, s[n] == '\\'
+		}
+	}
+	for ; n < len(s); n++ {
+		if s[n] == '"' || s[n] == '\\' {
+			return n, s[n] == '\\'
+		}
+	}
+	return n, true
+}
+
+// unescapeQuoteless decodes the inside of a JSON string to dst, which is as long,
+// and returns its length then; ok is false where it meets a quote. What is no
+// escape stays as it is.
+func unescapeQuoteless(dst, s []byte) (w int, ok bool) {
+	r := 0
+	for r < len(s) {
+		if len(s)-r >= 8 {
+			x := binary.LittleEndian.Uint64(s[r:])
+			binary.LittleEndian.PutUint64(dst[w:], x)
+			m := special(x)
+			if m == 0 {
+				r, w = r+8, w+8
+				continue
+			}
+			k := bits.TrailingZeros64(m) / 8
+			r, w = r+k, w+k
+		}
+		switch c := s[r]; {
+		case c == '"':
+			return 0, false
+		case c != '\\':
+			dst[w] = c
+			r, w = r+1, w+1
+		case r+1 < len(s) && escapes[s[r+1]] != 0:
+			dst[w] = escapes[s[r+1]]
+			r, w = r+2, w+1
+		default:
+			n := 0
+			w, n = unescapeRune(dst, w, s, r)
+			r += n
+		}
+	}
+	return w, true
+}
+
 // unescape decodes the inside of a JSON string where it lies, and returns its
 // length then. What is no escape stays as it is.
 func unescape(s []byte) int {
@@ -197,8 +294,13 @@ func unescape(s []byte) int {
 	w := r
 	for r < len(s) {
 		// s[r] is a backslash
-		var n int
-		w, n = unescapeOne(s, w, r)
+		n := 2
+		if r+1 < len(s) && escapes[s[r+1]] != 0 {
+			s[w] = escapes[s[r+1]]
+			w++
+		} else {
+			w, n = unescapeRune(s, w, s, r)
+		}
 		r += n
 		next := bytes.IndexByte(s[r:], '\\')
 		if next < 0 {
@@ -210,39 +312,15 @@ func unescape(s []byte) int {
 	return w
 }
 
-// unescapeOne writes at w what the escape at r stands for; n is its length.
-func unescapeOne(s []byte, w, r int) (end, n int) {
-	if r+1 >= len(s) {
-		s[w] = '\\'
-		return w + 1, 1
-	}
-	c := s[r+1]
-	switch c {
-	case '"', '\\', '/':
-	case 'n':
-		c = '\n'
-	case 't':
-		c = '\t'
-	case 'r':
-		c = '\r'
-	case 'b':
-		c = '\b'
-	case 'f':
-		c = '\f'
-	case 'u':
-		return unescapeRune(s, w, r)
-	default:
-		s[w] = '\\'
-		return w + 1, 1
-	}
-	s[w] = c
-	return w + 1, 2
-}
+// escapes are what a letter after a backslash stands for.
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'n': '\n', 't': '\t', 'r': '\r', 'b': '\b', 'f': '\f'}
 
-func unescapeRune(s []byte, w, r int) (end, n int) {
+// unescapeRune writes at dst[w:] what the escape \uXXXX at s[r:] stands for, or
+// two of them; n is its length. A backslash before anything else is one.
+func unescapeRune(dst []byte, w int, s []byte, r int) (end, n int) {
 	v, ok := hex4(s, r)
 	if !ok {
-		s[w] = '\\'
+		dst[w] = '\\'
 		return w + 1, 1
 	}
 	n = 6
@@ -252,7 +330,7 @@ func unescapeRune(s []byte, w, r int) (end, n int) {
 			n = 12
 		}
 	}
-	return w + utf8.EncodeRune(s[w:w+utf8.RuneLen(v)], v), n
+	return w + utf8.EncodeRune(dst[w:w+utf8.RuneLen(v)], v), n
 }
 
 // hex4 reads the escape \uXXXX at s[i:].

@@ -130,6 +130,20 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestParseLengths has escapes, and a quote that tears the line, at all places of
+// the words that are decoded at a time.
+func TestParseLengths(t *testing.T) {
+	for before := range 20 {
+		for after := range 20 {
+			for _, special := range []string{`\n`, `\"`, `\\\\`, `\u00e9`, `\ud83d\ude00`, `\n\n`, `"`, `\"x"`, `\x`, `\`} {
+				text := strings.Repeat("x", before) + special + strings.Repeat("y", after)
+				checkLine(t, []byte(strings.Replace(lineShapes[0], "%s", text, 1)))
+				checkLine(t, []byte(strings.Replace(lineShapes[0], "%s", text+strings.Repeat("z", usualText), 1)))
+			}
+		}
+	}
+}
+
 // TestParseRefuses has lines that must be shipped raw: to take a part of them
 // would lose the rest.
 func TestParseRefuses(t *testing.T) {
