@@ -166,7 +166,7 @@ func TestConfigurations(t *testing.T) {
 				t.Errorf("%s, %s:\n%s", c.name, task.name, text)
 			}
 			ruled := strings.Contains(text, "csrf") || strings.Contains(text, "packs: [operations")
-			if ruled != (len(s.Rules) > 0) {
+			if ruled != (len(s.Rules) > 0 && !strings.HasSuffix(c.name, noRules)) {
 				t.Errorf("%s, %s: rules %t:\n%s", c.name, task.name, ruled, text)
 			}
 		}

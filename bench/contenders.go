@@ -42,15 +42,24 @@ type setup struct {
 	Rules   []rule // none: no rules
 	Ship    string // all, flagged, or "" for none
 	Ack     bool
-	Shipped bool // with all that an ordinary configuration has beside
-	Grep    bool // drop what no rule holds for, and do not say which rule it was
+	Gzip    bool
+	Redact  bool   // cut secrets
+	Labels  bool   // the container is one of a Compose project
+	Shipped bool   // with all that an ordinary configuration has beside
+	Variant string // of the contender: what its name has after a comma
 }
 
 var (
-	allTasks  = []string{"t1", "t2", "t2-hits", "t3", "t3-ack", "t3-as-shipped", "storm", "down", "idle", "latency", "start"}
-	agentOnly = []string{"t1", "t2", "t2-hits", "t3", "t3-ack", "storm", "down", "idle", "latency", "start"}
+	allTasks = []string{
+		"t1", "t2", "t1-as-shipped", "t2-as-shipped", "t2-hits", "t3", "t3-ack", "t3-gzip", "t3-as-shipped", "storm",
+		"down", "idle", "latency", "start",
+	}
+	agentOnly = []string{"t1", "t2", "t2-hits", "t3", "t3-ack", "t3-gzip", "storm", "down", "idle", "latency", "start"}
 	noAcks    = []string{"t1", "t2", "t2-hits", "t3", "idle", "latency", "start"}
 )
+
+// noRules is the variant of a contender that is spared the rules.
+const noRules = "no rules"
 
 // ours is the contender that the others are compared to.
 const ours = "logkeel"
@@ -70,6 +79,8 @@ func peers() []*contender {
 	return []*contender{
 		{name: "fluent-bit", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 4, tasks: agentOnly},
 		{name: "fluent-bit, grep", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 4, tasks: []string{"t2", "t2-hits"}},
+		{name: "fluent-bit, tuned", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 2, tasks: []string{"t1"}},
+		{name: "fluent-bit, no rules", kind: "fluent-bit", programs: []string{"fluent-bit"}, args: fluentBit, protocol: "forward", texts: true, part: 2, tasks: []string{"t3", "t3-ack"}},
 		{name: "vector", kind: "vector", programs: []string{"vector"}, args: []string{"--config", "{{.Work}}/agent.yaml"}, protocol: "lines", part: 1, tasks: noAcks},
 		{name: "otelcol", kind: "otelcol", programs: []string{"otelcol-contrib", "otelcol"}, args: []string{"--config", "{{.Work}}/agent.yaml"}, protocol: "otlp", part: 5, tasks: noAcks},
 		{name: "rsyslog", kind: "rsyslog", programs: []string{"rsyslogd"}, args: []string{"-n", "-f", "{{.Work}}/agent.conf", "-i", "{{.Work}}/pid"}, protocol: "lines", part: 5, tasks: noAcks},
@@ -134,7 +145,10 @@ func posix(expr string) string {
 
 // prepare writes the configuration to s.Work and returns the command line.
 func (c *contender) prepare(s setup) ([]string, error) {
-	s.Grep = strings.HasSuffix(c.name, ", grep")
+	_, s.Variant, _ = strings.Cut(c.name, ", ")
+	if s.Variant == noRules {
+		s.Rules = nil
+	}
 	if c.kind != "" {
 		dir := path.Join("conf", c.kind)
 		files, err := fs.ReadDir(conf, dir)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 
 	"github.com/tinylib/msgp/msgp"
@@ -13,8 +15,8 @@ import (
 const maxFrame = 256 << 20
 
 var (
-	errNoForward  = errors.New("this is no Forward message")
-	errCompressed = errors.New("compressed entries are not counted here")
+	errNoForward = errors.New("this is no Forward message")
+	errTooLarge  = errors.New("a message has too many entries")
 )
 
 // serveForward takes the messages of one connection, in the modes Message,
@@ -95,19 +97,33 @@ func (s *sink) entries(r *msgp.Reader, buf *[]byte, parts uint32) (t tally, size
 		}
 		return t, len(raw), parts - 2, err
 	}
-	for b := *buf; len(b) > 0 && err == nil; {
+	size = len(*buf)
+	b := *buf
+	if err == nil && bytes.HasPrefix(b, []byte{0x1f, 0x8b}) { // no entry begins so
+		b, err = gunzip(b)
+	}
+	for len(b) > 0 && err == nil {
 		b, err = s.entry(b, &t)
 	}
-	return t, len(*buf), parts - 1, err
+	return t, size, parts - 1, err
+}
+
+func gunzip(b []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	out, err := io.ReadAll(io.LimitReader(z, maxFrame+1))
+	if err == nil && len(out) > maxFrame {
+		err = errTooLarge
+	}
+	return out, err
 }
 
 // entry reads [time, record].
 func (s *sink) entry(b []byte, t *tally) ([]byte, error) {
 	n, b, err := msgp.ReadArrayHeaderBytes(b)
 	if err != nil {
-		if bytes.HasPrefix(b, []byte{0x1f, 0x8b}) {
-			err = errCompressed
-		}
 		return b, err
 	}
 	if n != 2 {

@@ -110,13 +110,15 @@ func (j *job) container(n int) (string, error) {
 	}
 	log := filepath.Join(dir, id+"-json.log")
 	service := fmt.Sprintf("service-%d", n)
-	b, err := json.Marshal(map[string]any{
-		"ID": id, "Name": "/shop-" + service + "-1", "LogPath": log,
-		"Config": map[string]any{"Image": "shop/app:1.4", "Labels": map[string]string{
+	config := map[string]any{"ID": id, "Name": "/app", "LogPath": log, "Config": map[string]any{"Image": "app"}}
+	if j.setup.Labels {
+		config["Name"] = "/shop-" + service + "-1"
+		config["Config"] = map[string]any{"Image": "shop/app:1.4", "Labels": map[string]string{
 			"com.docker.compose.project": "shop", "com.docker.compose.service": service,
 			"com.docker.compose.container-number": "1", "org.opencontainers.image.version": "1.4",
-		}},
-	})
+		}}
+	}
+	b, err := json.Marshal(config)
 	if err != nil {
 		return "", err
 	}
