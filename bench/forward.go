@@ -111,13 +111,16 @@ func (s *sink) entries(r *msgp.Reader, buf *[]byte, parts uint32) (t tally, size
 func gunzip(b []byte) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("entries: %v", err) // not %w: it is no end of the connection
 	}
 	out, err := io.ReadAll(io.LimitReader(z, maxFrame+1))
-	if err == nil && len(out) > maxFrame {
-		err = errTooLarge
+	if err != nil {
+		return nil, fmt.Errorf("entries: %v", err)
 	}
-	return out, err
+	if len(out) > maxFrame {
+		return nil, errTooLarge
+	}
+	return out, nil
 }
 
 // entry reads [time, record].
