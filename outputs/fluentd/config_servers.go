@@ -65,7 +65,7 @@ func (c *Config) checkServers(d *conf.Doc, path string) error {
 		bad(".servers", "name the server of address among them, and leave address out", "address and servers are both there")
 	}
 	if len(c.Servers) > maxServers {
-		bad(".servers", fmt.Sprintf("name %d at most", maxServers), "%d servers are too many", len(c.Servers))
+		return d.Errorf(path+".servers", fmt.Sprintf("name %d at most", maxServers), "%d servers are too many", len(c.Servers))
 	}
 	seen := map[string]bool{}
 	active, nameless := 0, ""
@@ -131,4 +131,3 @@ func splitAddress(a string) (network, address string, err error) {
 	}
 	return "tcp", a, nil
 }
-

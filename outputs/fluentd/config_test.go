@@ -75,6 +75,22 @@ func TestCheck(t *testing.T) {
 		{good + "tls:\n  cert_file: " + empty, `agent.yaml:4: fluentd[0].tls: cert_file and key_file belong together; name PEM files that this user can read`},
 		{good + "tls:\n  cert_file: " + empty + "\n  key_file: " + empty, `agent.yaml:4: fluentd[0].tls: cert_file: tls: failed to find any PEM data in certificate input; name PEM files that this user can read`},
 		{"name: main\naddress: unix:///run/f.sock\ntls:", `agent.yaml:4: fluentd[0].tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate`},
+		{"name: main\nservers:\n  - address: a:1\n  - {address: b:1, weight: 100, standby: true, shared_key: k, username: u, password: p}", ``},
+		{"name: main\nservers: [{address: 'a:1', server_name: a.example}]\ntls:", ``},
+		{"name: main\nservers: [{address: unix:///f.sock, server_name: a.example}]\ntls:", ``},
+		{"name: main\nservers: []", `agent.yaml:2: fluentd[0].address: "" is no host:port; write it as 127.0.0.1:24224 or unix:///run/fluentd.sock`},
+		{good + "servers: [{address: 'a:1'}]", `agent.yaml:4: fluentd[0].servers: address and servers are both there; name the server of address among them, and leave address out`},
+		{"name: main\nservers: [{weight: 1}]", `agent.yaml:3: fluentd[0].servers[0].address: "" is no host:port; write it as 127.0.0.1:24224 or unix:///run/fluentd.sock`},
+		{"name: main\nservers:\n  - address: a:1\n  - address: a:1", `agent.yaml:5: fluentd[0].servers[1].address: a:1 is there twice; name each server once; weight says how much it gets`},
+		{"name: main\nservers: [{address: 'a:1', weight: 0}]", `agent.yaml:3: fluentd[0].servers[0].weight: 0 is out of range; write 1 to 100; standby: true for a server that is to get nothing while others work`},
+		{"name: main\nservers: [{address: 'a:1', standby: true}]", `agent.yaml:3: fluentd[0].servers: all servers are on standby; leave standby out for one at least`},
+		{"name: main\nservers: [{address: 'a:1', username: u}]", `agent.yaml:3: fluentd[0].servers[0].username: a user without a shared key; set shared_key or shared_key_file as well: the protocol has users only behind a shared key`},
+		{"name: main\nservers: [{address: 'a:1', password: p}]", `agent.yaml:3: fluentd[0].servers[0].password: a password without a user; set username as well, or leave the password out`},
+		{"name: main\nservers: [{address: 'a:1', server_name: x}]", `agent.yaml:3: fluentd[0].servers[0].server_name: a name to be verified without tls; set tls as well, or leave it out`},
+		{"name: main\nservers: [{address: unix:///f.sock}]\ntls:", `agent.yaml:4: fluentd[0].tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate`},
+		{"name: main\nservers: [{address: 'a:1'}, {address: 'b:1'}]\nbuffer: 64KiB", `agent.yaml:4: fluentd[0].buffer: 64KiB is out of range; write 128KiB to 1GiB`},
+		{"name: main\nservers: [{address: 'a:1'}, {address: 'b:1'}]\nspool: {max_size: 32MiB}", `agent.yaml:4: fluentd[0].spool.max_size: 32MiB is too small; write 64MiB or more`},
+		{"name: main\nservers: [" + strings.Repeat("{address: 'a:1'},", 17) + "]", "agent.yaml:3: fluentd[0].servers: 17 servers are too many; name 16 at most"},
 		{
 			good + "ack_timeout: 1ms\nconnect_timeout: 1ms", "agent.yaml:4: fluentd[0].ack_timeout: 1ms is out of range; write 100ms to 10m\n" +
 				"agent.yaml:5: fluentd[0].connect_timeout: 1ms is out of range; write 100ms to 10m",
@@ -96,7 +112,7 @@ func TestCheck(t *testing.T) {
 // TestSecretsNeverPrint, whatever prints the configuration or its errors.
 func TestSecretsNeverPrint(t *testing.T) {
 	const secrets = "shared_key: s3cret-key\nusername: u\npassword: s3cret-pass"
-	c, err := load("name: main\naddress: 127.0.0.1:1\n" + secrets)
+	c, err := load("name: main\nservers: [{address: '127.0.0.1:1', shared_key: s3cret-own, username: u, password: s3cret-own}]\n" + secrets)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,4 +122,3 @@ func (l *lane) spillLate(ctx context.Context) {
 		}
 	}
 }
-

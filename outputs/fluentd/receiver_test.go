@@ -157,7 +157,11 @@ func (r *rig) start() {
 	})
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			r.peak.Store(max(r.peak.Load(), int64(footprint(o.lanes[0].q))))
+			n := 0
+			for _, l := range o.all() {
+				n += footprint(l.q)
+			}
+			r.peak.Store(max(r.peak.Load(), int64(n)))
 			time.Sleep(50 * time.Millisecond)
 		}
 	})
@@ -207,13 +211,21 @@ func (r *rig) settle() {
 		r.t.Fatal(err)
 	}
 	for range 100_000 {
-		if m := r.o.lanes[0].q.measure(); m.chunks+m.flying == 0 && r.o.lanes[0].spool.Empty() {
+		left := false
+		for _, l := range r.o.all() {
+			m := l.q.measure()
+			left = left || m.chunks+m.flying > 0 || !l.spool.Empty()
+		}
+		if !left {
 			synctest.Wait()
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	r.t.Fatalf("not all is acknowledged: %+v, spool %d\n%s", r.o.lanes[0].q.measure(), r.o.lanes[0].spool.Frames(), r.state.log)
+	for _, l := range r.o.all() {
+		r.t.Logf("%s: %+v, spool %d", l.dir, l.q.measure(), l.spool.Frames())
+	}
+	r.t.Fatalf("not all is acknowledged\n%s", r.state.log)
 }
 
 // arrived wants each record, first arrivals in order; exactly once if so said.
