@@ -39,6 +39,7 @@ func (l *lane) send(ctx context.Context) {
 	for ctx.Err() == nil && !(l.stray && l.q.idle()) {
 		k, _ := l.choose()
 		s := l.links[k]
+		l.last = k
 		acked, connects := l.acked.Load(), l.connects.Load()
 		err := l.converse(ctx, k)
 		leaves := errors.Is(err, errBetter) || errors.Is(err, errEmpty)
@@ -283,7 +284,7 @@ func (l *lane) setPatience(s *link, d time.Duration) {
 // watch ends with an error when an acknowledgement is overdue. It is also what
 // says that all is well again, once that has lasted for a moment.
 func (l *lane) watch(ctx context.Context, s *link) error {
-	before := l.acked.Load()
+	last, acked, news := l.acked.Load(), false, true
 	tick := time.NewTicker(min(time.Duration(l.c.AckTimeout)/4, time.Second))
 	defer tick.Stop()
 	for {
@@ -292,12 +293,15 @@ func (l *lane) watch(ctx context.Context, s *link) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
-		acked := l.acked.Load() != before
-		if acked {
+		if n := l.acked.Load(); n != last {
+			last, acked, news = n, true, true
 			l.trust(s)
 		}
-		if (acked && !l.q.held() || l.q.idle()) && s.works(acked || len(l.links) == 1) {
-			l.commend(s.server)
+		if news && (acked && !l.q.held() || l.q.idle()) {
+			news = false // what it did long ago says nothing against what another lane sees now
+			if s.works(acked || len(l.links) == 1) {
+				l.commend(s.server)
+			}
 		}
 		if l.stray && l.q.idle() {
 			return errEmpty

@@ -24,6 +24,7 @@ type lane struct {
 	q     *queue
 	rules map[*agent.Rule][]byte // guarded by q.mu
 	links []*link                // the lane's own server first, then those that stand in for it
+	last  int                    // the one that was used last
 	stray bool                   // it has no server of its own and no sources, and ends when its spool is empty
 
 	sent, acked, resent     atomic.Uint64 // chunks

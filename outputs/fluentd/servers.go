@@ -142,21 +142,15 @@ func linksFor(all []*server, own *server, key string, timeout time.Duration) []*
 }
 
 // choose is the index of the server to be used now: the first that is not to be
-// left alone, or else the one for which that is over soonest, and then free is
-// false.
+// left alone. While all are, it is the next after the last one, and free is false.
 func (l *lane) choose() (k int, free bool) {
 	now := time.Now()
-	var soonest time.Time
 	for i, s := range l.links {
-		until, _ := s.resting()
-		if !now.Before(until) {
+		if until, _ := s.resting(); !now.Before(until) {
 			return i, true
 		}
-		if i == 0 || until.Before(soonest) {
-			k, soonest = i, until
-		}
 	}
-	return k, false
+	return (l.last + 1) % len(l.links), false
 }
 
 // complain says that the server failed, and where its records go.

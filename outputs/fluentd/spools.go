@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -50,13 +51,16 @@ func folderFor(name, address string) string {
 	return fmt.Sprintf("%s@%016x", name, xxhash.Sum64String(address))
 }
 
+var hashForm = regexp.MustCompile(`^[0-9a-f]{16}$`)
+
 func (o *Output) findStrays(root string, used map[string]bool) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), o.c.Name+"@") || used[e.Name()] {
+		hash, ours := strings.CutPrefix(e.Name(), o.c.Name+"@")
+		if !ours || !hashForm.MatchString(hash) || !e.IsDir() || used[e.Name()] {
 			continue
 		}
 		l, err := o.newLane(filepath.Join(root, e.Name()), nil)
@@ -88,7 +92,11 @@ func (o *Output) newLane(dir string, own *server) (*lane, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open spool: %w", err)
 		}
-		size = max(size, there) // nothing is dropped only because its share is smaller now
+		// Nothing is dropped only because its share is smaller now, and nobody is
+		// told that a stray is nearly full.
+		if size = max(size, there); own == nil {
+			size = max(size, 2*there)
+		}
 	}
 	var err error
 	l.spool, err = spool.Open(dir, spool.Options{
