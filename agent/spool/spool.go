@@ -160,6 +160,13 @@ func (s *Spool) Rewind() {
 	s.cursor = s.done
 }
 
+// End is the seq that the next frame will have.
+func (s *Spool) End() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.next
+}
+
 // Empty reports whether all frames are done.
 func (s *Spool) Empty() bool {
 	s.mu.Lock()

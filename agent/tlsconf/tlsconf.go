@@ -1,12 +1,10 @@
-// Package tlsconf is the section tls of whatever connects to a server.
+// Package tlsconf is the section tls of whatever connects to a server, or is one.
 package tlsconf
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/webgrip/logkeel/agent/conf"
 )
@@ -51,13 +49,9 @@ func (c *Config) Client(host string) (*tls.Config, error) {
 		t.ServerName = c.ServerName
 	}
 	if c.CAFile != "" {
-		pem, err := os.ReadFile(c.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("ca_file: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("ca_file: no certificate in %s", c.CAFile)
+		var err error
+		if t.RootCAs, err = authorities(c.CAFile); err != nil {
+			return nil, err
 		}
 	}
 	if (c.CertFile == "") != (c.KeyFile == "") {
