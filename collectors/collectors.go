@@ -15,6 +15,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/collectors/docker"
+	"github.com/webgrip/logkeel/collectors/forward"
 	"github.com/webgrip/logkeel/collectors/tail"
 )
 
@@ -25,6 +26,8 @@ type Config struct {
 	MySQL  []MySQL `yaml:"mysql"`
 	Redis  []Redis `yaml:"redis"`
 	HTTP   []HTTP  `yaml:"http"`
+
+	Forward []Forward `yaml:"forward"`
 }
 
 // Docker reads the logs of an engine's containers.
@@ -38,6 +41,11 @@ type Docker struct {
 func (d *Docker) SetDefaults() {
 	d.Config.SetDefaults()
 	d.Reading.SetDefaults()
+}
+
+// Forward takes what clients send by the Forward protocol.
+type Forward struct {
+	forward.Config `yaml:",inline"`
 }
 
 // Files reads text files.
@@ -105,6 +113,15 @@ func (c *Config) Check(d *conf.Doc) error {
 			names[name] = true
 		}
 	}
+	for i := range c.Forward {
+		path := fmt.Sprintf("collectors.forward[%d]", i)
+		errs = append(errs, c.Forward[i].Check(d, path))
+		if name := c.Forward[i].Name; names[name] {
+			errs = append(errs, d.Errorf(path+".name", "give each collector a name of its own", "the name %q is taken", name))
+		} else {
+			names[name] = true
+		}
+	}
 	return conf.Join(append(errs, c.checkSamplers(d))...)
 }
 
@@ -134,8 +151,9 @@ func (f *Files) check(d *conf.Doc, path string) error {
 	return conf.Join(errs...)
 }
 
-// Build makes the collectors. Relative paths are relative to baseDir.
-func Build(c Config, baseDir string, log *slog.Logger) ([]agent.Collector, error) {
+// Build makes the collectors. Relative paths are relative to baseDir; what they
+// keep is in stateDir.
+func Build(c Config, baseDir, stateDir string, log *slog.Logger) ([]agent.Collector, error) {
 	var all []agent.Collector
 	if c.Docker != nil {
 		dc := c.Docker.Config
@@ -158,6 +176,9 @@ func Build(c Config, baseDir string, log *slog.Logger) ([]agent.Collector, error
 			o.Labels = append(o.Labels, agent.Label{Name: k, Value: v})
 		}
 		all = append(all, tail.New(options(f.Reading, log, o)))
+	}
+	for i := range c.Forward {
+		all = append(all, forward.New(c.Forward[i].Config, stateDir, log))
 	}
 	samplers, err := buildSamplers(c, log)
 	return append(all, samplers...), err

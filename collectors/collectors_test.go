@@ -64,7 +64,7 @@ files:
 	if err := c.Check(d); err != nil {
 		t.Fatal(err)
 	}
-	all, err := Build(c, dir, slog.New(slog.DiscardHandler))
+	all, err := Build(c, dir, t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ type candidates struct {
 	row   []int32 // by record: where its row is in rows, in words; 0 where it has none
 	rows  []uint64
 	one   *candidates // of a single record
+	name  []byte      // scratch of fieldCut
 }
 
 // again looks through one record once more.
@@ -102,7 +103,7 @@ func (s *Set) newView(src *agent.Source) *view {
 	return v
 }
 
-// Match cuts secrets out of the bodies of b, in place, and appends the findings
+// Match cuts secrets out of the bodies and the fields of b, in place, and appends the findings
 // in what is left, ascending by record and, within a record, by rule. A rule is
 // found once in a record: where the first of its expressions matches that does.
 // Nothing outside the records' bodies counts. A body may become shorter; between
@@ -117,6 +118,11 @@ func (s *Set) Match(b *agent.Batch) {
 	}
 	c := s.pool.Get().(*candidates)
 	defer s.pool.Put(c)
+	if s.redact != nil && len(b.Fields) > 0 {
+		cut := fieldCut{redactor: s.redact, name: c.name}
+		cut.fields(b)
+		c.name = cut.name
+	}
 	c.reset(len(b.Records), s.words)
 	always, full := v.always, v.full
 	ordered := ascending(b.Records)

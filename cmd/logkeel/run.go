@@ -62,7 +62,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) (err error) {
 	if err != nil {
 		return usageError{err}
 	}
-	from, err := collectors.Build(l.Collectors, l.baseDir, log)
+	from, err := collectors.Build(l.Collectors, l.baseDir, dir.Path, log)
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,13 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, f := range l.Collectors.Files {
 		p("  reads    %s: %v", f.Name, []string(f.Paths))
+	}
+	for i := range l.Collectors.Forward {
+		f := &l.Collectors.Forward[i]
+		p("  takes    %s: what clients send to %s", f.Name, f.Listen)
+		if f.Open() {
+			p("           anybody who reaches this address can send; set shared_key, or tls with ca_file, or listen on 127.0.0.1")
+		}
 	}
 	if cuts := l.rules.Cuts(); len(cuts) > 0 {
 		p("  cuts     %s", strings.Join(cuts, ", "))

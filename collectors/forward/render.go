@@ -35,21 +35,22 @@ type renderer struct {
 }
 
 // value renders the value at the start of v, which is sound, and returns what
-// is behind it.
+// is behind it, or nothing once all further is cut.
 func (r *renderer) value(v []byte) (rest []byte) {
-	rest, err := forward.Skip(v)
-	if err != nil || len(r.b) > r.end {
-		return rest
+	switch t := msgp.NextType(v); {
+	case len(r.b) > r.end:
+		return nil
+	case t == msgp.MapType:
+		return r.compound(v, '{', '}')
+	case t == msgp.ArrayType:
+		return r.compound(v, '[', ']')
 	}
+	rest, _ = forward.Skip(v)
 	own := v[:len(v)-len(rest)]
 	switch msgp.NextType(own) {
 	case msgp.StrType, msgp.BinType:
 		text, _ := forward.Text(own)
 		r.text(text)
-	case msgp.MapType:
-		r.compound(own, '{', '}')
-	case msgp.ArrayType:
-		r.compound(own, '[', ']')
 	case msgp.BoolType:
 		r.b = strconv.AppendBool(r.b, own[0] == 0xc3)
 	case msgp.IntType:
@@ -74,7 +75,7 @@ func (r *renderer) value(v []byte) (rest []byte) {
 	return rest
 }
 
-func (r *renderer) compound(own []byte, open, end byte) {
+func (r *renderer) compound(own []byte, open, end byte) (rest []byte) {
 	r.b = append(r.b, open)
 	var n uint32
 	var b []byte
@@ -94,6 +95,7 @@ func (r *renderer) compound(own []byte, open, end byte) {
 		b = r.value(b)
 	}
 	r.b = append(r.b, end)
+	return b
 }
 
 // key renders a member's key, which has to be a string in JSON.
@@ -102,8 +104,9 @@ func (r *renderer) key(v []byte) (rest []byte) {
 		return r.value(v)
 	}
 	inner := renderer{end: 256}
-	rest = inner.value(v)
+	inner.value(v)
 	r.text(inner.b)
+	rest, _ = forward.Skip(v)
 	return rest
 }
 

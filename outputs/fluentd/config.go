@@ -53,7 +53,7 @@ const (
 func (c *Config) SetDefaults() {
 	*c = Config{
 		Records:        "all",
-		Tag:            "{{.Source}}.{{.Name}}",
+		Tag:            "{{if .Tag}}{{.Tag}}{{else}}{{.Source}}.{{.Name}}{{end}}",
 		Compress:       plain,
 		Ack:            true,
 		AckTimeout:     conf.Duration(10 * time.Second),
@@ -93,7 +93,7 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 		bad(".records", "write all or flagged", "%q is neither all nor flagged", c.Records)
 	}
 	if _, err := parseTag(c.Tag); err != nil {
-		bad(".tag", "fields are .Source .Name .ID .FullID .ImageName .Project .Service", "%w", err)
+		bad(".tag", "fields are .Source .Name .Tag .ID .FullID .ImageName .Project .Service", "%w", err)
 	}
 	// Each server has its share of both.
 	if least := minBuffer * conf.Size(c.active()); c.Buffer < least || c.Buffer > maxBuffer {
@@ -140,6 +140,7 @@ type tagData struct {
 	ImageName string
 	Project   string // of Compose
 	Service   string
+	Tag       string // that records came with by Forward; "" for others
 }
 
 func parseTag(text string) (*template.Template, error) {
@@ -183,7 +184,7 @@ func (o *Output) tagFor(s *agent.Source) string {
 }
 
 func tagOf(s *agent.Source) tagData {
-	d := tagData{Source: s.Collector, Name: s.Name, Project: s.Label("project"), Service: s.Label("service")}
+	d := tagData{Tag: s.Tag, Source: s.Collector, Name: s.Name, Project: s.Label("project"), Service: s.Label("service")}
 	if c := s.Container; c != nil {
 		d.ID, d.FullID, d.ImageName = c.ID[:min(12, len(c.ID))], c.ID, c.Image
 		d.Project, d.Service = c.Project, c.Service

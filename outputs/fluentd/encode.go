@@ -108,6 +108,9 @@ func reserved(key string) bool {
 // appendRecord appends one entry: [time, {"log": …, "stream": …, …}]. nth counts
 // the records before it that end where it ends.
 func appendRecord(b []byte, batch *agent.Batch, i, nth int, d *described, findings []agent.Finding, rules map[*agent.Rule][]byte) []byte {
+	if len(batch.Fields) > 0 {
+		return appendMapped(b, batch, i, nth, d, findings, rules)
+	}
 	r := &batch.Records[i]
 	members := uint32(1 + d.members)
 	if r.Stream != agent.None {

@@ -19,7 +19,8 @@ type bridge struct {
 	max   int
 
 	mu    sync.Mutex
-	descs map[string]*prometheus.Desc // by metric name
+	descs map[string]*prometheus.Desc // by the names of the metric and its labels
+	key   []byte
 }
 
 // maxDescs bounds the memory of descs: some names come from servers.
@@ -92,7 +93,13 @@ func (b *bridge) metric(s agent.Sample, value float64, other bool) prometheus.Me
 func (b *bridge) desc(s agent.Sample) *prometheus.Desc {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	d := b.descs[s.Name]
+	k := b.key[:0]
+	k = append(k, s.Name...)
+	for _, l := range s.Labels { // the spools of collectors and those of outputs differ in them
+		k = append(append(k, 0), l.Name...)
+	}
+	b.key = k
+	d := b.descs[string(k)]
 	if d == nil {
 		names := make([]string, len(s.Labels))
 		for i, l := range s.Labels {
@@ -102,7 +109,7 @@ func (b *bridge) desc(s agent.Sample) *prometheus.Desc {
 			clear(b.descs)
 		}
 		d = prometheus.NewDesc(s.Name, s.Help, names, nil)
-		b.descs[s.Name] = d
+		b.descs[string(k)] = d
 	}
 	return d
 }
