@@ -34,6 +34,7 @@ type Config struct {
 type Docker struct {
 	docker.Config `yaml:",inline"`
 	Reading       `yaml:",inline"`
+	Logs          string    `yaml:"logs"`  // auto, file or api: from where logs are read
 	Stats         *Sampling `yaml:"stats"` // what the containers do and use
 }
 
@@ -41,6 +42,7 @@ type Docker struct {
 func (d *Docker) SetDefaults() {
 	d.Config.SetDefaults()
 	d.Reading.SetDefaults()
+	d.Logs = "auto"
 }
 
 // Forward takes what clients send by the Forward protocol.
@@ -96,6 +98,9 @@ func (c *Config) Check(d *conf.Doc) error {
 	var errs []error
 	if c.Docker != nil {
 		errs = append(errs, c.Docker.check(d, "collectors.docker"))
+		if l := c.Docker.Logs; l != "auto" && l != "file" && l != "api" {
+			errs = append(errs, d.Errorf("collectors.docker.logs", "write auto, file or api", "%q is none of auto, file and api", l))
+		}
 		if c.Docker.Stats != nil {
 			errs = append(errs, c.Docker.Stats.check(d, "collectors.docker.stats"))
 		}
@@ -162,10 +167,7 @@ func Build(c Config, baseDir, stateDir string, log *slog.Logger) ([]agent.Collec
 		if err != nil {
 			return nil, err
 		}
-		logs := filepath.Join(dc.Root, "containers", "*", "*-json.log")
-		all = append(all, engine, tail.New(options(c.Docker.Reading, log, tail.Options{
-			Name: "docker", Globs: []string{logs}, Docker: true, Labeler: engine,
-		})))
+		all = append(append(all, engine), c.Docker.logs(engine, dc.Root, log)...)
 		if s := c.Docker.Stats; s != nil {
 			all = append(all, s.sampled("docker", "stats", docker.NewStats(engine), log))
 		}
@@ -182,6 +184,26 @@ func Build(c Config, baseDir, stateDir string, log *slog.Logger) ([]agent.Collec
 	}
 	samplers, err := buildSamplers(c, log)
 	return append(all, samplers...), err
+}
+
+// logs makes the readers of containers' logs: of files, of the engine's API, or of
+// both, and then each log has one of them.
+func (d *Docker) logs(engine *docker.Collector, root string, log *slog.Logger) (readers []agent.Collector) {
+	if d.Logs != "api" {
+		o := tail.Options{
+			Name: "docker", Globs: []string{filepath.Join(root, "containers", "*", "*-json.log")}, Docker: true, Labeler: engine,
+		}
+		if d.Logs == "auto" {
+			o.Labeler, o.Elsewhere = docker.FileReader{Collector: engine}, true
+		}
+		readers = append(readers, tail.New(options(d.Reading, log, o)))
+	}
+	if d.Logs != "file" {
+		readers = append(readers, docker.NewLogs(engine, docker.LogOptions{
+			Files: d.Logs == "auto", StartAtEnd: d.Start == "end", MaxLine: int(d.MaxLine), Log: log,
+		}))
+	}
+	return readers
 }
 
 func options(r Reading, log *slog.Logger, o tail.Options) tail.Options {

@@ -40,10 +40,24 @@ type engine interface {
 	// engine ends the stream. The first event, subscribed, says that from now
 	// on nothing is missed.
 	Events(ctx context.Context, out chan<- event) error
+	// Logs streams what a container wrote, each message with its time. errGone
+	// when there is no such container, errUnreadable when its driver keeps
+	// nothing that the engine could read.
+	Logs(ctx context.Context, id string, q logQuery) (io.ReadCloser, error)
 	Close() error
 }
 
-var errGone = errors.New("no such container")
+var (
+	errGone       = errors.New("no such container")
+	errUnreadable = errors.New("the log driver does not support reading")
+)
+
+// A logQuery says which part of a log is asked for.
+type logQuery struct {
+	since  int64 // nanoseconds since 1970, inclusive; 0: from the beginning
+	follow bool  // and what comes, until the container stops
+	last   bool  // the last message only
+}
 
 // listed is what a list says of a container.
 type listed struct {
@@ -57,6 +71,8 @@ type described struct {
 	container *agent.Container
 	network   string // as in listed
 	state     state
+	driver    string // of its log: json-file, local, ...
+	tty       bool
 }
 
 // A state is what a container does, and how it last ended.
@@ -173,7 +189,9 @@ func (a apiClient) Inspect(ctx context.Context, id string) (described, error) {
 	if r.HostConfig != nil {
 		d.network = lender(r.HostConfig.NetworkMode)
 		d.state.limit = r.HostConfig.Memory
+		d.driver = r.HostConfig.LogConfig.Type
 	}
+	d.tty = r.Config.Tty
 	d.state.restarts = r.RestartCount
 	if r.State != nil {
 		d.state.fill(r.State)
@@ -306,6 +324,28 @@ func (a apiClient) Events(ctx context.Context, out chan<- event) error {
 			return fmt.Errorf("events: %w", err)
 		}
 	}
+}
+
+func (a apiClient) Logs(ctx context.Context, id string, q logQuery) (io.ReadCloser, error) {
+	o := container.LogsOptions{ShowStdout: true, ShowStderr: true, Timestamps: true, Follow: q.follow}
+	if q.since > 0 {
+		o.Since = fmt.Sprintf("%d.%09d", q.since/1e9, q.since%1e9)
+	}
+	if q.last {
+		o.Tail = "1"
+	}
+	body, err := a.c.ContainerLogs(ctx, id, o)
+	switch {
+	case cerrdefs.IsNotFound(err):
+		return nil, errGone
+	case cerrdefs.IsNotImplemented(err):
+		return nil, errUnreadable
+	case cerrdefs.IsPermissionDenied(err):
+		return nil, fmt.Errorf("logs of a container: %w; allow the agent GET /containers/{id}/logs", err)
+	case err != nil:
+		return nil, fmt.Errorf("logs of a container: %w", err)
+	}
+	return body, nil
 }
 
 func (a apiClient) ping(ctx context.Context) error {

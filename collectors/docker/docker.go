@@ -1,5 +1,6 @@
 // Package docker knows the containers of a Docker engine: their names, images
-// and labels. It reads no logs.
+// and labels. It reads those of their logs that are not files, from the engine's
+// API; package tail reads the files.
 package docker
 
 import (
@@ -54,10 +55,24 @@ type Collector struct {
 	trouble *agent.Trouble
 	failing map[string]bool // containers that the engine does not describe; Run's only
 
+	changed chan struct{} // something below did; for one reader
+
 	mu      sync.RWMutex
 	up      bool
+	tried   bool // the engine has answered, or not
 	table   map[string]*agent.Container
 	network map[string]string // container id -> that of the container whose network it shares
+	facts   map[string]facts  // of the containers in table
+	owners  map[string]owner  // of logs, by container id
+	turns   uint64            // how often the engine was found to be there
+}
+
+// facts are what whoever reads a container's log has to know of it.
+type facts struct {
+	driver  string
+	tty     bool
+	running bool
+	started time.Time
 }
 
 var (
@@ -94,6 +109,9 @@ func New(cfg Config, log *slog.Logger) (*Collector, error) {
 		failing: map[string]bool{},
 		table:   map[string]*agent.Container{},
 		network: map[string]string{},
+		changed: make(chan struct{}, 1),
+		facts:   map[string]facts{},
+		owners:  map[string]owner{},
 	}
 	if f, err := os.Open("/proc/self/mountinfo"); err == nil {
 		c.self = ownContainer(f)
@@ -182,12 +200,17 @@ func (c *Collector) sync(ctx context.Context, eng engine, all bool) error {
 	if err != nil {
 		return err
 	}
+	defer signal(c.changed)
 	there := make(map[string]bool, len(list))
 	network := map[string]string{}
 	var ask []string
 	c.mu.Lock()
 	for _, l := range list {
 		there[l.id] = true
+		if f, ok := c.facts[l.id]; ok {
+			f.running = l.running
+			c.facts[l.id] = f
+		}
 		if l.network != "" {
 			network[l.id] = l.network
 		}
@@ -198,6 +221,12 @@ func (c *Collector) sync(ctx context.Context, eng engine, all bool) error {
 	for id := range c.table {
 		if !there[id] {
 			delete(c.table, id)
+			delete(c.facts, id)
+		}
+	}
+	for id := range c.owners {
+		if !there[id] {
+			delete(c.owners, id)
 		}
 	}
 	c.network = network
@@ -231,8 +260,10 @@ func (c *Collector) inspect(ctx context.Context, eng engine, id string) error {
 		return nil
 	}
 	c.settle(id)
+	defer signal(c.changed)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.facts[id] = d.facts()
 	if d.network == "" {
 		delete(c.network, id)
 	} else {
@@ -261,12 +292,21 @@ func (c *Collector) remove(id string) {
 	defer c.mu.Unlock()
 	delete(c.table, id)
 	delete(c.network, id)
+	delete(c.facts, id)
+}
+
+func (d *described) facts() facts {
+	return facts{driver: d.driver, tty: d.tty, running: d.state.running, started: d.state.started}
 }
 
 func (c *Collector) setUp(up bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.up = up
+	c.up, c.tried = up, true
+	if up {
+		c.turns++
+	}
+	signal(c.changed)
 }
 
 // Container returns what the engine says of the container or, where it did not

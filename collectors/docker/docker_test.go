@@ -32,6 +32,7 @@ type fake struct {
 	breaks     chan error // ends the stream of events
 	down       error      // what every call says
 
+	logs   func(ctx context.Context, id string, q logQuery) (io.ReadCloser, error)
 	usage  func(ctx context.Context, id string) (usage, error) // what Usage does
 	closed int
 }
@@ -105,6 +106,10 @@ func (f *fake) Events(ctx context.Context, out chan<- event) error {
 }
 
 func (f *fake) Usage(ctx context.Context, id string) (usage, error) { return f.usage(ctx, id) }
+
+func (f *fake) Logs(ctx context.Context, id string, q logQuery) (io.ReadCloser, error) {
+	return f.logs(ctx, id, q)
+}
 
 func (f *fake) Close() error {
 	f.closed++

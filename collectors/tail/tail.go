@@ -39,7 +39,11 @@ type Options struct {
 	// ID-json.log; Labeler knows these.
 	Docker  bool
 	Labeler agent.Labeler
-	Log     *slog.Logger
+
+	// Elsewhere says that another collector reads what cannot be read here: that
+	// nothing is there, or not for this user, is not said.
+	Elsewhere bool
+	Log       *slog.Logger
 }
 
 // A Tail is a collector of log files.
@@ -164,7 +168,7 @@ func (t *Tail) discover(ctx context.Context, w *watcher) {
 	t.mu.Lock()
 	started := t.started
 	t.mu.Unlock()
-	if len(found) == 0 && !started {
+	if len(found) == 0 && !started && !t.o.Elsewhere {
 		t.o.Log.Info("no log file is there yet; waiting", "paths", strings.Join(t.o.Globs, " "))
 	}
 }

@@ -106,7 +106,8 @@ func (w *watcher) add(dir string) error {
 	}
 	err := w.fs.Add(dir)
 	switch {
-	case errors.Is(err, os.ErrNotExist): // removed meanwhile
+	case errors.Is(err, os.ErrNotExist), // removed meanwhile
+		errors.Is(err, os.ErrPermission) && w.t.o.Elsewhere:
 		return nil
 	case err == nil:
 		w.watched[dir] = true
