@@ -58,6 +58,7 @@ type Logs struct {
 
 // ended is how a container was when its log had been read to its end.
 type ended struct {
+	src        *agent.Source
 	started    time.Time
 	unreadable bool
 }
@@ -197,8 +198,9 @@ func (l *Logs) look(ctx context.Context) error {
 			r.kick() // the clock was set back: some engines send nothing until since
 		}
 	}
-	for id := range l.done {
-		if _, ok := v.all[id]; !ok {
+	for id, e := range l.done {
+		if _, ok := v.all[id]; !ok { // it was removed
+			l.sink.Open(e.src).Close(true)
 			delete(l.done, id)
 		}
 	}

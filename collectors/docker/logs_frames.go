@@ -124,10 +124,7 @@ func (r *rawLines) next(in []byte, final bool) (m message, n int, err error) {
 	// A part of a long line, and the end of an output that had no line end, are
 	// followed at once by the next message.
 	if at, ok := r.second(line, first, ended || final); ok {
-		r.from = 0
-		r.clock.cut(&m, line[:at])
-		m.stream, m.partial = agent.Stdout, len(m.text) >= partSize
-		return m, at, nil
+		return r.message(line[:at], false), at, nil
 	}
 	if !ended && !final {
 		if r.from = len(in); len(in) > maxFrame {
@@ -135,14 +132,22 @@ func (r *rawLines) next(in []byte, final bool) (m message, n int, err error) {
 		}
 		return m, 0, nil
 	}
-	r.from = 0
 	if bytes.HasPrefix(line, engineTrouble) {
 		return m, len(line), engineSaid(line)
 	}
-	text, ended := trimEnd(line)
+	return r.message(line, ended), len(line), nil
+}
+
+// message makes a message of the line.
+func (r *rawLines) message(line []byte, ended bool) (m message) {
+	r.from = 0
+	text, _ := trimEnd(line)
 	r.clock.cut(&m, text)
 	m.stream, m.partial = agent.Stdout, !ended && len(m.text) >= partSize
-	return m, len(line), nil
+	if !m.partial { // the driver local of 20.10 leaves out the line end after parts
+		m.text = bytes.TrimSuffix(m.text, []byte("\r"))
+	}
+	return m
 }
 
 // second finds where in the line, whose text begins at first, another message

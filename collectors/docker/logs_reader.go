@@ -88,9 +88,9 @@ func (r *logReader) run(ctx context.Context) (e ended, ok bool) {
 			return e, false
 		case errors.Is(err, errUnreadable):
 			r.l.unreadable(d.driver, r.src.Name)
-			return ended{d.state.started, true}, true
+			return ended{r.src, d.state.started, true}, true
 		case errors.Is(err, errOver):
-			return ended{started: d.state.started}, true
+			return ended{src: r.src, started: d.state.started}, true
 		}
 		if kicked || time.Since(began) > steady {
 			wait = r.l.timing.first

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -21,12 +22,12 @@ type recorder struct {
 	c    *agent.Consumer
 
 	mu      sync.Mutex
-	got     []string // texts
+	got     []string            // texts
+	from    map[string][]string // and by the name of the source
 	records []agent.Record
 	holding bool  // nothing becomes safe
 	failing error // nothing is taken
 	waiting []agent.Position
-	last    int64
 }
 
 func (*recorder) Name() string                  { return "recorder" }
@@ -46,6 +47,10 @@ func (o *recorder) Write(_ context.Context, b *agent.Batch, from int) error {
 			panic(fmt.Sprintf("record %d of %d is out of order: %+v at %+v", i, len(b.Records), r, b.Pos))
 		}
 		if end = r.End; i >= from {
+			if o.from == nil {
+				o.from = map[string][]string{}
+			}
+			o.from[b.Source.Name] = append(o.from[b.Source.Name], string(b.Body(i)))
 			o.got = append(o.got, string(b.Body(i)))
 			o.records = append(o.records, r)
 		}
@@ -56,6 +61,12 @@ func (o *recorder) Write(_ context.Context, b *agent.Batch, from int) error {
 		o.c.Safe(b.Source.ID, b.Pos)
 	}
 	return nil
+}
+
+func (o *recorder) of(name string) []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.from[name])
 }
 
 func (o *recorder) take() []string {
