@@ -494,7 +494,7 @@ func TestLogsLabels(t *testing.T) {
 // Whatever happens, an output whose acknowledgements come at once gets each line
 // once and in order, and any other one at least once.
 func TestLogsModel(t *testing.T) {
-	seeds := 60
+	seeds := 30
 	if testing.Short() {
 		seeds = 10
 	}
