@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/webgrip/logkeel/agent"
@@ -75,13 +76,13 @@ files:
 		}
 		names[c.Name()] = true
 	}
-	if len(all) != 3 || !names["laravel"] {
+	if len(all) != 4 || !names["laravel"] || !names["docker-api"] {
 		t.Fatalf("built %v", names)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	s := &lineSink{line: make(chan string, 2)}
 	done := make(chan error)
-	go func() { done <- all[2].Run(ctx, s) }()
+	go func() { done <- all[3].Run(ctx, s) }()
 	if got := <-s.line; got != "logs/app.log" {
 		t.Errorf("read %q", got)
 	}
@@ -92,5 +93,40 @@ files:
 	}
 	if s.src.Label("service") != "app" || s.src.Label("source") != "laravel" || s.src.Label("path") != filepath.Join(dir, "logs/app.log") {
 		t.Errorf("labels %v", s.src.Labels)
+	}
+}
+
+// Logs are read from files, from the engine's API, or from both.
+func TestDockerLogs(t *testing.T) {
+	for logs, want := range map[string]string{
+		"":             "docker-engine docker docker-api",
+		", logs: file": "docker-engine docker",
+		", logs: api":  "docker-engine docker-api",
+		", logs: tcp":  `agent.yaml:1: docker.logs: "tcp" is none of auto, file and api`,
+	} {
+		var c struct {
+			Collectors Config `yaml:"collectors"`
+		}
+		d, err := conf.Decode("agent.yaml", []byte("collectors: {docker: {host: 'unix:///nowhere.sock'"+logs+"}}"), &c, conf.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Collectors.Check(d); err != nil {
+			if want = strings.ReplaceAll(want, "docker.logs", "collectors.docker.logs"); !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: got %v, want %s", logs, err, want)
+			}
+			continue
+		}
+		all, err := Build(c.Collectors, t.TempDir(), t.TempDir(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, c := range all {
+			names = append(names, c.Name())
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("%q: built %s, want %s", logs, got, want)
+		}
 	}
 }
