@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
 )
 
 const (
@@ -39,6 +40,7 @@ type splitter interface {
 	// limit is how many bytes a block has to have for split to cover some of
 	// it, whatever they are.
 	limit() int
+	joining() *joining
 }
 
 // dockerJSON splits the logs of Docker's json-file driver, one object a line:
@@ -51,43 +53,57 @@ type dockerJSON struct {
 	clock   rfc3339
 	group   group
 	raw     []byte // of a line that is being decoded
+	join    joining
 }
 
-// maxGroup is how many bytes of the file a group may have.
-func (d *dockerJSON) maxGroup() int { return 4 * d.maxLine }
+func (d *dockerJSON) joining() *joining { return &d.join }
 
 // maxPhysical is how long a line of the file may be. JSON makes up to six bytes
 // of one.
 func (d *dockerJSON) maxPhysical() int { return max(4*d.maxLine, 6*fragmentSize) + maxAttrs }
 
-func (d *dockerJSON) limit() int { return d.maxGroup() + d.maxPhysical() }
+func (d *dockerJSON) limit() int { return maxGroup(d.maxLine) + d.maxPhysical() }
+
+// A cursor is a place in a block.
+type cursor struct {
+	at     int
+	extent extent // of the line there, where it was read
+	line   line   // decoded
+	read   bool
+}
 
 func (d *dockerJSON) split(b *agent.Batch, base int64, m mode) int {
+	d.join.open = false
 	block := b.Buf
-	at := 0
-	for at < len(block) {
-		e, ok := d.line(block, at, m)
-		if !ok {
-			break
-		}
-		l, ok := d.parse(block, at, e.end)
-		switch {
-		case !ok:
-			if !blank(block[at:e.end]) {
-				d.add(b, e.malformed(at, base))
-			}
-		case l.fragment:
-			next, ok := d.join(b, l, at, e.next, base, m)
+	var c cursor
+	for c.read || c.at < len(block) {
+		if !c.read {
+			e, ok := d.line(block, c.at, m)
 			if !ok {
-				return next
+				break
 			}
-			e.next = next
-		default:
-			d.add(b, agent.Record{Time: l.time, End: base + int64(e.next), Body: l.body, Stream: l.stream})
+			l, ok := d.parse(block, c.at, e.end)
+			if !ok {
+				if !blank(block[c.at:e.end]) {
+					d.add(b, e.malformed(c.at, base))
+				}
+				c.at = e.next
+				continue
+			}
+			c.extent, c.line = e, l
 		}
-		at = e.next
+		l, e := c.line, c.extent
+		if l.fragment || d.join.begins(block[l.body.Start:l.body.End]) != 0 {
+			var ok bool
+			if c, ok = d.together(b, c, base, m); !ok {
+				break
+			}
+			continue
+		}
+		d.add(b, agent.Record{Time: l.time, End: base + int64(e.next), Body: l.body, Stream: l.stream})
+		c.at, c.read = e.next, false
 	}
-	return at
+	return c.at
 }
 
 // An extent is a physical line of a block: its end, and where the next begins.
@@ -138,56 +154,99 @@ func (d *dockerJSON) add(b *agent.Batch, r agent.Record) {
 	b.Records = append(b.Records, r)
 }
 
-// join reads the group of lines from start on of which l, up to at, is the first
-// one. Its records' bodies then lie in the block in the place of the lines. It
-// returns where the group ends. ok is false when the block has to be read again
-// from there.
-func (d *dockerJSON) join(b *agent.Batch, l line, start, at int, base int64, m mode) (next int, ok bool) {
-	g, block := &d.group, b.Buf
+// together reads the group of lines of which that at c is the first one. Its
+// records' bodies then lie in the block in the place of the lines. It returns
+// where the group ends; the line there may have been read already. ok is false
+// when the group does not end in the block: c is where it begins.
+func (d *dockerJSON) together(b *agent.Batch, c cursor, base int64, m mode) (after cursor, ok bool) {
+	g, block, start := &d.group, b.Buf, c.at
 	g.reset()
-	g.hold(l, block)
+	c.read = true
 	for {
-		if at-start > d.maxGroup() {
-			g.closeAll(base+int64(at), agent.Cut)
-		} else if at == len(block) && m != growing {
-			g.closeAll(base+int64(at), 0)
-		}
-		if g.open == 0 {
-			return d.finish(b, start, at), true
-		}
-		if at == len(block) {
-			return start, false
-		}
-		e, ok := d.line(block, at, m)
-		if !ok {
-			return start, false
-		}
-		l, ok := d.parse(block, at, e.end)
-		if !ok {
-			if !blank(block[at:e.end]) {
-				g.add(e.malformed(0, base), block[at:e.end])
+		if !c.read {
+			if c.at-start > maxGroup(d.maxLine) {
+				g.closeAll(base+int64(c.at), agent.Cut)
 			}
-			at = e.next
-			continue
-		}
-		g.expire(l, base+int64(at))
-		if p := &g.parts[l.stream]; p.used && len(p.text)+l.body.Len() > d.maxLine {
-			g.close(l.stream, base+int64(at), agent.Cut)
-			if g.open == 0 { // the line has been decoded: it is read again
-				return d.finish(b, start, at), false
+			if c.at == d.join.seam {
+				g.endLong(base + int64(c.at))
 			}
+			if g.open == 0 {
+				break
+			}
+			var e extent
+			if e, ok = d.line(block, c.at, m); c.at == len(block) || !ok {
+				if d.rest(base+int64(c.at), c.at == len(block), m); g.open == 0 {
+					break
+				}
+				d.join.open, d.join.end = g.waits(), base+int64(c.at)
+				return cursor{at: start}, false
+			}
+			if c.line, ok = d.parse(block, c.at, e.end); !ok {
+				if !blank(block[c.at:e.end]) {
+					g.add(e.malformed(0, base), block[c.at:e.end])
+				}
+				c.at = e.next
+				continue
+			}
+			c.extent, c.read = e, true
 		}
-		if l.fragment {
-			g.hold(l, block)
-		} else {
-			g.take(l, block, base+int64(e.next))
+		if !d.take(block, c, base, start) {
+			break // it is the first one of what follows
 		}
-		at = e.next
+		c.at, c.read = c.extent.next, false
+	}
+	d.finish(b, start)
+	return c, true
+}
+
+// take adds the line at c to the group, which begins at start. It returns false,
+// and does not, where the line closes all that was open.
+func (d *dockerJSON) take(block []byte, c cursor, base int64, start int) bool {
+	g, l, at := &d.group, c.line, base+int64(c.at)
+	body := block[l.body.Start:l.body.End]
+	g.expire(l, at)
+	p, state := &g.parts[l.stream], multiline.State(0)
+	switch {
+	case p.used && p.partial:
+		if state = p.state; len(p.text)+len(body) > d.maxLine {
+			g.close(l.stream, at, agent.Cut)
+		}
+	case p.used:
+		next, joins := d.join.format.Next(p.state, body)
+		switch {
+		case !joins || l.time-p.heard > joinPause:
+			g.close(l.stream, at, 0)
+		case p.lines == maxJoined, len(p.text)+1+len(body) > d.maxLine:
+			if g.close(l.stream, at, agent.Cut); c.at-start < enough(d.maxLine) {
+				state = next
+			}
+		default:
+			state = next
+		}
+	}
+	if state == 0 && !p.used { // it belongs to nothing
+		if g.open == 0 && c.at > start {
+			return false
+		}
+		state = d.join.begins(body)
+	}
+	g.take(l, body, state, base+int64(c.extent.next))
+	return true
+}
+
+// rest ends what has ended where the lines end, at an offset; all says that the
+// block ends there as well.
+func (d *dockerJSON) rest(offset int64, all bool, m mode) {
+	if all && m != growing {
+		d.group.endLong(offset)
+	}
+	if d.join.ends(offset, all, m) {
+		d.group.closeWaiting(offset)
 	}
 }
 
 // finish moves the group's records to the batch and their bodies into the block.
-func (d *dockerJSON) finish(b *agent.Batch, start, end int) int {
+func (d *dockerJSON) finish(b *agent.Batch, start int) {
 	g := &d.group
 	copy(b.Buf[start:], g.text)
 	for _, r := range g.records {
@@ -196,5 +255,4 @@ func (d *dockerJSON) finish(b *agent.Batch, start, end int) int {
 		d.add(b, r)
 	}
 	g.shrink()
-	return end
 }

@@ -51,6 +51,7 @@ func (r *reader) verify() error {
 		r.markGap()
 	}
 	r.pos, r.stuck, r.block, r.size = agent.Position{Epoch: r.pos.Epoch + 1, Time: r.pos.Time}, 0, blockSize, 0
+	r.heard = 0
 	return nil
 }
 
@@ -68,7 +69,8 @@ func (r *reader) unchanged(size int64) (bool, error) {
 }
 
 // read reads a block and emits its records. more says that something came of it.
-func (r *reader) read(ctx context.Context, m mode) (more bool, err error) {
+// keep leaves a record open at the end of the file.
+func (r *reader) read(ctx context.Context, m mode, keep bool) (more bool, err error) {
 	if err := r.room(ctx); err != nil {
 		return false, err
 	}
@@ -83,18 +85,27 @@ func (r *reader) read(ctx context.Context, m mode) (more bool, err error) {
 		r.behind(0)
 		return false, nil
 	}
+	over := r.rests()
 	if m == growing && size == r.stuck {
-		if time.Since(r.since) < r.t.timing.pause {
-			r.pending.Store(true)
+		switch {
+		case time.Since(r.since) >= r.t.timing.pause:
+			m = paused
+		case !over:
+			r.wait()
 			return false, nil
 		}
-		m = paused
 	}
 	b, err := r.feed.Batch(ctx)
 	if err != nil {
 		return false, err
 	}
 	n := int(min(left, int64(r.block)))
+	bound := r.bound(r.pos.Epoch, r.pos.Offset)
+	if bound != 0 && bound-r.pos.Offset <= int64(n) {
+		n = int(bound - r.pos.Offset)
+	} else {
+		bound = 0
+	}
 	if cap(b.Buf) < n {
 		b.Buf = make([]byte, max(n, blockSize))
 	}
@@ -107,9 +118,19 @@ func (r *reader) read(ctx context.Context, m mode) (more bool, err error) {
 	if int64(got) < left { // not the last block
 		m = growing
 	}
+	j := r.split.joining()
+	j.over, j.keep = bound, keep
+	if over && bound == 0 && int64(got) == left {
+		j.over = r.heard
+	}
 	covered := r.split.split(b, r.pos.Offset, m)
+	r.hear(j)
 	if covered == 0 {
 		r.feed.Release(b)
+		if bound != 0 {
+			r.unbound(r.pos.Epoch, bound)
+			return true, nil
+		}
 		return r.nothingYet(size, got == r.block), nil
 	}
 	r.block = blockSize
@@ -124,8 +145,8 @@ func (r *reader) nothingYet(size int64, full bool) (again bool) {
 	}
 	if r.stuck != size {
 		r.stuck, r.since = size, time.Now()
-		r.pending.Store(true)
 	}
+	r.wait()
 	r.behind(0) // what has no end yet cannot be read
 	return false
 }
@@ -137,14 +158,29 @@ func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) 
 		r.feed.Release(b)
 		return err
 	}
-	first := int64(0)
 	if n := len(b.Records); n > 0 {
-		first, next.Time = b.Records[0].Time, b.Records[n-1].Time
+		next.Time = b.Records[n-1].Time
+	}
+	r.behind(size - r.pos.Offset) // Emit may have to wait
+	if err := r.send(ctx, b, next); err != nil {
+		return err
+	}
+	r.behind(size - next.Offset)
+	return nil
+}
+
+// send hands over the batch; the reader stands at next then.
+func (r *reader) send(ctx context.Context, b *agent.Batch, next agent.Position) error {
+	first := int64(0)
+	if len(b.Records) > 0 {
+		first = b.Records[0].Time
 	}
 	b.Pos = next
-	r.behind(size - r.pos.Offset) // Emit may have to wait
 	began := time.Now()
 	if err := r.feed.Emit(ctx, b); err != nil {
+		if r.split.joining().format != nil {
+			r.refused(next)
+		}
 		return err
 	}
 	if time.Since(began) > r.t.timing.held { // much may have happened to the file
@@ -154,7 +190,6 @@ func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) 
 		r.sayGap(first)
 	}
 	r.pos, r.stuck = next, 0
-	r.behind(size - next.Offset)
 	return nil
 }
 
@@ -223,17 +258,24 @@ func (r *reader) turn(ctx context.Context) (again bool, err error) {
 		r.pending.Store(true)
 		return false, err
 	}
-	if err := r.finish(ctx); err != nil { // something came until the rename
+	how, err := r.cross(ctx) // something came until the rename
+	if how == waiting || err != nil {
 		return false, err
 	}
-	next := r.newer[0]
-	if next.gap {
+	if how == passed {
+		r.turnTo(agent.Position{Epoch: r.newer[0].number(r.pos.Epoch), Time: r.pos.Time})
+	}
+	return true, nil
+}
+
+// turnTo begins the next file at pos.
+func (r *reader) turnTo(pos agent.Position) {
+	if r.newer[0].gap {
 		r.markGap()
 	}
 	r.guard.begun()
-	r.begin(r.newer, agent.Position{Epoch: next.number(r.pos.Epoch), Time: r.pos.Time})
+	r.begin(r.newer, pos)
 	r.t.rotations.Add(1)
-	return true, nil
 }
 
 // settled says that nobody writes to the rotated file any more. Docker closes a
@@ -263,19 +305,24 @@ func (r *reader) settled() (bool, error) {
 	}
 	r.guard.reset(r.file, nil)
 	closeAll(r.newer) // one that stays empty may not be the newest any more
-	r.newer, r.ahead = nil, 0
+	r.newer, r.ahead, r.heard = nil, 0, 0
 	return false, nil
 }
 
-// finish reads what is left: what has no end gets none any more.
-func (r *reader) finish(ctx context.Context) error {
+// finish reads what is left: what has no end gets none any more. keep is as for
+// read.
+func (r *reader) finish(ctx context.Context, keep bool) error {
 	for {
-		if more, err := r.read(ctx, final); err != nil {
+		if more, err := r.read(ctx, final, keep); err != nil {
 			return err
 		} else if more {
 			continue
 		}
 		if z := r.file.zip; z != nil && z.damage() != nil {
+			if keep { // nothing is known to follow
+				keep = false
+				continue
+			}
 			r.log.Warn("a compressed log is damaged; what follows in it is lost", "path", r.file.name, "offset", r.pos.Offset, "error", z.damage())
 			z.err = nil
 			r.markGap()
@@ -320,7 +367,7 @@ func (r *reader) absent(ctx context.Context) error {
 		return nil
 	}
 	if r.file.File != nil {
-		if err := r.finish(ctx); err != nil {
+		if err := r.finish(ctx, false); err != nil {
 			return err
 		}
 	}

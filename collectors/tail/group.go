@@ -1,13 +1,19 @@
 package tail
 
-import "github.com/webgrip/logkeel/agent"
+import (
+	"slices"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
+)
 
 // maxKept is the memory that a group keeps for the next one.
 const maxKept = 4 * fragmentSize
 
 // A group is a stretch of lines during which some record is incomplete. The
 // streams of a container write into one file, so that the parts of one long
-// line may have lines of the other stream between them.
+// line, and the lines of one trace, may have lines of the other stream between
+// them.
 type group struct {
 	records []agent.Record // bodies lie in text
 	text    []byte
@@ -16,16 +22,19 @@ type group struct {
 }
 
 type part struct {
-	used  bool
-	text  []byte
-	time  int64 // of the first line, ns
-	heard int64 // of the last line
+	used    bool
+	partial bool            // its last line is incomplete
+	state   multiline.State // of its last line; zero: no further one can follow
+	lines   int
+	text    []byte
+	time    int64 // of the first line, ns
+	heard   int64 // of the last line
 }
 
 func (g *group) reset() {
 	g.records, g.text, g.open = g.records[:0], g.text[:0], 0
 	for i := range g.parts {
-		g.parts[i].used, g.parts[i].text = false, g.parts[i].text[:0]
+		g.parts[i].used, g.parts[i].partial, g.parts[i].text = false, false, g.parts[i].text[:0]
 	}
 }
 
@@ -51,33 +60,37 @@ func (g *group) add(r agent.Record, body []byte) {
 	g.records = append(g.records, r)
 }
 
-// hold opens the record of the line's stream, or adds to it.
-func (g *group) hold(l line, block []byte) {
+// take adds the line to the record of its stream, or begins one. state is that
+// after the line. What nothing can follow is closed.
+func (g *group) take(l line, body []byte, state multiline.State, end int64) {
 	p := &g.parts[l.stream]
-	if !p.used {
-		p.used, p.time = true, l.time
-		g.open++
-	}
-	p.heard = l.time
-	p.text = append(p.text, block[l.body.Start:l.body.End]...)
-}
-
-// take ends the record that is open on the line's stream, or adds the line.
-func (g *group) take(l line, block []byte, end int64) {
-	body := block[l.body.Start:l.body.End]
-	if p := &g.parts[l.stream]; p.used {
-		p.text = append(p.text, body...)
-		g.close(l.stream, end, 0)
+	switch {
+	case !p.used && !l.fragment && state == 0:
+		g.add(agent.Record{Time: l.time, End: end, Stream: l.stream}, body)
 		return
+	case !p.used:
+		p.used, p.time, p.lines = true, l.time, 1
+		g.open++
+	case !p.partial:
+		p.text = append(p.text, '\n')
+		p.lines++
 	}
-	g.add(agent.Record{Time: l.time, End: end, Stream: l.stream}, body)
+	p.text = append(p.text, body...)
+	p.state, p.partial, p.heard = state, l.fragment, l.time
+	if !p.partial && state == 0 {
+		g.close(l.stream, end, 0)
+	}
 }
 
 // expire ends the records of other streams that did not go on for a while
 // before the line, which begins at end.
 func (g *group) expire(l line, end int64) {
 	for s := range g.parts {
-		if p := &g.parts[s]; p.used && agent.Stream(s) != l.stream && l.time-p.heard > fragmentPause {
+		p, pause := &g.parts[s], joinPause
+		if p.partial {
+			pause = fragmentPause
+		}
+		if p.used && agent.Stream(s) != l.stream && l.time-p.heard > pause {
 			g.close(agent.Stream(s), end, 0)
 		}
 	}
@@ -86,7 +99,7 @@ func (g *group) expire(l line, end int64) {
 func (g *group) close(s agent.Stream, end int64, f agent.Flags) {
 	p := &g.parts[s]
 	g.add(agent.Record{Time: p.time, End: end, Stream: s, Flags: f}, p.text)
-	p.used, p.text = false, p.text[:0]
+	p.used, p.partial, p.text = false, false, p.text[:0]
 	g.open--
 }
 
@@ -96,4 +109,28 @@ func (g *group) closeAll(end int64, f agent.Flags) {
 			g.close(agent.Stream(s), end, f)
 		}
 	}
+}
+
+// endLong says that no long line goes on at end.
+func (g *group) endLong(end int64) {
+	for s := range g.parts {
+		p := &g.parts[s]
+		if p.partial = false; p.used && p.state == 0 {
+			g.close(agent.Stream(s), end, 0)
+		}
+	}
+}
+
+// closeWaiting ends the records that wait for another line.
+func (g *group) closeWaiting(end int64) {
+	for s := range g.parts {
+		if p := &g.parts[s]; p.used && !p.partial {
+			g.close(agent.Stream(s), end, 0)
+		}
+	}
+}
+
+// waits reports whether some record waits for another line.
+func (g *group) waits() bool {
+	return slices.ContainsFunc(g.parts[:], func(p part) bool { return p.used && !p.partial })
 }

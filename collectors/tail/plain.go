@@ -8,34 +8,61 @@ import (
 )
 
 // plain splits text files into lines.
-type plain struct{ maxLine int }
+type plain struct {
+	maxLine int
+	join    joining
+}
 
-// limit has room for a line end, which does not count.
-func (p *plain) limit() int { return p.maxLine + 2 }
+func (p *plain) joining() *joining { return &p.join }
+
+func (p *plain) limit() int {
+	if p.join.format != nil {
+		return maxGroup(p.maxLine) + p.maxPhysical()
+	}
+	return p.maxPhysical()
+}
+
+// maxPhysical has room for a line end, which does not count.
+func (p *plain) maxPhysical() int { return p.maxLine + 2 }
+
+// line finds the line at at. ok is false when it is not complete.
+func (p *plain) line(block []byte, at int, m mode) (e extent, ok bool) {
+	rest := block[at:min(len(block), at+p.maxPhysical())]
+	n := bytes.IndexByte(rest, '\n')
+	next := n + 1
+	switch {
+	case n > 0 && rest[n-1] == '\r':
+		n--
+	case n >= 0:
+	case m == final || len(rest) == p.maxPhysical():
+		n, next = len(rest), len(rest)
+	default:
+		return extent{}, false
+	}
+	if n > p.maxLine {
+		return extent{end: at + p.maxLine, next: at + p.maxLine, cut: true}, true
+	}
+	return extent{end: at + n, next: at + next}, true
+}
 
 func (p *plain) split(b *agent.Batch, base int64, m mode) int {
+	p.join.open = false
+	if p.join.format != nil {
+		return p.splitJoined(b, base, m)
+	}
 	now := time.Now().UnixNano()
 	at := 0
 	for at < len(b.Buf) {
-		rest := b.Buf[at:min(len(b.Buf), at+p.limit())]
-		r := agent.Record{Time: now}
-		n := bytes.IndexByte(rest, '\n')
-		next := n + 1
-		switch {
-		case n > 0 && rest[n-1] == '\r':
-			n--
-		case n >= 0:
-		case m == final || len(rest) == p.limit():
-			n, next = len(rest), len(rest)
-		default:
-			return at
+		e, ok := p.line(b.Buf, at, m)
+		if !ok {
+			break
 		}
-		if n > p.maxLine {
-			n, next, r.Flags = p.maxLine, p.maxLine, agent.Cut
+		r := agent.Record{Time: now, End: base + int64(e.next), Body: span(at, e.end)}
+		if e.cut {
+			r.Flags = agent.Cut
 		}
-		r.Body, r.End = span(at, at+n), base+int64(at+next)
 		b.Records = append(b.Records, r)
-		at += next
+		at = e.next
 	}
 	return at
 }

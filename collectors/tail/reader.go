@@ -19,12 +19,13 @@ const blockSize = 256 << 10
 // timing is what a reader waits for.
 type timing struct {
 	pause   time.Duration // for a long line that does not go on
+	join    time.Duration // for the next line of a record of several
 	settle  time.Duration // for writers that still hold a rotated file
 	missing time.Duration // until a file that is gone is closed
 	held    time.Duration // by the outputs, until the file is looked at again
 }
 
-var defaultTiming = timing{pause: time.Second, settle: time.Second, missing: time.Minute, held: 100 * time.Millisecond}
+var defaultTiming = timing{pause: time.Second, join: time.Duration(joinPause), settle: time.Second, missing: time.Minute, held: 100 * time.Millisecond}
 
 // errEnded ends a reader: there is nothing to read any more.
 var errEnded = errors.New("source ended")
@@ -62,12 +63,18 @@ type reader struct {
 	block     int           // bytes to read next
 	stuck     int64         // the file's size when nothing could be made of its end
 	since     time.Time     // of stuck
-	waited    bool          // it slept since it last looked at the file's head
-	turned    time.Time     // when newer was found; zero: it was there at the start
-	unlinked  bool          // file has no name any more
-	goneSince time.Time     // there is no file to read; zero: there is
-	caughtUp  bool          // what was there at the start was read
-	few       bool          // it has no descriptor
+	heard     int64         // where the last line ends that an open record has; 0: none is open
+	quiet     time.Time     // since then nothing came for it
+	due       time.Time     // when to look again; zero: when something happens
+	timer     *time.Timer   // of due; nil: it was not needed yet
+	bounds    []agent.Position
+	crossing  time.Time // since then the next file is waited for; zero: it is not
+	waited    bool      // it slept since it last looked at the file's head
+	turned    time.Time // when newer was found; zero: it was there at the start
+	unlinked  bool      // file has no name any more
+	goneSince time.Time // there is no file to read; zero: there is
+	caughtUp  bool      // what was there at the start was read
+	few       bool      // it has no descriptor
 }
 
 func (r *reader) run(ctx context.Context, sink agent.Sink) {
@@ -91,6 +98,7 @@ func (r *reader) run(ctx context.Context, sink agent.Sink) {
 		select {
 		case <-ctx.Done():
 		case <-r.wake:
+		case <-r.alarm():
 		}
 		r.waited = true
 	}
@@ -146,6 +154,7 @@ func (r *reader) close() {
 // says that there may be more to do at once.
 func (r *reader) step(ctx context.Context, sink agent.Sink) (again bool, err error) {
 	r.pending.Store(false)
+	r.due = time.Time{}
 	if ok, err := r.describe(sink); !ok {
 		return false, err
 	}
@@ -158,7 +167,7 @@ func (r *reader) step(ctx context.Context, sink agent.Sink) (again bool, err err
 		}
 		r.waited = false
 	}
-	if more, err := r.read(ctx, growing); more || err != nil {
+	if more, err := r.read(ctx, growing, r.bridges()); more || err != nil {
 		return more, err
 	}
 	return r.turn(ctx)
@@ -193,6 +202,9 @@ func (r *reader) describe(sink agent.Sink) (ok bool, err error) {
 		r.feed.Close(false)
 	}
 	r.src, r.feed = src, sink.Open(src)
+	if f := r.t.o.Format; f != nil {
+		r.split.joining().format = f(src)
+	}
 	return true, nil
 }
 
@@ -207,6 +219,7 @@ func (r *reader) hold() {
 // open finds the file to read on in.
 func (r *reader) open(ctx context.Context) (bool, error) {
 	at := r.feed.Resume()
+	r.bounds = at
 	if len(at) == 0 {
 		return r.openNew(ctx)
 	}
@@ -331,6 +344,7 @@ func (r *reader) begin(files []opened, pos agent.Position) {
 	r.stuck, r.block, r.size = 0, blockSize, 0
 	r.ahead = sizes(r.newer)
 	r.turned, r.unlinked, r.goneSince = time.Time{}, false, time.Time{}
+	r.heard, r.crossing = 0, time.Time{}
 }
 
 // leave closes the file that is read.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
 )
 
 // TestScripts runs the scenarios in testdata/scripts. Each line is a command;
@@ -22,7 +23,8 @@ import (
 //
 //	files GLOB...           read these; docker: read containers' logs
 //	exclude GLOB, at_end, max_line N, labels_wait D
-//	poll D, pause D, settle D, missing D    what the collector waits for
+//	multiline NAME, multiline_start TEXT, multiline_continue TEXT
+//	poll D, pause D, join D, settle D, missing D    what the collector waits for
 //	start, stop, kill       kill loses what the output did not call safe
 //	start_without_inotify
 //	hold, safe              from now on nothing is safe; what has come is safe
@@ -220,6 +222,20 @@ func (s *script) setUp(cmd string, args []string) (known bool, err error) {
 		o.StartAtEnd = true
 	case "max_line":
 		o.MaxLine, err = strconv.Atoi(args[0])
+	case "multiline":
+		f, ok := multiline.Preset(args[0])
+		if !ok {
+			err = errors.New("no such preset")
+		}
+		o.Format = func(*agent.Source) *multiline.Format { return f }
+	case "multiline_start", "multiline_continue":
+		var f *multiline.Format
+		if expr := s.text(args[0]); cmd == "multiline_start" {
+			f, err = multiline.Custom(expr, "")
+		} else {
+			f, err = multiline.Custom("", expr)
+		}
+		o.Format = func(*agent.Source) *multiline.Format { return f }
 	case "no_inodes":
 		s.inode = func(fs.FileInfo) uint64 { return 0 }
 	case "network":
@@ -230,6 +246,8 @@ func (s *script) setUp(cmd string, args []string) (known bool, err error) {
 		o.Poll, err = time.ParseDuration(args[0])
 	case "pause":
 		s.timing.pause, err = time.ParseDuration(args[0])
+	case "join":
+		s.timing.join, err = time.ParseDuration(args[0])
 	case "settle":
 		s.timing.settle, err = time.ParseDuration(args[0])
 	case "missing":

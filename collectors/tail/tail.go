@@ -22,6 +22,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
 )
 
 // Options is one tail collector.
@@ -34,6 +35,10 @@ type Options struct {
 	MaxLine    int  // bytes a record may have; a longer line becomes several
 	Poll       time.Duration
 	LabelWait  time.Duration // for the labels of a container
+
+	// Format says which lines of a source belong together; nil, and a nil
+	// format, say that each is a record.
+	Format func(*agent.Source) *multiline.Format
 
 	// Docker says that the files are json-file logs of containers, named
 	// ID-json.log; Labeler knows these.

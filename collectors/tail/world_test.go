@@ -210,7 +210,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, dir: t.TempDir(), state: t.TempDir(),
 		labels: &labeler{known: map[string]*agent.Container{}, hidden: map[string]bool{}, unwanted: map[string]bool{}},
-		timing: timing{pause: wait, settle: 20 * time.Millisecond, missing: wait, held: time.Millisecond},
+		timing: timing{pause: wait, settle: 20 * time.Millisecond, join: wait, missing: wait, held: time.Millisecond},
 		log:    &buffer{},
 		out:    &recorder{records: map[string][]got{}},
 	}
