@@ -161,7 +161,7 @@ func (d *dockerJSON) add(b *agent.Batch, r agent.Record) {
 func (d *dockerJSON) together(b *agent.Batch, c cursor, base int64, m mode) (after cursor, ok bool) {
 	g, block, start := &d.group, b.Buf, c.at
 	g.reset()
-	c.read = true
+	g.began, c.read = c.line.time, true
 	for {
 		if !c.read {
 			if c.at-start > maxGroup(d.maxLine) {

@@ -19,6 +19,7 @@ type group struct {
 	text    []byte
 	parts   [3]part // by stream
 	open    int     // how many parts are in use
+	began   int64   // the time of the first line
 }
 
 type part struct {
@@ -83,10 +84,18 @@ func (g *group) take(l line, body []byte, state multiline.State, end int64) {
 }
 
 // expire ends the records of other streams that did not go on for a while
-// before the line, which begins at end.
+// before the line, which begins at end. Two streams of which each always has a
+// record open would never be without: the longer that lasts, the less it takes.
 func (g *group) expire(l line, end int64) {
+	joined := joinPause
+	switch age := l.time - g.began; {
+	case age > 4*joinPause:
+		joined = -1
+	case age > joinPause:
+		joined = joinPause / 25
+	}
 	for s := range g.parts {
-		p, pause := &g.parts[s], joinPause
+		p, pause := &g.parts[s], joined
 		if p.partial {
 			pause = fragmentPause
 		}
