@@ -7,6 +7,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,111 +16,145 @@ import (
 
 // An Agent runs collectors into a pipeline of outputs.
 type Agent struct {
-	log        *slog.Logger
-	ledger     *Ledger
-	pipeline   *Pipeline
-	outputs    []RecordOutput
-	collectors []*component
-	senders    []*component
-	judge      *component
-	meters     []Meter
-	followers  []CatchUp
-	timeout    time.Duration
+	log      *slog.Logger
+	ledger   *Ledger
+	pipeline *Pipeline
+	reloads  chan reload
+	lives    lives // while it runs
+
+	// Changed by New and, while it runs, by Run's goroutine only.
+	timeout time.Duration
+	rules   RulesUnit
+
+	mu         sync.Mutex // for who else looks at these
+	outputs    []*outputUnit
+	collectors []*collectorUnit
+	judge      *running
 }
 
 // Parts is what an Agent is made of.
 type Parts struct {
 	Log             *slog.Logger
 	Ledger          *Ledger
-	Matcher         Matcher
-	Alerts          Alerter // nil: findings are only counted
-	Collectors      []Collector
-	Outputs         []Output
+	Rules           RulesUnit
+	Collectors      []CollectorUnit
+	Outputs         []OutputUnit
 	ShutdownTimeout time.Duration // for what is written to become safe
 }
 
-// New joins the parts. It starts nothing.
-func New(p Parts) *Agent {
-	a := &Agent{log: p.Log, ledger: p.Ledger, timeout: p.ShutdownTimeout}
-	for _, o := range p.Outputs {
-		if ro, ok := o.(RecordOutput); ok {
-			a.outputs = append(a.outputs, ro)
+// New builds the parts. It starts nothing.
+func New(p Parts) (*Agent, error) {
+	a := &Agent{log: p.Log, ledger: p.Ledger, timeout: p.ShutdownTimeout, rules: p.Rules, reloads: make(chan reload)}
+	for _, u := range p.Outputs {
+		o, err := u.build()
+		if err != nil {
+			return nil, errors.Join(err, a.closeOutputs())
 		}
-		a.senders = append(a.senders, &component{kind: "output", name: o.Name(), run: o.Run})
-		a.addMeter(o)
+		a.outputs = append(a.outputs, o)
 	}
-	a.pipeline = NewPipeline(p.Ledger, p.Matcher, p.Alerts, a.outputs)
-	a.addMeter(p.Alerts)
-	a.judge = &component{kind: "rules", name: "alerts", run: func(ctx context.Context) error {
-		return a.pipeline.alerts.Run(ctx, a.pipeline.Unread)
-	}}
-	for _, c := range p.Collectors {
-		a.collectors = append(a.collectors, &component{
-			kind: "collector", name: c.Name(),
-			run: func(ctx context.Context) error { return c.Run(ctx, a.pipeline) },
-		})
-		a.addMeter(c)
-		if f, ok := c.(CatchUp); ok {
-			a.followers = append(a.followers, f)
+	m, alerts, err := p.Rules.Build(alertOutputs(a.outputs), nil)
+	if err != nil {
+		return nil, errors.Join(err, a.closeOutputs())
+	}
+	a.pipeline = NewPipeline(p.Ledger, m, alerts, recordOutputs(a.outputs))
+	a.judge = a.newJudge(a.pipeline.works.alerts)
+	for _, u := range p.Collectors {
+		c, err := a.build(u)
+		if err != nil {
+			return nil, errors.Join(err, a.closeOutputs())
 		}
+		a.collectors = append(a.collectors, c)
 	}
-	a.meters = append(a.meters, a.pipeline, a.ledger)
-	return a
-}
-
-func (a *Agent) addMeter(v any) {
-	if m, ok := v.(Meter); ok {
-		a.meters = append(a.meters, m)
-	}
+	return a, nil
 }
 
 // Meter reports the agent and all of its parts.
 func (a *Agent) Meter(yield func(Sample)) {
-	for _, c := range a.senders {
-		c.meter(yield)
+	a.mu.Lock()
+	var all []*running
+	for _, o := range a.outputs {
+		all = append(all, &o.running)
 	}
 	for _, c := range a.collectors {
-		c.meter(yield)
+		all = append(all, &c.running)
 	}
-	a.judge.meter(yield)
-	for _, m := range a.meters {
-		m.Meter(yield)
+	all = append(all, a.judge)
+	a.mu.Unlock()
+	for _, r := range all {
+		r.meter(yield)
 	}
+	a.pipeline.Meter(yield)
+	a.ledger.Meter(yield)
+}
+
+// Lives are how long parts run: outputs and the ledger outlive the rules, and
+// those the collectors.
+type lives struct {
+	collecting, judging, sending context.Context
 }
 
 // Run runs until ctx is done and what was read by then is safe, or the shutdown
 // timeout has passed. What is not safe then is read again at the next start.
 func (a *Agent) Run(ctx context.Context) error {
-	// Outputs and the ledger outlive the rules, and those the collectors.
-	sending, stopSending := context.WithCancel(context.WithoutCancel(ctx))
+	var stopCollecting, stopSending, stopJudging context.CancelFunc
+	a.lives.collecting, stopCollecting = context.WithCancel(ctx)
+	defer stopCollecting()
+	a.lives.sending, stopSending = context.WithCancel(context.WithoutCancel(ctx))
 	defer stopSending()
-	judging, stopJudging := context.WithCancel(sending)
+	a.lives.judging, stopJudging = context.WithCancel(a.lives.sending)
 	defer stopJudging()
-	var senders, judges, collectors sync.WaitGroup
-	senders.Go(func() { a.ledger.Run(sending) })
-	judges.Go(func() { a.judge.supervise(judging, a.log) })
-	for _, c := range a.senders {
-		senders.Go(func() { c.supervise(sending, a.log) })
+
+	var others sync.WaitGroup
+	others.Go(func() { a.ledger.Run(a.lives.sending) })
+	for _, o := range a.outputs {
+		o.start(a.lives.sending, a.log)
 	}
+	a.judge.start(a.lives.judging, a.log)
 	for _, c := range a.collectors {
-		collectors.Go(func() { c.supervise(ctx, a.log) })
+		c.start(a.lives.collecting, a.log)
 	}
-	collectors.Go(func() { a.sayCaughtUp(ctx) })
-	collectors.Wait()
-	<-ctx.Done()
+	others.Go(func() { a.sayCaughtUp(a.lives.collecting) })
+	broken := a.serve(ctx)
+
+	stopCollecting()
+	for _, c := range a.collectors {
+		c.stop()
+	}
 	stopJudging()
-	judges.Wait()
-	a.drain(sending)
+	a.judge.stop()
+	a.drain(a.lives.sending)
 	stopSending()
-	senders.Wait()
-	return a.ledger.Close()
+	for _, o := range a.outputs {
+		o.stop()
+	}
+	others.Wait()
+	return errors.Join(broken, a.closeOutputs(), a.ledger.Close())
 }
 
+// serve reloads what it is asked to until ctx is done. It returns an error where
+// a reload could neither be finished nor undone.
+func (a *Agent) serve(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-a.reloads:
+			broken, err := a.apply(r.parts)
+			if broken != nil {
+				r.done <- broken
+				return broken
+			}
+			r.done <- err
+		}
+	}
+}
+
+// drain waits for the outputs, together.
 func (a *Agent) drain(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, o := range a.outputs {
+	for _, o := range recordOutputs(a.outputs) {
 		wg.Go(func() {
 			if err := o.Drain(ctx); err != nil {
 				a.log.Warn("not everything was safe when the agent stopped; it is read again at the next start", "output", o.Name(), "error", err)
@@ -126,4 +162,21 @@ func (a *Agent) drain(ctx context.Context) {
 		})
 	}
 	wg.Wait()
+}
+
+func (a *Agent) closeOutputs() error {
+	var errs []error
+	for _, o := range a.outputs {
+		errs = append(errs, o.close())
+	}
+	return errors.Join(errs...)
+}
+
+func (o *outputUnit) close() error {
+	if c, ok := o.output.(interface{ Close() error }); ok {
+		if err := c.Close(); err != nil {
+			return fmt.Errorf("close output %s: %w", o.output.Name(), err)
+		}
+	}
+	return nil
 }

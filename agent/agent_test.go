@@ -26,16 +26,14 @@ func TestAFailingCollectorIsStartedAgainAndSaidOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer
 		starts := []time.Time{}
-		a := New(Parts{
-			Log: slog.New(slog.NewTextHandler(&out, nil)), Ledger: openLedger(t, t.TempDir()), Matcher: newWords(), ShutdownTimeout: time.Second,
-			Collectors: []Collector{collectorFunc{"c", func(ctx context.Context, _ Sink) error {
-				if starts = append(starts, time.Now()); len(starts) <= 8 {
-					return fmt.Errorf("dial tcp 127.0.0.1:%d: refused", 40000+len(starts))
-				}
-				<-ctx.Done()
-				return ctx.Err()
-			}}},
-		})
+		failing := collectorFunc{"c", func(ctx context.Context, _ Sink) error {
+			if starts = append(starts, time.Now()); len(starts) <= 8 {
+				return fmt.Errorf("dial tcp 127.0.0.1:%d: refused", 40000+len(starts))
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		a := newAgent(t, fixed(openLedger(t, t.TempDir()), slog.New(slog.NewTextHandler(&out, nil)), newWords(), []Collector{failing}))
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)
 		defer stop()
 		if err := a.Run(ctx); err != nil {
@@ -107,19 +105,17 @@ func TestShutdownDrainsBeforeItStopsOutputs(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l := openLedger(t, dir)
 			o := &slowOutput{recorder: newRecorder(l, "o"), takes: c.takes}
-			a := New(Parts{
-				Log: quiet, Ledger: l, Matcher: newWords(), Outputs: []Output{o}, ShutdownTimeout: 8 * time.Second,
-				Collectors: []Collector{collectorFunc{"c", func(ctx context.Context, s Sink) error {
-					f := s.Open(web)
-					defer f.Close(false)
-					<-ctx.Done()
-					b, _ := f.Batch(context.Background())
-					b.Pos, b.Records = at(1, 9), []Record{{End: 9}}
-					f.Emit(context.Background(), b)
-					o.say("collector ended")
-					return nil
-				}}},
-			})
+			last := collectorFunc{"c", func(ctx context.Context, s Sink) error {
+				f := s.Open(web)
+				defer f.Close(false)
+				<-ctx.Done()
+				b, _ := f.Batch(context.Background())
+				b.Pos, b.Records = at(1, 9), []Record{{End: 9}}
+				f.Emit(context.Background(), b)
+				o.say("collector ended")
+				return nil
+			}}
+			a := newAgent(t, fixed(l, quiet, newWords(), []Collector{last}, o))
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error)
 			go func() { done <- a.Run(ctx) }()

@@ -63,6 +63,9 @@ type Alerter interface {
 	// until ctx is done, and then once more. unread says, by source, what is
 	// there and was not read yet: no alert of such a source is over.
 	Run(ctx context.Context, unread func() map[string]int64) error
+	// Stored is an error where Run, when it ended, could not write what was
+	// counted: another Alerter would begin where the last write was.
+	Stored() error
 }
 
 // An AlertOutput is an Output that tells people of alerts.

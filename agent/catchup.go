@@ -68,9 +68,9 @@ func (c *catchUp) end() (lines, bytes, gaps uint64) {
 }
 
 // countNew counts those records that no consumer has had.
-func (f *feed) countNew(b *Batch) {
+func (f *feed) countNew(w *works, b *Batch) {
 	newest := 0
-	f.each(func(c *Consumer) {
+	w.each(func(c *Consumer) {
 		from, _ := firstAfter(b, c.taken(f.src.ID))
 		newest = max(newest, from)
 	})
@@ -80,18 +80,20 @@ func (f *feed) countNew(b *Batch) {
 // sayCaughtUp waits until all collectors have read what was there when they
 // started, and says how much that was and how long nobody had read it.
 func (a *Agent) sayCaughtUp(ctx context.Context) {
-	if len(a.followers) == 0 {
-		return
-	}
 	tick := time.NewTicker(caughtUpPoll)
 	defer tick.Stop()
-	for _, c := range a.followers {
-		for !c.CaughtUp() {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
+	for {
+		follow, done := a.caughtUp()
+		if !follow {
+			return
+		}
+		if done {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 	lines, bytes, gaps := a.pipeline.caught.end()
@@ -100,4 +102,18 @@ func (a *Agent) sayCaughtUp(ctx context.Context) {
 		said = append([]any{"away", away.Round(time.Second).String()}, said...)
 	}
 	a.log.Info("caught up", said...)
+}
+
+// caughtUp reports whether there is a collector that follows logs, and whether
+// all of them have caught up.
+func (a *Agent) caughtUp() (follow, done bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	done = true
+	for _, u := range a.collectors {
+		for _, c := range u.followers() {
+			follow, done = true, done && c.CaughtUp()
+		}
+	}
+	return follow, done
 }

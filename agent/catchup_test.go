@@ -69,7 +69,9 @@ func TestCaughtUp(t *testing.T) {
 			l := openLedger(t, dir)
 			f := &follower{lines: make(chan [2]int64)}
 			quick, slow := newRecorder(l, "quick"), newRecorder(l, "slow")
-			a := New(Parts{Log: log, Ledger: l, Matcher: newWords(), Collectors: []Collector{f}, Outputs: []Output{quick, slow}})
+			p := fixed(l, log, newWords(), []Collector{f}, quick, slow)
+			p.ShutdownTimeout = 0
+			a := newAgent(t, p)
 			ctx, stop := context.WithCancel(t.Context())
 			done := make(chan error)
 			go func() { done <- a.Run(ctx) }()

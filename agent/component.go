@@ -66,9 +66,15 @@ type RecordOutput interface {
 	Write(ctx context.Context, b *Batch, from int) error
 	// Consumer is what the output reports to when records are safe.
 	Consumer() *Consumer
-	// Drain is called once, after the last Write and while Run still runs. It
-	// returns when all that was written is safe, or ctx is done.
+	// Drain returns when all that was written is safe, or ctx is done. Nothing is
+	// written meanwhile, and Run still runs.
 	Drain(ctx context.Context) error
+}
+
+// A Keeper is an Output that keeps on its disk what it could not bring away yet.
+type Keeper interface {
+	// Kept says what that is, for people, as "1,204 records"; "" is nothing.
+	Kept() string
 }
 
 // A Meter is a component that has something to measure about itself.

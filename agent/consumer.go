@@ -117,6 +117,18 @@ func (c *Consumer) take(source string, p Position) {
 	}
 }
 
+// rewind forgets what was taken and is not safe: it has to be read again. It
+// reports whether there is any.
+func (c *Consumer) rewind() (lost bool) {
+	c.ledger.mu.Lock()
+	defer c.ledger.mu.Unlock()
+	for _, p := range c.places {
+		lost = lost || p.safe.Before(p.taken)
+		p.taken = p.safe
+	}
+	return lost
+}
+
 func (c *Consumer) setOpen(source string, open bool) {
 	c.ledger.mu.Lock()
 	defer c.ledger.mu.Unlock()

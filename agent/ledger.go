@@ -193,6 +193,17 @@ func (l *Ledger) Forget(source string) {
 	}
 }
 
+// drop forgets the consumer: there is no such output any more.
+func (l *Ledger) drop(c *Consumer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.consumers, c.name)
+	for _, p := range c.places {
+		l.append(p.key, entry{Gone: true})
+	}
+	clear(c.places)
+}
+
 // Run keeps the file on the disk in step until ctx is done.
 func (l *Ledger) Run(ctx context.Context) error {
 	t := time.NewTicker(ledgerSync)

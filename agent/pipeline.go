@@ -12,14 +12,13 @@ import (
 // A Pipeline is what every batch goes through: the rules, then each output, by
 // direct calls on the collector's goroutine. It is the agent's Sink.
 type Pipeline struct {
-	ledger  *Ledger
-	matcher Matcher
-	alerts  Alerter
-	rules   *Consumer // of alerts
-	outputs []RecordOutput
-	pool    *pool
-	stats   *stats
-	caught  catchUp
+	ledger *Ledger
+	pool   *pool
+	stats  *stats
+	caught catchUp
+
+	gate  sync.RWMutex // held to write while works is replaced
+	works *works
 
 	mu        sync.Mutex
 	snapshots map[string][]Sample // by name, as they were taken last
@@ -29,6 +28,18 @@ var (
 	_ Sink  = (*Pipeline)(nil)
 	_ Meter = (*Pipeline)(nil)
 )
+
+// A works is what batches go through at a time: it is replaced as a whole,
+// between two batches.
+type works struct {
+	matcher Matcher
+	alerts  Alerter
+	rules   *Consumer // of alerts
+	outputs []RecordOutput
+
+	retired context.Context // done when they are to be replaced
+	retire  context.CancelFunc
+}
 
 // RulesConsumer is the name under which the ledger knows the rules.
 const RulesConsumer = "rules"
@@ -40,33 +51,76 @@ const memory = "(memory)"
 // outputs. The rules are a durable consumer like each output: a restart counts
 // nothing twice. Without an Alerter (nil) their positions are in the ledger.
 func NewPipeline(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *Pipeline {
-	if alerts == nil {
-		alerts = noAlerts{l.Consumer(RulesConsumer)}
-	}
 	return &Pipeline{
-		ledger:  l,
-		matcher: m,
-		alerts:  alerts,
-		rules:   alerts.Consumer(),
-		outputs: outputs,
-		pool:    newPool(runtime.GOMAXPROCS(0) + 1),
-		stats:   newStats(m.Rules()),
+		ledger: l,
+		works:  newWorks(l, m, alerts, outputs),
+		pool:   newPool(runtime.GOMAXPROCS(0) + 1),
+		stats:  newStats(m.Rules()),
 
 		snapshots: map[string][]Sample{},
 	}
 }
 
+func newWorks(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *works {
+	if alerts == nil {
+		alerts = noAlerts{l.Consumer(RulesConsumer)}
+	}
+	w := &works{matcher: m, alerts: alerts, rules: alerts.Consumer(), outputs: outputs}
+	w.retired, w.retire = context.WithCancel(context.Background())
+	return w
+}
+
+func (w *works) each(do func(*Consumer)) {
+	do(w.rules)
+	for _, o := range w.outputs {
+		do(o.Consumer())
+	}
+}
+
+// swap replaces what batches go through by what build returns; nothing is
+// emitted meanwhile, and what waited for an output is emitted to the new ones.
+// An output that is new begins where the others read on. After an error of build
+// all is as it was.
+func (p *Pipeline) swap(build func() (*works, error)) error {
+	p.works.retire() // only here it is replaced: reading it needs no lock
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	w, err := build()
+	if err != nil {
+		w = newWorks(p.ledger, p.works.matcher, p.works.alerts, p.works.outputs)
+	} else {
+		p.stats.replace(w.matcher.Rules())
+	}
+	p.works = w
+	p.stats.each(func(f *feed) {
+		f.rooted = false
+		f.src.memo.Clear() // the key is whoever worked it out, and may be gone
+		w.each(func(c *Consumer) { c.setOpen(f.src.ID, true) })
+	})
+	return err
+}
+
+// current is what samples and batches go through now. done has to be called.
+func (p *Pipeline) current() (w *works, done func()) {
+	p.gate.RLock()
+	return p.works, p.gate.RUnlock
+}
+
 // Open announces a source.
 func (p *Pipeline) Open(src *Source) Feed {
+	w, done := p.current()
+	defer done()
 	f := &feed{p: p, src: src, series: p.stats.open(src), catching: p.caught.begin(src.ID)}
-	f.each(func(c *Consumer) { c.setOpen(src.ID, true) })
+	w.each(func(c *Consumer) { c.setOpen(src.ID, true) })
 	p.stats.addFeed(f)
 	return f
 }
 
 // Snapshot replaces all samples of that name.
 func (p *Pipeline) Snapshot(name string, samples []Sample) {
-	p.alerts.Samples(name, samples)
+	w, done := p.current()
+	w.alerts.Samples(name, samples)
+	done()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if samples == nil {
@@ -112,19 +166,19 @@ type feed struct {
 	rooted bool // each output has a position
 
 	catching bool // it was not at its end yet
-}
-
-func (f *feed) each(do func(*Consumer)) {
-	do(f.p.rules)
-	for _, o := range f.p.outputs {
-		do(o.Consumer())
-	}
+	waiting  waiting
 }
 
 // Resume has the places of those consumers that know the source. One that does
 // not is new, and begins where the others read on.
-func (f *feed) Resume() (all []Position) {
-	f.each(func(c *Consumer) {
+func (f *feed) Resume() []Position {
+	w, done := f.p.current()
+	defer done()
+	return f.resume(w)
+}
+
+func (f *feed) resume(w *works) (all []Position) {
+	w.each(func(c *Consumer) {
 		if t := c.taken(f.src.ID); !t.IsZero() {
 			all = append(all, t)
 		}
@@ -142,9 +196,11 @@ func (f *feed) Resume() (all []Position) {
 
 // Safe is the least of the consumers' positions.
 func (f *feed) Safe() Position {
+	w, done := f.p.current()
+	defer done()
 	var least Position
 	first := true
-	f.each(func(c *Consumer) {
+	w.each(func(c *Consumer) {
 		if p := c.Position(f.src.ID); first || p.Before(least) {
 			least, first = p, false
 		}
@@ -164,19 +220,30 @@ func (f *feed) Release(b *Batch) { f.p.pool.put(b) }
 
 func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	defer f.p.pool.put(b)
+	for {
+		w, done := f.p.current()
+		err := f.emit(f.waiting.context(ctx, w), w, b)
+		done()
+		if err == nil || ctx.Err() != nil || w.retired.Err() == nil {
+			return err
+		}
+	}
+}
+
+func (f *feed) emit(ctx context.Context, w *works, b *Batch) error {
 	b.Findings = b.Findings[:0]
 	if !f.rooted {
-		f.root(b)
+		f.root(w, b)
 	}
 	if f.catching {
-		f.countNew(b)
+		f.countNew(w, b)
 	}
-	f.p.matcher.Match(b)
-	if from, ok := firstAfter(b, f.p.rules.taken(f.src.ID)); ok {
+	w.matcher.Match(b)
+	if from, ok := firstAfter(b, w.rules.taken(f.src.ID)); ok {
 		f.series.count(b, from)
-		f.p.alerts.Records(b, from)
+		w.alerts.Records(b, from)
 	}
-	for _, o := range f.p.outputs {
+	for _, o := range w.outputs {
 		c := o.Consumer()
 		from, ok := firstAfter(b, c.taken(f.src.ID))
 		if !ok {
@@ -190,18 +257,44 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	return nil
 }
 
+// A waiting is how long a feed may wait for an output: until its collector is
+// stopped, or the output is to be replaced. It is made once for both.
+type waiting struct {
+	collector context.Context
+	works     *works
+	either    context.Context
+	end       func()
+}
+
+func (w *waiting) context(ctx context.Context, works *works) context.Context {
+	if w.collector != ctx || w.works != works {
+		w.close()
+		either, cancel := context.WithCancel(ctx)
+		stop := context.AfterFunc(works.retired, cancel)
+		*w = waiting{ctx, works, either, func() { stop(); cancel() }}
+	}
+	return w.either
+}
+
+func (w *waiting) close() {
+	if w.end != nil {
+		w.end()
+	}
+	*w = waiting{}
+}
+
 // root gives the outputs that do not know the source the position at which they
 // begin, before anybody else's moves on: killed before its first acknowledgement,
 // an output would be taken for a new one, and begin where the others are.
-func (f *feed) root(b *Batch) {
+func (f *feed) root(w *works, b *Batch) {
 	f.rooted = true
 	start := b.Pos
-	if all := f.Resume(); len(all) > 0 {
+	if all := f.resume(w); len(all) > 0 {
 		start = all[0]
 	} else if len(b.Records) > 0 { // a log that is begun at its end has a batch without any first
 		start.Offset, start.Near, start.Time = 0, 0, 0
 	}
-	for _, o := range f.p.outputs {
+	for _, o := range w.outputs {
 		if c := o.Consumer(); c.taken(f.src.ID).IsZero() {
 			c.Safe(f.src.ID, start)
 		}
@@ -223,8 +316,11 @@ func (f *feed) Gap() {
 }
 
 func (f *feed) Close(gone bool) {
+	w, done := f.p.current()
+	defer done()
+	f.waiting.close()
 	f.p.stats.removeFeed(f)
-	f.each(func(c *Consumer) { c.setOpen(f.src.ID, false) })
+	w.each(func(c *Consumer) { c.setOpen(f.src.ID, false) })
 	if gone {
 		f.p.ledger.Forget(f.src.ID)
 	}
@@ -236,6 +332,7 @@ type noAlerts struct{ consumer *Consumer }
 func (n noAlerts) Consumer() *Consumer     { return n.consumer }
 func (n noAlerts) Records(b *Batch, _ int) { n.consumer.Safe(b.Source.ID, b.Pos) }
 func (noAlerts) Samples(string, []Sample)  {}
+func (noAlerts) Stored() error             { return nil }
 
 func (noAlerts) Run(ctx context.Context, _ func() map[string]int64) error {
 	<-ctx.Done()

@@ -42,7 +42,7 @@ func TestSnapshotsReplaceEachOther(t *testing.T) {
 		var out bytes.Buffer
 		s := &server{}
 		c := Sampled(s, Sampling{Kind: "redis", Target: "cache", Interval: 15 * time.Second, Timeout: time.Minute, Log: slog.New(slog.NewTextHandler(&out, nil))})
-		a := New(Parts{Log: quiet, Ledger: openLedger(t, t.TempDir()), Matcher: newWords(), Collectors: []Collector{c}, ShutdownTimeout: time.Second})
+		a := newAgent(t, fixed(openLedger(t, t.TempDir()), quiet, newWords(), []Collector{c}))
 		up := func(yield func(Sample)) error {
 			yield(Sample{Name: "redis_up", Value: 1})
 			yield(Sample{Name: "redis_db_keys", Labels: []Label{{"db", "db0"}}, Value: 7})

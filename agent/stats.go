@@ -27,7 +27,7 @@ func keyOf(s *Source) seriesKey {
 type series struct {
 	key                          seriesKey
 	lines, bytes, malformed, cut atomic.Uint64
-	findings                     []atomic.Uint64 // by Rule.Index
+	findings                     []atomic.Uint64 // by Rule.Index; replaced while nothing is emitted
 	feeds                        int             // guarded by stats.mu
 }
 
@@ -119,6 +119,37 @@ func (st *stats) removeFeed(f *feed) {
 	}
 }
 
+// each does something with each open feed.
+func (st *stats) each(do func(*feed)) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for f := range st.feeds {
+		do(f)
+	}
+}
+
+// replace makes rules those that are counted. A rule that was there before, by
+// its name, class and severity, goes on counting where it was.
+func (st *stats) replace(rules []*Rule) {
+	type name struct{ name, class, severity string }
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	was := make(map[name]int, len(st.rules))
+	for i, r := range st.rules {
+		was[name{r.Name, r.Class, r.Severity}] = i
+	}
+	for _, s := range st.series {
+		now := make([]atomic.Uint64, len(rules))
+		for i, r := range rules {
+			if old, ok := was[name{r.Name, r.Class, r.Severity}]; ok {
+				now[i].Store(s.findings[old].Load())
+			}
+		}
+		s.findings = now
+	}
+	st.rules = rules
+}
+
 func (st *stats) unread() map[string]int64 {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -134,14 +165,18 @@ func (st *stats) unread() map[string]int64 {
 func (st *stats) meter(yield func(Sample)) {
 	st.mu.Lock()
 	all := append([]*series(nil), st.order...)
+	rules, findings := st.rules, make([][]atomic.Uint64, len(st.order))
+	for i, s := range all {
+		findings[i] = s.findings
+	}
 	unread := map[*series]int64{}
 	for f := range st.feeds {
 		unread[f.series] += f.behind.Load()
 	}
 	open := len(st.feeds)
 	st.mu.Unlock()
-	zeros := len(all)*len(st.rules) <= maxZeroFindings
-	for _, s := range all {
+	zeros := len(all)*len(rules) <= maxZeroFindings
+	for at, s := range all {
 		labels := []Label{{"source", s.key.source}, {"project", s.key.project}, {"service", s.key.service}, {"container", s.key.container}}
 		counter := func(name, help string, v *atomic.Uint64) {
 			yield(Sample{Name: name, Help: help, Type: Counter, Labels: labels, Value: float64(v.Load())})
@@ -151,8 +186,8 @@ func (st *stats) meter(yield func(Sample)) {
 		counter("logkeel_source_malformed_lines_total", "Lines that are not in their log's format; they are shipped as they are.", &s.malformed)
 		counter("logkeel_source_cut_lines_total", "Pieces of lines that were longer than a record may be.", &s.cut)
 		yield(Sample{Name: "logkeel_source_unread_bytes", Help: "Bytes known to be in the log and not read yet.", Labels: labels, Value: float64(unread[s])})
-		for i, r := range st.rules {
-			n := s.findings[i].Load()
+		for i, r := range rules {
+			n := findings[at][i].Load()
 			if n == 0 && !zeros {
 				continue
 			}

@@ -156,34 +156,49 @@ func (f *Files) check(d *conf.Doc, path string) error {
 	return conf.Join(errs...)
 }
 
-// Build makes the collectors. Relative paths are relative to baseDir; what they
-// keep is in stateDir.
-func Build(c Config, baseDir, stateDir string, log *slog.Logger) ([]agent.Collector, error) {
-	var all []agent.Collector
+// Units are the collectors, a unit a section. Relative paths are relative to
+// baseDir; what they keep is in stateDir.
+func Units(c Config, baseDir, stateDir string, log *slog.Logger) []agent.CollectorUnit {
+	var all []agent.CollectorUnit
 	if c.Docker != nil {
-		dc := c.Docker.Config
-		dc.Root = absolute(baseDir, []string{dc.Root})[0]
-		engine, err := docker.New(dc, log)
-		if err != nil {
-			return nil, err
-		}
-		all = append(append(all, engine), c.Docker.logs(engine, dc.Root, log)...)
-		if s := c.Docker.Stats; s != nil {
-			all = append(all, s.sampled("docker", "stats", docker.NewStats(engine), log))
-		}
+		all = append(all, agent.CollectorUnit{Name: "docker", Section: *c.Docker, Build: func() ([]agent.Collector, error) {
+			return c.Docker.build(baseDir, log)
+		}})
 	}
 	for _, f := range c.Files {
-		o := tail.Options{Name: f.Name, Globs: absolute(baseDir, f.Paths), Exclude: absolute(baseDir, f.Exclude)}
-		for k, v := range f.Labels {
-			o.Labels = append(o.Labels, agent.Label{Name: k, Value: v})
-		}
-		all = append(all, tail.New(options(f.Reading, log, o)))
+		all = append(all, agent.CollectorUnit{Name: "files/" + f.Name, Section: f, Build: func() ([]agent.Collector, error) {
+			return []agent.Collector{f.build(baseDir, log)}, nil
+		}})
 	}
 	for i := range c.Forward {
-		all = append(all, forward.New(c.Forward[i].Config, stateDir, log))
+		fc := c.Forward[i].Config
+		all = append(all, agent.CollectorUnit{Name: "forward/" + fc.Name, Section: fc, Build: func() ([]agent.Collector, error) {
+			return []agent.Collector{forward.New(fc, stateDir, log)}, nil
+		}})
 	}
-	samplers, err := buildSamplers(c, log)
-	return append(all, samplers...), err
+	return append(all, c.samplerUnits(log)...)
+}
+
+func (d *Docker) build(baseDir string, log *slog.Logger) ([]agent.Collector, error) {
+	dc := d.Config
+	dc.Root = absolute(baseDir, []string{dc.Root})[0]
+	engine, err := docker.New(dc, log)
+	if err != nil {
+		return nil, err
+	}
+	all := append([]agent.Collector{engine}, d.logs(engine, dc.Root, log)...)
+	if s := d.Stats; s != nil {
+		all = append(all, s.sampled("docker", "stats", docker.NewStats(engine), log))
+	}
+	return all, nil
+}
+
+func (f *Files) build(baseDir string, log *slog.Logger) agent.Collector {
+	o := tail.Options{Name: f.Name, Globs: absolute(baseDir, f.Paths), Exclude: absolute(baseDir, f.Exclude)}
+	for k, v := range f.Labels {
+		o.Labels = append(o.Labels, agent.Label{Name: k, Value: v})
+	}
+	return tail.New(options(f.Reading, log, o))
 }
 
 // logs makes the readers of containers' logs: of files, of the engine's API, or of

@@ -65,9 +65,13 @@ files:
 	if err := c.Check(d); err != nil {
 		t.Fatal(err)
 	}
-	all, err := Build(c, dir, t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
+	var all []agent.Collector
+	for _, u := range Units(c, dir, t.TempDir(), slog.New(slog.DiscardHandler)) {
+		built, err := u.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, built...)
 	}
 	names := map[string]bool{}
 	for _, c := range all {

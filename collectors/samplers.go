@@ -103,28 +103,26 @@ func (c *Config) checkSamplers(d *conf.Doc) error {
 	return conf.Join(errs...)
 }
 
-func buildSamplers(c Config, log *slog.Logger) ([]agent.Collector, error) {
-	var all []agent.Collector
+// samplerUnits are the samplers, a unit each.
+func (c *Config) samplerUnits(log *slog.Logger) []agent.CollectorUnit {
+	var all []agent.CollectorUnit
+	add := func(kind, name string, section any, how *Sampling, build func() (agent.Sampler, error)) {
+		all = append(all, agent.CollectorUnit{Name: kind + "/" + name, Section: section, Build: func() ([]agent.Collector, error) {
+			s, err := build()
+			if err != nil {
+				return nil, fmt.Errorf("collectors.%s %s: %w", kind, name, err)
+			}
+			return []agent.Collector{how.sampled(kind, name, s, log)}, nil
+		}})
+	}
 	for _, m := range c.MySQL {
-		s, err := mysql.New(m.Config)
-		if err != nil {
-			return nil, fmt.Errorf("collectors.mysql %s: %w", m.Name, err)
-		}
-		all = append(all, m.sampled("mysql", m.Name, s, log))
+		add("mysql", m.Name, m, &m.Sampling, func() (agent.Sampler, error) { return mysql.New(m.Config) })
 	}
 	for _, r := range c.Redis {
-		s, err := redis.New(r.Config)
-		if err != nil {
-			return nil, fmt.Errorf("collectors.redis %s: %w", r.Name, err)
-		}
-		all = append(all, r.sampled("redis", r.Name, s, log))
+		add("redis", r.Name, r, &r.Sampling, func() (agent.Sampler, error) { return redis.New(r.Config) })
 	}
 	for _, h := range c.HTTP {
-		s, err := probe.New(h.Config)
-		if err != nil {
-			return nil, fmt.Errorf("collectors.http %s: %w", h.Name, err)
-		}
-		all = append(all, h.sampled("http", h.Name, s, log))
+		add("http", h.Name, h, &h.Sampling, func() (agent.Sampler, error) { return probe.New(h.Config) })
 	}
-	return all, nil
+	return all
 }

@@ -3,9 +3,7 @@
 package outputs
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 
 	"github.com/webgrip/logkeel/agent"
@@ -56,39 +54,23 @@ type Env struct {
 	Log      *slog.Logger
 }
 
-// Build makes the outputs. Those that are an io.Closer are to be closed when
-// nothing runs any more.
-func Build(c Config, env Env) ([]agent.Output, error) {
-	var all []agent.Output
+// Units are the outputs. An output that is an io.Closer is closed by the agent.
+func Units(c Config, env Env) []agent.OutputUnit {
+	var all []agent.OutputUnit
 	for _, fc := range c.Fluentd {
-		o, err := fluentd.New(fc, env.Ledger, env.StateDir, env.Log)
-		if err != nil {
-			return nil, errors.Join(err, Close(all))
-		}
-		all = append(all, o)
+		all = append(all, agent.OutputUnit{Name: "fluentd/" + fc.Name, Section: fc, Build: func() (agent.Output, error) {
+			return fluentd.New(fc, env.Ledger, env.StateDir, env.Log)
+		}})
 	}
 	for _, ec := range c.Email {
-		o, err := email.New(ec, env.StateDir, env.Log)
-		if err != nil {
-			return nil, errors.Join(err, Close(all))
-		}
-		all = append(all, o)
+		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
+			return email.New(ec, env.StateDir, env.Log)
+		}})
 	}
 	if c.Prometheus != nil {
-		all = append(all, prometheus.New(*c.Prometheus, env.Meter, env.Log))
+		all = append(all, agent.OutputUnit{Name: "prometheus", Section: *c.Prometheus, Build: func() (agent.Output, error) {
+			return prometheus.New(*c.Prometheus, env.Meter, env.Log), nil
+		}})
 	}
-	return all, nil
-}
-
-// Close closes the outputs that hold something.
-func Close(all []agent.Output) error {
-	var errs []error
-	for _, o := range all {
-		if c, ok := o.(io.Closer); ok {
-			if err := c.Close(); err != nil {
-				errs = append(errs, fmt.Errorf("close output %s: %w", o.Name(), err))
-			}
-		}
-	}
-	return errors.Join(errs...)
+	return all
 }

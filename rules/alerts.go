@@ -32,6 +32,10 @@ type AlertOptions struct {
 	Outputs []agent.AlertOutput // who tells people
 	Log     *slog.Logger
 	Clock   Clock // the zero value is the machine's
+
+	// Before is what these replace, after its Run has ended, or nil: counters go
+	// on where its were.
+	Before *Alerts
 }
 
 // A Clock gives two times: one for people and data, and one that never jumps.
@@ -73,6 +77,7 @@ type Alerts struct {
 	outbox    map[string]*outgoing // by alert ID
 	touched   []*key               // scratch of Records
 	dirty     bool                 // something moved since the file was written
+	unstored  error                // why the last write of it failed
 	failures  uint64               // to write it
 	dropped   uint64               // alerts that nobody took
 
@@ -146,7 +151,24 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		return nil, err
 	}
 	a.consumer = o.Ledger.Detached(agent.RulesConsumer, saved)
+	if o.Before != nil {
+		a.succeed(o.Before)
+	}
 	return a, nil
+}
+
+// succeed takes over the counters.
+func (a *Alerts) succeed(before *Alerts) {
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	a.failures, a.dropped = before.failures, before.dropped
+	fired := make(map[string]uint64, len(before.rules))
+	for i := range before.rules {
+		fired[before.set.rules[i].rule.Name] = before.rules[i].fired
+	}
+	for i := range a.rules {
+		a.rules[i].fired = fired[a.set.rules[i].rule.Name]
+	}
 }
 
 // Consumer holds the positions up to which records were judged.

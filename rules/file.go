@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -88,6 +89,13 @@ type loader struct {
 	names  map[string]place
 	errs   []error
 	redact Redact
+	sums   []fileSum
+}
+
+// A fileSum tells what a file held.
+type fileSum struct {
+	name string
+	sum  [sha256.Size]byte
 }
 
 func (l *loader) fail(err error) { l.errs = append(l.errs, err) }
@@ -105,6 +113,7 @@ func (l *loader) data(name string, data []byte) {
 }
 
 func (l *loader) add(doc *conf.Doc, f *ruleFile, err error) {
+	l.sums = append(l.sums, fileSum{doc.File, doc.Sum})
 	if err != nil {
 		l.fail(err)
 		return

@@ -33,6 +33,7 @@ type Set struct {
 	// samples has the rules on samples, as indexes in rules, by the sample's name.
 	samples map[string][]int32
 
+	section Section
 	redact  *redactor // nil: nothing is cut out of records
 	scanner *scanner
 	words   int // of 64 expressions, or patterns of the redactor
@@ -86,7 +87,31 @@ func Load(c Config, baseDir string, options ...Option) (*Set, error) {
 	if err := conf.Join(l.errs...); err != nil {
 		return nil, err
 	}
-	return buildSet(l.rules, redact), nil
+	s := buildSet(l.rules, redact)
+	s.section = Section{c, l.redact, l.sums}
+	return s, nil
+}
+
+// A Section is all that a Set was made of. Equal ones make equal Sets.
+type Section struct {
+	config Config
+	redact Redact
+	files  []fileSum
+}
+
+// Section is what the set was made of.
+func (s *Set) Section() Section { return s.section }
+
+// Files are the rule files that c names, as they are now.
+func Files(c Config, baseDir string) []string {
+	var all []string
+	for _, pattern := range c.Files {
+		paths, err := expand(pattern, baseDir)
+		if err == nil {
+			all = append(all, paths...)
+		}
+	}
+	return all
 }
 
 // expand returns the files that pattern stands for, sorted. A pattern without

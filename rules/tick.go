@@ -67,6 +67,16 @@ func (a *Alerts) reconcile(ctx context.Context) {
 	}
 }
 
+// Stored is an error where the last write of what was counted failed.
+func (a *Alerts) Stored() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.unstored != nil {
+		return fmt.Errorf("write what the rules have counted: %w", a.unstored)
+	}
+	return nil
+}
+
 // Tick is what Run does once a second.
 func (a *Alerts) Tick(ctx context.Context, unread map[string]int64) {
 	a.sweep(unread)
@@ -135,11 +145,15 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 	due, state := a.collect(last)
 	if state != nil {
 		start := a.clock.Elapsed()
-		if err := a.store(state); err != nil {
-			a.mu.Lock()
+		err := a.store(state)
+		a.mu.Lock()
+		a.unstored = err
+		if err != nil {
 			a.dirty = true
 			a.failures++
-			a.mu.Unlock()
+		}
+		a.mu.Unlock()
+		if err != nil {
 			a.trouble.Fail(err, "what the rules have counted cannot be written: after a crash now, the lines since would be judged again; free space in state_dir or make it writable", "file", a.path)
 		} else {
 			a.trouble.Clear("what the rules have counted is written again", "file", a.path)

@@ -7,6 +7,7 @@
 package conf
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +56,8 @@ type Defaulter interface{ SetDefaults() }
 // A Doc is a file that was read: it knows on which line each field stands.
 type Doc struct {
 	File    string
-	root    *yaml.Node // without aliases and merge keys; nil where the file is empty
+	Sum     [sha256.Size]byte // of the content
+	root    *yaml.Node        // without aliases and merge keys; nil where the file is empty
 	secrets []string
 }
 
@@ -68,7 +70,7 @@ type Doc struct {
 // Keys of the top level that start with x- are left alone: they are a place for
 // anchors.
 func Decode(file string, data []byte, v any, o Options) (*Doc, error) {
-	doc := &Doc{File: file}
+	doc := &Doc{File: file, Sum: sha256.Sum256(data)}
 	root, err := parse(file, data)
 	if err != nil {
 		return doc, err

@@ -15,6 +15,19 @@ type counts struct {
 	folded                         uint64 // alerts
 }
 
+// Pending is how many groups of alerts have something that was not told yet.
+func (q *Queue) Pending() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for _, g := range q.state.groups {
+		if _, ok := g.pending(); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // Meter yields the queue's samples and those of its journal, each with the
 // labels of its options.
 func (q *Queue) Meter(yield func(agent.Sample)) {

@@ -21,6 +21,7 @@ import (
 type Config struct {
 	StateDir        string            `yaml:"state_dir"`
 	ShutdownTimeout conf.Duration     `yaml:"shutdown_timeout"`
+	ReloadOnChange  bool              `yaml:"reload_on_change"`
 	Log             Log               `yaml:"log"`
 	Collectors      collectors.Config `yaml:"collectors"`
 	Redact          rules.Redact      `yaml:"redact"`
@@ -70,6 +71,7 @@ func load(flag string) (*loaded, error) {
 	l := &loaded{Config: Config{
 		StateDir:        "state",
 		ShutdownTimeout: conf.Duration(8 * time.Second), // docker stop waits for ten
+		ReloadOnChange:  true,
 		Log:             Log{Level: "info", Format: "text"},
 		Redact:          rules.Redact{Secrets: true},
 	}}
@@ -131,8 +133,8 @@ func (l *loaded) atRules(err error) error {
 	return all
 }
 
-func (l *loaded) logger(w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: l.level}
+func (l *loaded) logger(w io.Writer, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
 	if l.Log.Format == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}

@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 	"strings"
-	"time"
+	"sync"
 
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent"
-	"github.com/webgrip/logkeel/collectors"
-	"github.com/webgrip/logkeel/outputs"
-	"github.com/webgrip/logkeel/rules"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -23,7 +20,11 @@ func runCommand(config *string) *cobra.Command {
 		Short: "Run the agent until it is told to stop",
 		Long: `Run reads, flags and ships until it gets SIGINT or SIGTERM. It then stops
 reading, waits until what it has read is acknowledged or on the disk
-(shutdown_timeout), and goes on there at the next start.`,
+(shutdown_timeout), and goes on there at the next start.
+
+SIGHUP makes it read agent.yaml and the rule files again, as does a change of
+one of them (reload_on_change). Only what has changed is restarted; where the new
+configuration is wrong, that is said and the old one stays.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := load(*config)
 			if err != nil {
@@ -34,8 +35,10 @@ reading, waits until what it has read is acknowledged or on the disk
 	}
 }
 
-func run(ctx context.Context, l *loaded, logTo io.Writer) (err error) {
-	log := l.logger(logTo)
+func run(ctx context.Context, l *loaded, logTo io.Writer) error {
+	level := new(slog.LevelVar)
+	level.Set(l.level)
+	log := l.logger(logTo, level)
 	dir, err := agent.OpenStateDir(l.StateDir)
 	if err != nil {
 		return usageError{err}
@@ -45,47 +48,24 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) (err error) {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	var a *agent.Agent
-	built, err := outputs.Build(l.Outputs, outputs.Env{
-		Ledger: ledger, StateDir: dir.Path, Log: log,
-		Meter: func(yield func(agent.Sample)) {
-			yield(buildInfo())
-			l.rules.Meter(yield)
-			a.Meter(yield)
-		},
-	})
-	if err != nil {
+	r := &runner{loaded: l, log: log, level: level, ledger: ledger, dir: dir.Path}
+	r.reloaded(nil)
+	r.rules.Store(l.rules)
+	parts := r.parts(l)
+	if r.agent, err = agent.New(parts); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, outputs.Close(built)) }()
-	alerts, err := rules.NewAlerts(l.rules, rules.AlertOptions{Ledger: ledger, Dir: dir.Path, Outputs: alertOutputs(built), Log: log})
-	if err != nil {
-		return usageError{err}
-	}
-	from, err := collectors.Build(l.Collectors, l.baseDir, dir.Path, log)
-	if err != nil {
-		return err
-	}
-	a = agent.New(agent.Parts{
-		Log: log, Ledger: ledger, Matcher: l.rules, Alerts: alerts, Collectors: from, Outputs: built,
-		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
-	})
-	log.Info("logkeel runs", "version", version, "config", l.doc.File, "state_dir", dir.Path, "collectors", len(from), "rules", len(l.rules.Rules()), "outputs", len(built))
-	if len(built) == 0 {
+	log.Info("logkeel runs", "version", version, "config", l.doc.File, "state_dir", dir.Path, "collectors", len(parts.Collectors), "rules", len(l.rules.Rules()), "outputs", len(parts.Outputs))
+	if len(parts.Outputs) == 0 {
 		log.Warn("no output is configured; findings are counted for nobody")
 	}
 	defer log.Info("logkeel has stopped")
-	return a.Run(ctx)
-}
-
-func alertOutputs(all []agent.Output) []agent.AlertOutput {
-	var tell []agent.AlertOutput
-	for _, o := range all {
-		if t, ok := o.(agent.AlertOutput); ok {
-			tell = append(tell, t)
-		}
-	}
-	return tell
+	ctx, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer stop()
+	watching.Go(func() { r.watch(ctx) })
+	return r.agent.Run(ctx)
 }
 
 func buildInfo() agent.Sample {

@@ -52,6 +52,7 @@ type inbox struct {
 
 var (
 	_ agent.AlertOutput = (*Output)(nil)
+	_ agent.Keeper      = (*Output)(nil)
 	_ agent.Meter       = (*Output)(nil)
 )
 
@@ -149,6 +150,14 @@ func (o *Output) Run(ctx context.Context) error { return o.queue.Run(ctx, o.tell
 
 // Close closes the queue, after Run has ended.
 func (o *Output) Close() error { return o.queue.Close() }
+
+// Kept says what was not told yet.
+func (o *Output) Kept() string {
+	if n := o.queue.Pending(); n > 0 {
+		return fmt.Sprintf("%d groups of alerts", n)
+	}
+	return ""
+}
 
 // Meter reports the mails and the queue.
 func (o *Output) Meter(yield func(agent.Sample)) {

@@ -34,6 +34,7 @@ type Output struct {
 
 var (
 	_ agent.RecordOutput = (*Output)(nil)
+	_ agent.Keeper       = (*Output)(nil)
 	_ agent.Meter        = (*Output)(nil)
 )
 

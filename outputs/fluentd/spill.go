@@ -137,6 +137,7 @@ func (q *queue) hasten() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.draining = true
+	defer func() { q.draining = false }()
 	signal(q.wakeups)
 }
 

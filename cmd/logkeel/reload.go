@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/collectors"
+	"github.com/webgrip/logkeel/outputs"
+	"github.com/webgrip/logkeel/rules"
+)
+
+// changePoll is how often files are looked at. A change counts once it has
+// stayed the same for as long: an editor may write a file in steps.
+const changePoll = 2 * time.Second
+
+// A runner is an agent that runs, and the configuration that it has.
+type runner struct {
+	loaded *loaded
+	log    *slog.Logger
+	level  *slog.LevelVar
+	ledger *agent.Ledger
+	dir    string // state_dir
+	agent  *agent.Agent
+	rules  atomic.Pointer[rules.Set]
+
+	mu   sync.Mutex
+	last time.Time // when a configuration was last taken
+	bad  bool      // the newest one was not
+}
+
+// parts is what the agent is to consist of.
+func (r *runner) parts(l *loaded) agent.Parts {
+	return agent.Parts{
+		Log: r.log, Ledger: r.ledger,
+		Rules: agent.RulesUnit{Section: l.rules.Section(), Build: func(to []agent.AlertOutput, before agent.Alerter) (agent.Matcher, agent.Alerter, error) {
+			return r.judge(l.rules, to, before)
+		}},
+		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
+		Outputs: outputs.Units(l.Outputs, outputs.Env{
+			Ledger: r.ledger, StateDir: r.dir, Log: r.log, Meter: r.meter,
+		}),
+		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
+	}
+}
+
+func (r *runner) judge(set *rules.Set, to []agent.AlertOutput, before agent.Alerter) (agent.Matcher, agent.Alerter, error) {
+	old, _ := before.(*rules.Alerts)
+	alerts, err := rules.NewAlerts(set, rules.AlertOptions{Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old})
+	if err != nil {
+		return nil, nil, err
+	}
+	r.rules.Store(set)
+	return set, alerts, nil
+}
+
+// meter reports the agent and what it was configured with.
+func (r *runner) meter(yield func(agent.Sample)) {
+	yield(buildInfo())
+	r.mu.Lock()
+	last, good := r.last, 1.0
+	if r.bad {
+		good = 0
+	}
+	r.mu.Unlock()
+	yield(agent.Sample{Name: "logkeel_config_last_reload_successful", Help: "Whether the newest configuration is the one that the agent has.", Value: good})
+	yield(agent.Sample{Name: "logkeel_config_last_reload_success_timestamp_seconds", Help: "When the agent took the configuration that it has.", Value: float64(last.Unix())})
+	r.rules.Load().Meter(yield)
+	r.agent.Meter(yield)
+}
+
+func (r *runner) reloaded(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bad = err != nil; err == nil {
+		r.last = time.Now()
+	}
+}
+
+// watch reloads at each SIGHUP and, where that is wanted, when a file changes.
+func (r *runner) watch(ctx context.Context) {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	tick := time.NewTicker(changePoll)
+	defer tick.Stop()
+	tried := r.stand()
+	before := tried
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hup:
+			before = r.stand()
+		case <-tick.C:
+			now := r.stand()
+			steady := slices.Equal(now, before)
+			before = now
+			if !steady || slices.Equal(now, tried) || !r.loaded.ReloadOnChange {
+				continue
+			}
+		}
+		tried = before
+		err := r.reload(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if r.reloaded(err); err != nil {
+			r.log.Error("the new configuration is not taken, the old one stays", "config", r.loaded.doc.File, "error", err)
+		}
+	}
+}
+
+// A fileStand tells whether a file has changed.
+type fileStand struct {
+	path     string
+	inode    uint64
+	size     int64
+	modified time.Time
+}
+
+// stand is how agent.yaml and the rule files are now.
+func (r *runner) stand() []fileStand {
+	paths := append([]string{r.loaded.doc.File}, rules.Files(r.loaded.Rules, r.loaded.baseDir)...)
+	all := make([]fileStand, 0, len(paths))
+	for _, p := range paths {
+		s := fileStand{path: p}
+		if info, err := os.Stat(p); err == nil {
+			s.size, s.modified = info.Size(), info.ModTime()
+			if st, ok := info.Sys().(*syscall.Stat_t); ok {
+				s.inode = st.Ino
+			}
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// reload reads everything again and gives it to the agent.
+func (r *runner) reload(ctx context.Context) error {
+	old := r.loaded
+	l, err := load(old.doc.File)
+	if err != nil {
+		return err
+	}
+	if err := l.fits(old); err != nil {
+		return err
+	}
+	if err := r.agent.Reload(ctx, r.parts(l)); err != nil {
+		return err
+	}
+	r.loaded = l
+	r.level.Set(l.level)
+	r.log.Info("the configuration was reloaded", "config", l.doc.File, "rules", len(l.rules.Rules()))
+	return nil
+}
+
+// fits says what a running agent cannot change.
+func (l *loaded) fits(old *loaded) error {
+	var errs []error
+	if l.StateDir != old.StateDir {
+		errs = append(errs, l.doc.Errorf("state_dir", "restart the agent", "it is %s while the agent runs", old.StateDir))
+	}
+	if l.Log.Format != old.Log.Format {
+		errs = append(errs, l.doc.Errorf("log.format", "restart the agent", "it is %s while the agent runs", old.Log.Format))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("it needs a restart: %w", err)
+	}
+	return nil
+}
