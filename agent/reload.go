@@ -19,8 +19,10 @@ type reload struct {
 // not count. Only units whose section changed are replaced: the old one stops
 // and closes what it has before the new one is built. What such an output had in
 // memory is safe by then, or is read again. An output that is new begins where
-// reading is now; one that is to go and still keeps something is an error. After
-// an error all is as it was, unless Run ends with the same one.
+// reading is now; one that is to go and still keeps something is an error, and all
+// stays as it was. A unit that cannot be built goes on as it was, and is an error
+// as well; the others are changed. Where that cannot be done either, Run ends
+// with the same error.
 func (a *Agent) Reload(ctx context.Context, p Parts) error {
 	r := reload{p, make(chan error, 1)}
 	select {
@@ -45,6 +47,7 @@ type change struct {
 	collectors map[string]bool          // likewise
 	stopped    map[string]CollectorUnit // that were stopped
 	reread     bool                     // outputs had something in memory that is lost there
+	errs       []error                  // of units that go on as they were
 }
 
 func same(x, y any) bool { return reflect.DeepEqual(x, y) }
@@ -66,7 +69,8 @@ func (a *Agent) apply(to Parts) (broken, err error) {
 		return c.startCollectors(nil), err
 	}
 	a.timeout, a.rules = to.ShutdownTimeout, to.Rules
-	return c.startCollectors(to.Collectors), nil
+	broken = c.startCollectors(to.Collectors)
+	return broken, errors.Join(c.errs...)
 }
 
 // compare finds out what stays.
@@ -144,7 +148,7 @@ func (c *change) startCollectors(want []CollectorUnit) (broken error) {
 			var err error
 			if r, err = a.build(u); err != nil {
 				if old, ok := c.stopped[u.Name]; ok {
-					a.log.Error("a collector cannot be made anew; it goes on as it was", "collector", u.Name, "error", err)
+					c.errs = append(c.errs, fmt.Errorf("the collector %s goes on as it was: %w", u.Name, err))
 					r, err = a.build(old)
 				}
 				if err != nil {
@@ -253,7 +257,7 @@ func (c *change) swapOutputs(all *[]*outputUnit) (broken, err error) {
 func (c *change) replace(u OutputUnit, old *outputUnit) (*outputUnit, error) {
 	o, err := u.build()
 	if err != nil && old != nil {
-		c.a.log.Error("an output cannot be made anew; it goes on as it was", "output", u.Name, "error", err)
+		c.errs = append(c.errs, fmt.Errorf("the output %s goes on as it was: %w", u.Name, err))
 		o, err = old.unit.build()
 	}
 	if err != nil {

@@ -2,11 +2,15 @@ package fluentd
 
 import "fmt"
 
-// Kept says what is in memory or in the spool.
+// Kept says what is in memory or in a spool.
 func (o *Output) Kept() string {
-	frames := o.spool.Frames()
-	if n := frames + o.q.measure().chunks; n > 0 {
-		return fmt.Sprintf("%d chunks (%d bytes on the disk)", n, o.spool.Bytes())
+	chunks, bytes := 0, int64(0)
+	for _, l := range o.all() {
+		chunks += l.spool.Frames() + l.q.measure().chunks
+		bytes += l.spool.Bytes()
 	}
-	return ""
+	if chunks == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d chunks (%d bytes on the disk)", chunks, bytes)
 }

@@ -137,7 +137,6 @@ func (q *queue) hasten() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.draining = true
-	defer func() { q.draining = false }()
 	signal(q.wakeups)
 }
 
@@ -146,6 +145,7 @@ func (q *queue) hasten() {
 func (q *queue) drain(ctx context.Context) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	defer func() { q.draining = false }()
 	for len(q.mem) > 0 {
 		if err := q.wait(ctx); err != nil {
 			return err
