@@ -100,16 +100,18 @@ func (p *Pipeline) swap(build func() (*works, error)) error {
 	return err
 }
 
-// current is what samples and batches go through now. done has to be called.
-func (p *Pipeline) current() (w *works, done func()) {
+// hold is what samples and batches go through now, until release.
+func (p *Pipeline) hold() *works {
 	p.gate.RLock()
-	return p.works, p.gate.RUnlock
+	return p.works
 }
+
+func (p *Pipeline) release() { p.gate.RUnlock() }
 
 // Open announces a source.
 func (p *Pipeline) Open(src *Source) Feed {
-	w, done := p.current()
-	defer done()
+	w := p.hold()
+	defer p.release()
 	f := &feed{p: p, src: src, series: p.stats.open(src), catching: p.caught.begin(src.ID)}
 	w.each(func(c *Consumer) { c.setOpen(src.ID, true) })
 	p.stats.addFeed(f)
@@ -118,9 +120,9 @@ func (p *Pipeline) Open(src *Source) Feed {
 
 // Snapshot replaces all samples of that name.
 func (p *Pipeline) Snapshot(name string, samples []Sample) {
-	w, done := p.current()
+	w := p.hold()
 	w.alerts.Samples(name, samples)
-	done()
+	p.release()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if samples == nil {
@@ -172,8 +174,8 @@ type feed struct {
 // Resume has the places of those consumers that know the source. One that does
 // not is new, and begins where the others read on.
 func (f *feed) Resume() []Position {
-	w, done := f.p.current()
-	defer done()
+	w := f.p.hold()
+	defer f.p.release()
 	return f.resume(w)
 }
 
@@ -196,8 +198,8 @@ func (f *feed) resume(w *works) (all []Position) {
 
 // Safe is the least of the consumers' positions.
 func (f *feed) Safe() Position {
-	w, done := f.p.current()
-	defer done()
+	w := f.p.hold()
+	defer f.p.release()
 	var least Position
 	first := true
 	w.each(func(c *Consumer) {
@@ -221,9 +223,9 @@ func (f *feed) Release(b *Batch) { f.p.pool.put(b) }
 func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	defer f.p.pool.put(b)
 	for {
-		w, done := f.p.current()
+		w := f.p.hold()
 		err := f.emit(f.waiting.context(ctx, w), w, b)
-		done()
+		f.p.release()
 		if err == nil || ctx.Err() != nil || w.retired.Err() == nil {
 			return err
 		}
@@ -316,8 +318,8 @@ func (f *feed) Gap() {
 }
 
 func (f *feed) Close(gone bool) {
-	w, done := f.p.current()
-	defer done()
+	w := f.p.hold()
+	defer f.p.release()
 	f.waiting.close()
 	f.p.stats.removeFeed(f)
 	w.each(func(c *Consumer) { c.setOpen(f.src.ID, false) })
