@@ -40,6 +40,18 @@ func (s *lineSink) Emit(_ context.Context, b *agent.Batch) error {
 	return nil
 }
 
+func build(t *testing.T, units []agent.CollectorUnit) (all []agent.Collector) {
+	t.Helper()
+	for _, u := range units {
+		built, err := u.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, built...)
+	}
+	return all
+}
+
 // What the configuration says reaches the collector: paths relative to its
 // folder, labels, and what is to be left out.
 func TestBuild(t *testing.T) {
@@ -65,14 +77,7 @@ files:
 	if err := c.Check(d); err != nil {
 		t.Fatal(err)
 	}
-	var all []agent.Collector
-	for _, u := range Units(c, dir, t.TempDir(), slog.New(slog.DiscardHandler)) {
-		built, err := u.Build()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, built...)
-	}
+	all := build(t, Units(c, dir, t.TempDir(), slog.New(slog.DiscardHandler)))
 	names := map[string]bool{}
 	for _, c := range all {
 		if names[c.Name()] {
@@ -121,10 +126,7 @@ func TestDockerLogs(t *testing.T) {
 			}
 			continue
 		}
-		all, err := Build(c.Collectors, t.TempDir(), t.TempDir(), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
+		all := build(t, Units(c.Collectors, t.TempDir(), t.TempDir(), slog.New(slog.DiscardHandler)))
 		var names []string
 		for _, c := range all {
 			names = append(names, c.Name())
