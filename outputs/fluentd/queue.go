@@ -27,11 +27,12 @@ type limits struct {
 }
 
 // limitsFor is those of one lane of several: together they hold hardly more than
-// one alone would.
+// one alone would. What is spilled at once is small enough for the spool to keep
+// the memory in which it encodes: half of what the agent takes while it spools.
 func limitsFor(c *Config) limits {
-	share := max(1<<20, 4<<20/c.active())
+	share := 4 << 20 / c.active()
 	return limits{
-		mem: int(c.Buffer) / c.active(), chunk: 512 << 10, batch: 4 << 20, spill: share, window: share,
+		mem: int(c.Buffer) / c.active(), chunk: 512 << 10, batch: 4 << 20, spill: max(1<<20, share/2), window: max(1<<20, share),
 		overdue: time.Duration(c.AckTimeout),
 	}
 }
