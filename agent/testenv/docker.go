@@ -26,6 +26,8 @@ type Engine struct {
 	Host string // unix:///...
 	Root string // the data root: containers are under Root/containers
 
+	LiveRestore bool // containers go on while the engine is stopped; from the next start on
+
 	t      testing.TB
 	dir    string
 	daemon *process // nil while it is stopped
@@ -71,7 +73,7 @@ func (e *Engine) Start() {
 	}
 }
 
-// Stop stops the engine, and with it its containers.
+// Stop stops the engine, and with it its containers, unless they live on.
 func (e *Engine) Stop() {
 	e.t.Helper()
 	if err := e.stop(); err != nil {
@@ -158,7 +160,7 @@ func (e *Engine) start() error {
 		"--host", e.Host,
 		"--iptables=false", "--ip6tables=false", "--bridge=none",
 		"--storage-driver=overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs",
-		"--shutdown-timeout", "1")
+		"--shutdown-timeout", "1", "--live-restore="+strconv.FormatBool(e.LiveRestore))
 	if err := os.WriteFile(filepath.Join(e.dir, "none.json"), []byte("{}"), 0o600); err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"io"
-	"iter"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -21,12 +20,13 @@ type faultyReceiver struct {
 	addr string
 	wg   sync.WaitGroup
 
-	mu       sync.Mutex
-	ln       net.Listener // nil while it is away
-	conns    map[net.Conn]bool
-	withhold bool // acknowledgements are not sent
-	cutAfter int  // > 0: the connection that reads is cut after so many bytes
-	entries  []testenv.Entry
+	mu      sync.Mutex
+	ln      net.Listener // nil while it is away
+	conns   map[net.Conn]bool
+	silent  bool // acknowledgements are not sent
+	cutIn   int  // > 0: a connection is cut when so many bytes more were read
+	dies    bool // and all the others with it, and the port is closed
+	entries []testenv.Entry
 }
 
 func newFaultyReceiver(t *testing.T) *faultyReceiver {
@@ -65,29 +65,54 @@ func (r *faultyReceiver) listen() {
 	})
 }
 
-// away closes the port and all connections.
+// away closes the port and all connections, as if the process had been killed.
 func (r *faultyReceiver) away() {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.awayLocked()
+}
+
+func (r *faultyReceiver) awayLocked() {
 	if r.ln != nil {
 		r.ln.Close()
 		r.ln = nil
 	}
-	r.mu.Unlock()
-	r.cut()
+	r.cutLocked()
 }
 
 func (r *faultyReceiver) cut() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.cutLocked()
+}
+
+// cutLocked resets all connections: what is on its way is lost, in both directions.
+func (r *faultyReceiver) cutLocked() {
 	for c := range r.conns {
+		c.(*net.TCPConn).SetLinger(0)
 		c.Close()
 	}
 }
 
-func (r *faultyReceiver) set(withhold bool, cutAfter int) {
+// withhold sends no acknowledgements any more.
+func (r *faultyReceiver) withhold() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.withhold, r.cutAfter = withhold, cutAfter
+	r.silent = true
+}
+
+// cutAfter cuts a connection after so many bytes; or else the whole receiver dies.
+func (r *faultyReceiver) cutAfter(bytes int, dies bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cutIn, r.dies = bytes, dies
+}
+
+// mend ends what withhold and cutAfter began.
+func (r *faultyReceiver) mend() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.silent, r.cutIn, r.dies = false, 0, false
 }
 
 // Read reads from a connection, which may be cut in the middle of a chunk.
@@ -98,15 +123,18 @@ type faultyConn struct {
 
 func (c faultyConn) Read(b []byte) (int, error) {
 	c.r.mu.Lock()
-	if left := c.r.cutAfter; left > 0 && len(b) > left {
+	if left := c.r.cutIn; left > 0 && len(b) > left {
 		b = b[:left]
 	}
 	c.r.mu.Unlock()
 	n, err := c.Conn.Read(b)
 	c.r.mu.Lock()
 	defer c.r.mu.Unlock()
-	if c.r.cutAfter > 0 {
-		if c.r.cutAfter -= n; c.r.cutAfter <= 0 {
+	if c.r.cutIn > 0 {
+		if c.r.cutIn -= n; c.r.cutIn <= 0 {
+			if c.r.dies {
+				c.r.awayLocked()
+			}
 			c.Close()
 			return 0, io.ErrUnexpectedEOF
 		}
@@ -129,9 +157,9 @@ func (r *faultyReceiver) serve(c net.Conn) {
 		}
 		r.mu.Lock()
 		r.entries = append(r.entries, entries...)
-		withhold := r.withhold
+		silent := r.silent
 		r.mu.Unlock()
-		if withhold {
+		if silent {
 			continue
 		}
 		ack := msgp.AppendString(msgp.AppendString(msgp.AppendMapHeader(nil, 1), "ack"), chunk)
@@ -177,23 +205,10 @@ func readMessage(in *msgp.Reader) (chunk string, entries []testenv.Entry, err er
 }
 
 // all is what has arrived so far.
-func (r *faultyReceiver) all() iter.Seq[testenv.Entry] {
-	r.mu.Lock()
-	entries := r.entries[:len(r.entries):len(r.entries)]
-	r.mu.Unlock()
-	return func(yield func(testenv.Entry) bool) {
-		for _, e := range entries {
-			if !yield(e) {
-				return
-			}
-		}
-	}
-}
-
-func (r *faultyReceiver) count() int {
+func (r *faultyReceiver) all() []testenv.Entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.entries)
+	return r.entries[:len(r.entries):len(r.entries)]
 }
 
 // between is a random time.

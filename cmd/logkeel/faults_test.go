@@ -4,19 +4,21 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 )
 
 var (
-	faultRuns = flag.Int("faults", 4, "runs of each series of TestFaults")
+	faultRuns = flag.Int("faults", 4, "runs of each series of TestFaults; from 20 on the agent's own clock is stepped as well")
 	faultSeed = flag.Uint64("seed", 0, "the first run's seed; 0: another one each time")
 )
+
+// waitLong is for what should be soon, in a campaign that has the machine for
+// itself, and on one that has not.
+const waitLong = 3 * time.Minute
 
 // A campaign is one run: an agent, two containers that write, a receiver, and
 // what goes wrong.
@@ -25,114 +27,58 @@ type campaign struct {
 	rnd      *rand.Rand
 	a        *agentProcess
 	receiver *faultyReceiver
-	logs     []*containerLog
+	logs     []*numberedLog
+	clock    *clock
+	root     string // of the containers
 	state    string
-	restarts int
+	starts   int
+	struck   []string
 }
 
 const faultConfig = `
 state_dir: %s
+log: {format: json}
 collectors: {docker: {root: %s, host: "unix:///nowhere"}}
 rules: {packs: [operations]}
 outputs:
-  fluentd: [{name: main, address: "%s", ack_timeout: 1s, spool: {after: 300ms}}]
+  fluentd: [{name: main, address: "%s", identity: true, ack_timeout: %s, spool: {after: 300ms}}]
   prometheus: {listen: METRICS}
 `
 
-func newCampaign(t *testing.T, seed uint64, files int) *campaign {
-	c := &campaign{t: t, rnd: rand.New(rand.NewPCG(seed, 4)), receiver: newFaultyReceiver(t), state: tmpfs(t, "size=16m")}
-	root := t.TempDir()
-	for i, name := range []string{"app", "web"} {
-		log := newContainerLog(t, root, name, i+1)
-		log.max, log.files = 48<<10, files
+func newCampaign(t *testing.T, seed uint64, files int, ackTimeout string) *campaign {
+	c := &campaign{
+		t: t, rnd: rand.New(rand.NewPCG(seed, 4)), receiver: newFaultyReceiver(t),
+		clock: &clock{}, root: t.TempDir(), state: tmpfs(t, "size=16m"),
+	}
+	for i, service := range []string{"app", "web"} {
+		log := newNumberedLog(t, c.root, service, i+1, c.clock)
+		log.max, log.files, log.compress = 48<<10, files, c.rnd.IntN(2) == 0
 		c.logs = append(c.logs, log)
 	}
-	c.a = newAgent(t, fmt.Sprintf(faultConfig, c.state, root, c.receiver.addr))
+	c.a = newAgent(t, fmt.Sprintf(faultConfig, c.state, c.root, c.receiver.addr, ackTimeout))
 	return c
 }
 
-// faults are what may go wrong. Each lasts a while and is over when it returns.
-func (c *campaign) faults() map[string]func() {
-	pause := func() { time.Sleep(between(c.rnd, 50*time.Millisecond, 900*time.Millisecond)) }
-	return map[string]func(){
-		"kill": func() {
-			c.a.kill()
-			time.Sleep(between(c.rnd, 0, 200*time.Millisecond))
-			c.start()
-		},
-		"stop": func() {
-			eventually(c.t, "the agent can be stopped", waitShort, func() bool { _, err := c.a.page(); return err == nil })
-			c.a.stop()
-			c.start()
-		},
-		"cut":       func() { c.receiver.cut() },
-		"mid-chunk": func() { c.receiver.set(false, 1+c.rnd.IntN(200<<10)); pause(); c.receiver.set(false, 0) },
-		"withheld":  func() { c.receiver.set(true, 0); pause(); c.receiver.set(false, 0) },
-		"withheld and cut": func() {
-			c.receiver.set(true, 0)
-			pause()
-			c.receiver.cut()
-			c.receiver.set(false, 0)
-		},
-		"away": func() { c.receiver.away(); pause(); c.receiver.listen() },
-		"away and killed": func() {
-			c.receiver.away()
-			pause()
-			c.a.kill()
-			c.start()
-			c.receiver.listen()
-		},
-		"disk full": func() {
-			ballast := filepath.Join(c.state, "ballast")
-			os.WriteFile(ballast, make([]byte, 32<<20), 0o600) // until it is full
-			pause()
-			os.Remove(ballast)
-		},
-		"disk full and away": func() {
-			ballast := filepath.Join(c.state, "ballast")
-			c.receiver.away()
-			os.WriteFile(ballast, make([]byte, 32<<20), 0o600)
-			pause()
-			os.Remove(ballast)
-			c.receiver.listen()
-		},
-	}
-}
-
-func (c *campaign) start() {
-	c.restarts++
-	c.a.start()
-}
-
-// strike does n faults, one after another, and returns their names.
-func (c *campaign) strike(n int) []string {
-	faults := c.faults()
-	names := make([]string, 0, len(faults))
-	for name := range faults {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	var struck []string
+// strike does n of the faults, one after another.
+func (c *campaign) strike(n int, faults []fault) {
 	for range n {
-		name := names[c.rnd.IntN(len(names))]
-		struck = append(struck, name)
-		faults[name]()
+		f := faults[c.rnd.IntN(len(faults))]
+		c.struck = append(c.struck, f.name)
+		f.do(c)
 		time.Sleep(between(c.rnd, 0, 300*time.Millisecond))
 	}
-	return struck
 }
 
 // write writes to the logs until it is told to stop; now and then a log is
 // rotated again and again with a line in each file.
 func (c *campaign) write() (stop func()) {
 	var ending atomic.Bool
-	done := make(chan struct{})
+	var writing sync.WaitGroup
 	rnd := rand.New(rand.NewPCG(c.rnd.Uint64(), 5))
-	go func() {
-		defer close(done)
+	writing.Go(func() {
 		for !ending.Load() {
 			for _, log := range c.logs {
-				log.write(10 + rnd.IntN(40))
+				log.write(5 + rnd.IntN(30))
 				if rnd.IntN(50) == 0 {
 					for range 1 + rnd.IntN(4) {
 						log.rotate()
@@ -142,123 +88,172 @@ func (c *campaign) write() (stop func()) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-	}()
-	return func() { ending.Store(true); <-done }
+	})
+	stop = sync.OnceFunc(func() { ending.Store(true); writing.Wait() })
+	c.t.Cleanup(stop)
+	return stop
 }
 
-func (c *campaign) written() (n int) {
-	for _, log := range c.logs {
-		n += log.n
+// begun says that something of each log has arrived.
+func (c *campaign) begun() bool {
+	ids := map[any]bool{}
+	for _, e := range c.receiver.all() {
+		ids[e.Record["container_id"]] = true
 	}
-	return n
+	return len(ids) == len(c.logs)
 }
 
-// settle waits until everything has arrived, or nothing came for a while.
-func (c *campaign) settle(while time.Duration) arrived {
-	var got arrived
-	quiet := time.Now()
-	for n := -1; ; time.Sleep(200 * time.Millisecond) {
-		if m := c.receiver.count(); m != n {
-			n, quiet = m, time.Now()
-			continue
+// settle waits until all has arrived that is there to be read, or nothing came
+// for a while.
+func (c *campaign) settle() *judge {
+	j := newJudge(c.logs)
+	for quiet := time.Now(); ; time.Sleep(100 * time.Millisecond) {
+		before := j.seen
+		j.take(c.receiver.all())
+		if j.seen > before {
+			quiet = time.Now()
 		}
-		if got = tally(c.receiver.all(), c.logs); len(got.lost) == 0 || time.Since(quiet) > while {
-			return got
+		if all, gone := j.missing(); all == gone || time.Since(quiet) > waitLong/3 {
+			return j
 		}
 	}
 }
 
 // Whatever goes wrong, and in whatever order: while the agent is not away for
-// longer than the rotated files last, nothing is lost.
+// longer than the rotated files last, nothing is lost. Every fourth run has only
+// faults by which nothing may come twice.
 func TestFaults(t *testing.T) {
-	seed := *faultSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
+	r := report{name: "within the rotated files"}
+	stepped := ""
+	if *faultRuns >= 20 {
+		stepped = buildStepped(t)
 	}
-	var runs, lines, lost, repeated, restarts atomic.Int64
-	t.Run("within retention", func(t *testing.T) {
-		for i := range *faultRuns {
-			t.Run(fmt.Sprint("seed ", seed+uint64(i)), func(t *testing.T) {
-				t.Parallel()
-				c := newCampaign(t, seed+uint64(i), 200)
-				c.start()
-				stop := c.write()
-				struck := c.strike(3 + c.rnd.IntN(5))
-				stop()
-				got := c.settle(15 * time.Second)
-				c.a.stop()
-				runs.Add(1)
-				lines.Add(int64(c.written()))
-				lost.Add(int64(len(got.lost)))
-				repeated.Add(int64(got.repeated))
-				restarts.Add(int64(c.restarts))
-				got.check(t, c.written())
-				if t.Failed() {
-					t.Logf("struck: %s", strings.Join(struck, ", "))
-				}
-			})
+	r.runs(t, func(t *testing.T, i int, seed uint64) {
+		all, ackTimeout := append(faults[:len(faults):len(faults)], clockFaults...), "1s"
+		if i%4 == 3 {
+			all, ackTimeout = quiet(all), "5m"
 		}
+		c := newCampaign(t, seed, 1000, ackTimeout)
+		if stepped != "" && i%2 == 1 {
+			c.steppable(stepped)
+		}
+		c.start()
+		stop := c.write()
+		c.strike(c.rnd.IntN(2), atStart) // before it has read anything
+		eventually(t, "the agent has begun", waitLong, c.begun)
+		c.strike(4+c.rnd.IntN(6), all)
+		stop()
+		j := c.settle()
+		c.end()
+		j.take(c.receiver.all())
+		if unsaid := j.unsaid(nil); len(unsaid) > 0 {
+			t.Errorf("%d lines are lost, such as: %s", len(unsaid), unsaid[0])
+		}
+		for _, g := range c.a.gaps() {
+			t.Errorf("a gap is said where nothing is lost: %v", g)
+		}
+		if i%4 == 3 && j.repeated > 0 {
+			t.Errorf("%d lines came twice without a fault", j.repeated)
+		}
+		r.count(c, j)
 	})
-	t.Logf("%d runs with %d starts, %d lines, %d lost, %d repeated", runs.Load(), restarts.Load(), lines.Load(), lost.Load(), repeated.Load())
 }
 
 // Where the agent is away for longer than the rotated files last, what they had
 // is lost, and nothing else; each gap is said.
 func TestFaultsBeyondRetention(t *testing.T) {
+	r := report{name: "beyond the rotated files"}
+	r.runs(t, func(t *testing.T, i int, seed uint64) {
+		c := newCampaign(t, seed, 2+i%4, "1s")
+		for _, log := range c.logs {
+			log.write(10)
+		}
+		c.start()
+		eventually(t, "the agent has begun", waitLong, c.begun) // of what was gone before it knows nothing
+		stop := c.write()
+		c.strike(1+c.rnd.IntN(3), faults)
+		c.strike(1, beyondFaults)
+		c.strike(c.rnd.IntN(4), append(faults[:len(faults):len(faults)], beyondFaults...))
+		stop()
+		j := c.settle()
+		c.end()
+		j.take(c.receiver.all())
+		gaps := c.a.gaps()
+		r.gaps.Add(int64(len(gaps)))
+		if unsaid := j.unsaid(gaps); len(unsaid) > 0 {
+			t.Errorf("%d lines are lost that were there to be read, or without being said, such as: %s; said is %v", len(unsaid), unsaid[0], gaps)
+		}
+		r.count(c, j)
+	})
+}
+
+// end stops the agent, which has said by then that it has read all.
+func (c *campaign) end() {
+	eventually(c.t, "that it has caught up is said", waitLong, c.a.caughtUp)
+	c.stop()
+}
+
+// A report is what a series comes to.
+type report struct {
+	name  string
+	every int // a run for so many of the other series; 0: 1
+
+	done, starts, lines, lost, repeated, gaps, recycled atomic.Int64
+
+	mu     sync.Mutex
+	struck map[string]int
+}
+
+// runs does the runs of a series, some at a time, and prints the report.
+func (r *report) runs(t *testing.T, run func(t *testing.T, i int, seed uint64)) {
 	seed := *faultSeed
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
-	var runs, lines, lost, gaps atomic.Int64
-	t.Run("beyond retention", func(t *testing.T) {
-		for i := range *faultRuns {
+	began := time.Now()
+	t.Run(r.name, func(t *testing.T) {
+		for i := range (*faultRuns + r.each() - 1) / r.each() {
 			t.Run(fmt.Sprint("seed ", seed+uint64(i)), func(t *testing.T) {
 				t.Parallel()
-				c := newCampaign(t, seed+uint64(i), 2+i%3)
-				c.start()
-				for _, log := range c.logs {
-					log.write(100)
-				}
-				eventually(t, "the agent knows where it is", waitShort, func() bool { return c.a.metric("logkeel_output_records_total") >= 200 })
-				if i%2 == 0 {
-					c.a.kill()
-				} else {
-					c.a.stop()
-				}
-				before := c.logs[0].n
-				for range 8 { // each is a file, and more than are kept
-					c.logs[0].write(500)
-				}
-				c.logs[1].write(10)
-				c.start()
-				c.logs[0].write(50)
-				got := c.settle(4 * time.Second)
-				said := 0
-				eventually(t, "the gap is said", waitShort, func() bool {
-					log, _ := os.ReadFile(c.a.stderr)
-					said = strings.Count(string(log), "lines may be missing")
-					return said > 0
-				})
-				n := c.a.metric("logkeel_tail_gaps_total")
-				c.a.stop()
-				if len(got.lost) == 0 || said != 1 || n != 1 {
-					t.Errorf("%d lines lost, %d gaps said, %v counted", len(got.lost), said, n)
-				}
-				for k, line := range got.lost {
-					if want := c.logs[0].line(before + 1 + k); line != want {
-						t.Errorf("lost %q; the gap begins at line %d", line, before+1)
-						break
-					}
-				}
-				if len(got.disorder) > 0 {
-					t.Errorf("out of order: %q", got.disorder[0])
-				}
-				runs.Add(1)
-				lines.Add(int64(c.written()))
-				lost.Add(int64(len(got.lost)))
-				gaps.Add(int64(n))
+				run(t, i, seed+uint64(i))
 			})
 		}
 	})
-	t.Logf("%d runs, %d lines, %d lost in %d gaps, all said", runs.Load(), lines.Load(), lost.Load(), gaps.Load())
+	t.Logf("%s: %d runs with %d starts of the agent in %v: %d lines, %d lost, %d repeated, %d gaps said; %d files had the inode of one before\nstruck: %v",
+		r.name, r.done.Load(), r.starts.Load(), time.Since(began).Round(time.Second), r.lines.Load(), r.lost.Load(), r.repeated.Load(), r.gaps.Load(), r.recycled.Load(), r.struck)
+}
+
+func (r *report) each() int { return max(1, r.every) }
+
+// count adds a run, and says what was wrong in it.
+func (r *report) count(c *campaign, j *judge) {
+	lines := 0
+	for _, log := range c.logs {
+		lines += log.written()
+		r.recycled.Add(int64(log.reused))
+	}
+	lost, _ := j.missing()
+	r.add(c, lines, lost, j.repeated)
+	if len(j.wrong) > 0 {
+		c.t.Errorf("%d lines are not as they should be; the first one %s", len(j.wrong), j.wrong[0])
+	}
+}
+
+func (r *report) add(c *campaign, lines, lost, repeated int) {
+	r.done.Add(1)
+	r.starts.Add(int64(c.starts))
+	r.lines.Add(int64(lines))
+	r.lost.Add(int64(lost))
+	r.repeated.Add(int64(repeated))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.struck == nil {
+		r.struck = map[string]int{}
+	}
+	for _, name := range c.struck {
+		r.struck[name]++
+	}
+	if c.t.Failed() {
+		c.t.Logf("struck: %s", strings.Join(c.struck, ", "))
+	}
 }

@@ -34,6 +34,8 @@ type agentProcess struct {
 	config  string
 	metrics string // host:port
 	stderr  string // file
+	program string
+	env     []string // beside that of the test
 	cmd     *exec.Cmd
 }
 
@@ -42,7 +44,10 @@ type agentProcess struct {
 func newAgent(t *testing.T, config string) *agentProcess {
 	t.Helper()
 	dir := t.TempDir()
-	a := &agentProcess{t: t, config: filepath.Join(dir, "agent.yaml"), metrics: testenv.Addr(t), stderr: filepath.Join(dir, "stderr")}
+	a := &agentProcess{
+		t: t, config: filepath.Join(dir, "agent.yaml"), metrics: testenv.Addr(t), stderr: filepath.Join(dir, "stderr"),
+		program: os.Args[0], env: []string{"LOGKEEL_TEST_MAIN=1"},
+	}
 	config = strings.ReplaceAll(config, "METRICS", a.metrics)
 	if err := os.WriteFile(a.config, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
@@ -80,8 +85,8 @@ func (a *agentProcess) start() {
 		a.t.Fatal(err)
 	}
 	defer f.Close()
-	a.cmd = exec.Command(os.Args[0], "run", "--config", a.config)
-	a.cmd.Env = append(os.Environ(), "LOGKEEL_TEST_MAIN=1")
+	a.cmd = exec.Command(a.program, "run", "--config", a.config)
+	a.cmd.Env = append(os.Environ(), a.env...)
 	a.cmd.Stderr = f
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := a.cmd.Start(); err != nil {
