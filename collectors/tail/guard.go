@@ -24,6 +24,7 @@ type guard struct {
 	newest opened   // of files, or else of what the reader has; its File is nil while that has none
 	files  []opened // newer than what the reader has, the oldest first
 	lent   []opened // what the reader has got of them and did not begin
+	keeps  bool     // the log was seen to have older files
 }
 
 // look opens what is new. It does nothing while too much is held: what is still
@@ -44,8 +45,10 @@ func (g *guard) lookLocked() (found bool, err error) {
 	if err != nil || len(newer) == 0 {
 		return found, err
 	}
-	// One file alone is what follows on a log that keeps no older ones.
-	newer[0].gap = !found && len(newer) > 1
+	g.keeps = g.keeps || found || len(newer) > 1
+	// One file alone is what follows on a log that keeps no older ones. Where it
+	// does, the one before it may just have been removed, to make room.
+	newer[0].gap = !found && g.keeps
 	g.files = append(g.files, newer...)
 	g.newest = newer[len(newer)-1]
 	return found, nil

@@ -3,6 +3,7 @@ package tail
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,4 +138,38 @@ func TestAGapIsSaid(t *testing.T) {
 	w.until("with its times", func() bool {
 		return strings.Contains(w.log.String(), "from="+from+" to="+to)
 	})
+}
+
+// A log with one older file is looked at in the moment at which that was removed,
+// and the log was not renamed yet. That others were before it is not forgotten.
+func TestAGapBeforeOneFileAlone(t *testing.T) {
+	for _, keep := range []int{0, 1} {
+		path := filepath.Join(t.TempDir(), "log")
+		g := guard{chain: chain{path, newHost()}}
+		begin := func(text string) {
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin("first\n")
+		f, err := g.chain.host.openFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.reset(f, nil)
+		t.Cleanup(func() { g.reset(opened{}, nil); f.Close() })
+		rotate(t, path, keep)
+		begin("second\n")
+		if err := g.look(); err != nil || len(g.files) != 1 || g.files[0].gap {
+			t.Fatalf("keep %d: %v, %+v after one rotation", keep, err, g.files)
+		}
+		for _, text := range []string{"third\n", "fourth\n"} {
+			rotate(t, path, keep)
+			begin(text)
+		}
+		os.Remove(path + ".1")
+		if err := g.look(); err != nil || len(g.files) != 2 || g.files[1].gap != (keep > 0) {
+			t.Errorf("keep %d: %v, %+v", keep, err, g.files)
+		}
+	}
 }
