@@ -129,9 +129,9 @@ func TestFaults(t *testing.T) {
 		stepped = buildStepped(t)
 	}
 	r.runs(t, func(t *testing.T, i int, seed uint64) {
-		all, ackTimeout := append(faults[:len(faults):len(faults)], clockFaults...), "1s"
+		all, early, ackTimeout := append(faults[:len(faults):len(faults)], clockFaults...), atStart, "1s"
 		if i%4 == 3 {
-			all, ackTimeout = quiet(all), "5m"
+			all, early, ackTimeout = quiet(all), quiet(clockFaults), "5m"
 		}
 		c := newCampaign(t, seed, 1000, ackTimeout)
 		if stepped != "" && i%2 == 1 {
@@ -139,7 +139,7 @@ func TestFaults(t *testing.T) {
 		}
 		c.start()
 		stop := c.write()
-		c.strike(c.rnd.IntN(2), atStart) // before it has read anything
+		c.strike(c.rnd.IntN(2), early) // before it has read anything
 		eventually(t, "the agent has begun", waitLong, c.begun)
 		c.strike(4+c.rnd.IntN(6), all)
 		stop()

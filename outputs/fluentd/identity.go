@@ -71,22 +71,36 @@ func sourceID(agentID, source string) string {
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, xxhash.Sum64String(agentID+"\x00"+source)))
 }
 
-// appendRecordID appends the member logkeel_id of a record: its source and place,
-// and a hash of its text, for places are given anew where the agent has lost its
-// positions. nth tells records apart that end at the same place.
+// appendRecordID appends the member logkeel_id of a record: its source, its place
+// in the file, and a hash of its text and of what tells the files apart. nth tells
+// records apart that end at the same place.
 func appendRecordID(b []byte, source string, batch *agent.Batch, i, nth int) []byte {
 	r := &batch.Records[i]
 	b = append(b, keyID...)
 	b = append(b, 0xd9, 0) // a string of up to 255 bytes
 	start := len(b)
 	b = append(b, source...)
-	b = strconv.AppendUint(append(b, '.'), batch.Pos.Epoch, 36)
 	b = strconv.AppendInt(append(b, '.'), r.End, 36)
 	if nth > 0 {
 		b = strconv.AppendInt(append(b, '.'), int64(nth), 36)
 	}
-	sum := uint32(xxhash.Sum64(batch.Body(i))) ^ uint32(r.Stream)
-	b = base64.RawURLEncoding.AppendEncode(append(b, '.'), []byte{byte(sum >> 24), byte(sum >> 16), byte(sum >> 8), byte(sum)})
+	var in [17]byte
+	binary.BigEndian.PutUint64(in[:], xxhash.Sum64(batch.Body(i)))
+	binary.BigEndian.PutUint64(in[8:], fileOf(batch, r))
+	in[16] = byte(r.Stream)
+	var sum [8]byte
+	binary.BigEndian.PutUint64(sum[:], xxhash.Sum64(in[:]))
+	b = base64.RawURLEncoding.AppendEncode(append(b, '.'), sum[:])
 	b[start-1] = byte(len(b) - start)
 	return b
+}
+
+// fileOf tells the file of a record from the others of its source. A container's
+// log has times to the nanosecond. Elsewhere it is the file's number, though files
+// may be given others where some are gone after a kill.
+func fileOf(batch *agent.Batch, r *agent.Record) uint64 {
+	if batch.Source.Container != nil && r.Flags&agent.Malformed == 0 {
+		return uint64(r.Time)
+	}
+	return batch.Pos.Epoch
 }

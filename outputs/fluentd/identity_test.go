@@ -67,9 +67,21 @@ func TestIdentity(t *testing.T) {
 	note("record", want)
 	note("another source", ids(t, st, newBatch(container("b"), 0, 90, 10, nil)))
 	note("another agent", ids(t, newState(t), newBatch(src, 0, 90, 10, nil)))
+	renumbered := newBatch(src, 0, 90, 10, nil) // after a kill, when files before it are gone
+	renumbered.Pos.Epoch++
+	if got := ids(t, newStateLike(t, st), renumbered); !slices.Equal(got, want) {
+		t.Errorf("in a file that has got another number: %q; want %q", got[:3], want[:3])
+	}
 	later := newBatch(src, 0, 90, 10, nil)
-	later.Pos.Epoch++
-	note("another file", ids(t, st, later))
+	for i := range later.Records {
+		later.Records[i].Time += 1e9
+	}
+	note("another file", ids(t, newStateLike(t, st), later))
+	file := &agent.Source{ID: "file/f:/log", Collector: "f", Name: "/log"} // without times of its own
+	note("record of a file", ids(t, newStateLike(t, st), newBatch(file, 0, 90, 10, nil)))
+	second := newBatch(file, 0, 90, 10, nil)
+	second.Pos.Epoch++
+	note("record of a second file", ids(t, newStateLike(t, st), second))
 	note("another text in the same place", ids(t, newStateLike(t, st), newBatch(src, 0, 90, 11, nil)))
 	pieces := newBatch(src, 200, 203, 10, nil) // of one line: they end at the same place
 	for i := range pieces.Records {
