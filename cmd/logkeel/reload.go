@@ -160,6 +160,7 @@ func (r *runner) reload(ctx context.Context) error {
 	}
 	r.loaded = l
 	r.level.Set(l.level)
+	r.sayLeftovers(l)
 	r.log.Info("the configuration was reloaded", "config", l.doc.File, "rules", len(l.rules.Rules()))
 	return nil
 }

@@ -56,6 +56,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 		return err
 	}
 	log.Info("logkeel runs", "version", version, "config", l.doc.File, "state_dir", dir.Path, "collectors", len(parts.Collectors), "rules", len(l.rules.Rules()), "outputs", len(parts.Outputs))
+	r.sayLeftovers(l)
 	if len(parts.Outputs) == 0 {
 		log.Warn("no output is configured; findings are counted for nobody")
 	}
