@@ -30,7 +30,7 @@ func openEpoch(dir string, log *slog.Logger) (uint64, error) {
 	if err == nil {
 		log.Warn("the spool's epoch is damaged and is made anew: what is in the spool may be sent once more", "file", path)
 	}
-	n = uint64(max(1, time.Now().Unix()))
+	n = uint64(max(1, time.Now().UnixMilli()))
 	f, err := os.CreateTemp(dir, "epoch-")
 	if err != nil {
 		return 0, fmt.Errorf("write the spool's epoch: %w", err)

@@ -43,7 +43,6 @@ type store struct {
 	sources map[string]string // by tag: what losses are counted by
 	closed  bool              // nothing is put any more
 	over    bool              // and run ends
-
 }
 
 // A group is what one Append takes.
