@@ -14,8 +14,9 @@ const (
 	smallBuffer = 8 << 10
 	// KeptBuffer is how much memory a Receiver keeps between messages.
 	KeptBuffer = 256 << 10
-	maxTag     = 1 << 10 // bytes
-	maxChunk   = 256     // of a chunk's id
+	readAhead  = 64 << 10 // behind a large message
+	maxTag     = 1 << 10  // bytes
+	maxChunk   = 256      // of a chunk's id
 )
 
 // ErrTooLarge is wrapped by the error for a message that is over the limit,
@@ -102,7 +103,11 @@ func (r *Receiver) need(n uint64) error {
 			}
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
 		}
-		m, err := r.r.Read(r.buf[r.end:])
+		to := len(r.buf)
+		if to > KeptBuffer { // not much of what follows, or Shrink never could
+			to = min(to, max(r.at+int(n), r.end+readAhead))
+		}
+		m, err := r.r.Read(r.buf[r.end:to])
 		r.end += m
 		if err != nil && uint64(r.end-r.at) < n {
 			if err == io.EOF && r.end > r.from {

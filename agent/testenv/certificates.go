@@ -11,8 +11,20 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 )
+
+// Certificates returns a folder with an authority, ca.pem, and the certificates
+// of a server, server.pem and server.key, and of a client, likewise.
+func Certificates(t testing.TB) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := makeCertificates(dir); err != nil {
+		t.Fatalf("testenv: certificates: %v", err)
+	}
+	return dir
+}
 
 // makeCertificates writes an authority into dir (ca.pem), and a server's and a
 // client's certificate that it signed (server.pem, server.key, client.pem,

@@ -30,7 +30,9 @@ func (d *dispatcher) piece(s *source, seq uint64, it *item, id string, last bool
 	p := s.find(id)
 	if p == nil {
 		if len(s.open) >= maxOpen {
-			d.give(s, s.open[0], it.end)
+			oldest := s.open[0]
+			oldest.cut = true
+			d.give(s, oldest, it.end)
 		}
 		p = &partial{id: id, end: math.MaxInt64, last: *it}
 		s.open = append(s.open, p)
