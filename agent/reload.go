@@ -85,6 +85,9 @@ func (c *change) compare() {
 			c.rules = true
 		}
 	}
+	for _, u := range c.to.Outputs { // whether it tells of alerts is known once it is built
+		c.rules = c.rules || !slices.ContainsFunc(c.a.outputs, func(o *outputUnit) bool { return o.unit.Name == u.Name })
+	}
 	for _, u := range c.a.collectors {
 		if slices.ContainsFunc(c.to.Collectors, func(n CollectorUnit) bool { return n.Name == u.unit.Name && same(n.Section, u.unit.Section) }) {
 			c.collectors[u.unit.Name] = true
