@@ -34,8 +34,9 @@ type Config struct {
 type Docker struct {
 	docker.Config `yaml:",inline"`
 	Reading       `yaml:",inline"`
-	Logs          string    `yaml:"logs"`  // auto, file or api: from where logs are read
-	Stats         *Sampling `yaml:"stats"` // what the containers do and use
+	Multiline     ContainerFormat `yaml:"multiline"`
+	Logs          string          `yaml:"logs"`  // auto, file or api: from where logs are read
+	Stats         *Sampling       `yaml:"stats"` // what the containers do and use
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -57,6 +58,8 @@ type Files struct {
 	Exclude conf.Strings      `yaml:"exclude"` // likewise
 	Labels  map[string]string `yaml:"labels"`
 	Reading `yaml:",inline"`
+
+	Multiline FileFormat `yaml:"multiline"`
 }
 
 // Reading is how log files are read.
@@ -194,7 +197,7 @@ func (d *Docker) build(baseDir string, log *slog.Logger) ([]agent.Collector, err
 }
 
 func (f *Files) build(baseDir string, log *slog.Logger) agent.Collector {
-	o := tail.Options{Name: f.Name, Globs: absolute(baseDir, f.Paths), Exclude: absolute(baseDir, f.Exclude)}
+	o := tail.Options{Name: f.Name, Globs: absolute(baseDir, f.Paths), Exclude: absolute(baseDir, f.Exclude), Format: f.Multiline.formats()}
 	for k, v := range f.Labels {
 		o.Labels = append(o.Labels, agent.Label{Name: k, Value: v})
 	}
@@ -206,7 +209,7 @@ func (f *Files) build(baseDir string, log *slog.Logger) agent.Collector {
 func (d *Docker) logs(engine *docker.Collector, root string, log *slog.Logger) (readers []agent.Collector) {
 	if d.Logs != "api" {
 		o := tail.Options{
-			Name: "docker", Globs: []string{filepath.Join(root, "containers", "*", "*-json.log")}, Docker: true, Labeler: engine,
+			Name: "docker", Globs: []string{filepath.Join(root, "containers", "*", "*-json.log")}, Docker: true, Labeler: engine, Format: d.Multiline.formats(log),
 		}
 		if d.Logs == "auto" {
 			o.Labeler, o.Elsewhere = docker.FileReader{Collector: engine}, true

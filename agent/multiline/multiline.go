@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -100,8 +101,11 @@ func Custom(start, cont string) (*Format, error) {
 		return nil, errors.New("exactly one expression is needed: of lines that begin a record, or of lines that continue one")
 	}
 	re, err := regexp.Compile(start + cont)
-	if err != nil {
-		return nil, fmt.Errorf("bad expression: %w", err)
+	var wrong *syntax.Error
+	if errors.As(err, &wrong) {
+		return nil, fmt.Errorf("not an expression: %s in %q", wrong.Code, wrong.Expr)
+	} else if err != nil {
+		return nil, err
 	}
 	begins := start != ""
 	return &Format{next: func(s State, line []byte) (State, bool) {

@@ -51,16 +51,16 @@ func (s *Selectors) UnmarshalYAML(n *yaml.Node) error {
 
 func (s Selectors) match(c *agent.Container) bool {
 	for _, one := range s {
-		if one.match(c) {
+		if one.Match(c) {
 			return true
 		}
 	}
 	return false
 }
 
-// match reports whether each key matches. What a container does not have
+// Match reports whether each key matches. What a container does not have
 // matches nothing, not even *.
-func (s Selector) match(c *agent.Container) bool {
+func (s Selector) Match(c *agent.Container) bool {
 	for key, values := range s {
 		var have string
 		switch key {
