@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
 )
 
 const (
@@ -24,7 +25,10 @@ type LogOptions struct {
 	Files      bool // logs that are files which can be read are somebody else's
 	StartAtEnd bool // logs that are there at the first start are read from their end
 	MaxLine    int  // bytes a record may have; a longer line becomes several
-	Log        *slog.Logger
+	// Format says which lines of a source belong together; nil, as function or as
+	// its result: each line is a record.
+	Format func(*agent.Source) *multiline.Format
+	Log    *slog.Logger
 }
 
 // Logs is a collector of containers' logs from the engine's API: of drivers that

@@ -22,9 +22,8 @@ type wrote struct {
 // A fakeLog is a container of a logEngine.
 type fakeLog struct {
 	described
-	all    []wrote
-	rest   int // messages that were rotated away
-	remove bool
+	all  []wrote
+	rest int // messages that were rotated away
 }
 
 // A logEngine is an engine in memory whose logs can be read, and fail.

@@ -1,9 +1,11 @@
 package docker
 
 import (
+	"slices"
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
 )
 
 const (
@@ -12,19 +14,24 @@ const (
 	// once. Without it one stream that stopped in the middle of a line would hold
 	// up the other.
 	partPause = time.Second
+	// joinPause is the same for a record of several lines of which all are whole.
+	joinPause = 250 * time.Millisecond
+	maxJoined = 1000     // lines of a record
 	maxKept   = 64 << 10 // bytes that a joiner keeps for what comes next
 )
 
-// A joiner makes records of messages. The parts of one long line may have
-// messages of the other stream between them; until all is complete the place
-// stays before it, and nothing from there on is ready.
+// A joiner makes records of messages. The parts of one long line, and the lines of
+// one trace, may have messages of the other stream between them; until all is
+// complete the place stays before it, and nothing from there on is ready.
 type joiner struct {
 	maxLine int
-	text    []byte // where the records' bodies lie
+	format  *multiline.Format // nil: each line is a record
+	text    []byte            // where the records' bodies lie
 	records []agent.Record
 	parts   [3]part // by stream
 	open    int     // parts in use
 	held    int     // their bytes
+	began   int64   // time of the message since which something is open
 
 	at        mark // after the last message
 	safe      mark // after the last message after which nothing was open
@@ -32,18 +39,21 @@ type joiner struct {
 	readyText int
 }
 
-// A part is a line of which more has to come.
+// A part is a record of which more may come.
 type part struct {
-	used  bool
-	text  []byte
-	time  int64 // of the first message, ns
-	heard int64 // of the last one
-	flags agent.Flags
+	used    bool
+	partial bool            // its last line is not complete
+	state   multiline.State // after its last line; zero: no further one can follow
+	lines   int
+	text    []byte
+	time    int64 // of the first message, ns
+	heard   int64 // of the last one
+	flags   agent.Flags
 }
 
 // reset forgets what was not taken.
 func (j *joiner) reset() {
-	*j = joiner{maxLine: j.maxLine, text: j.text[:0], records: j.records[:0]}
+	*j = joiner{maxLine: j.maxLine, format: j.format, text: j.text[:0], records: j.records[:0]}
 	j.shrink()
 }
 
@@ -59,50 +69,125 @@ func (j *joiner) shrink() {
 
 // add takes the message, after which the log is at at.
 func (j *joiner) add(m message, at mark) {
-	for s := range j.parts {
-		if p := &j.parts[s]; p.used && agent.Stream(s) != m.stream && m.time-p.heard > int64(partPause) {
-			j.end(agent.Stream(s), 0)
-		}
-	}
-	p := &j.parts[m.stream]
-	if p.used && len(p.text)+len(m.text) > j.maxLine {
-		j.end(m.stream, agent.Cut)
-	}
+	j.expire(m)
+	state := j.judge(m)
 	j.settle() // what ended ends before this message
 	j.at = at
-	var flags agent.Flags
+	flags := agent.Flags(0)
 	if m.odd {
 		flags = agent.Malformed
 	}
+	p := &j.parts[m.stream]
 	switch {
-	case m.partial:
-		if !p.used {
-			j.open++
-			p.used, p.time, p.flags = true, m.time, flags
-		}
-		p.heard = m.time
-		p.text = append(p.text, m.text...)
-		j.held += len(m.text)
-	case p.used:
-		p.text = append(p.text, m.text...)
-		j.held += len(m.text)
-		j.end(m.stream, 0)
-	default:
+	case !p.used && !m.partial && state == 0:
 		j.record(agent.Record{Time: m.time, Stream: m.stream, Flags: flags}, m.text)
+		j.bound()
+		return
+	case !p.used:
+		if j.open == 0 {
+			j.began = m.time
+		}
+		j.open++
+		p.used, p.time, p.lines, p.flags = true, m.time, 1, flags
+	case !p.partial:
+		p.text = append(p.text, '\n')
+		p.lines++
+		j.held++
 	}
+	p.text = append(p.text, m.text...)
+	j.held += len(m.text)
+	p.state, p.partial, p.heard = state, m.partial, m.time
+	if !p.partial && state == 0 {
+		j.end(m.stream, 0)
+	}
+	j.bound()
+}
+
+// judge says what state a record is in after the message, and ends the one that is
+// open on its stream where it does not belong to that.
+func (j *joiner) judge(m message) multiline.State {
+	p := &j.parts[m.stream]
+	if p.used && p.partial { // a line is judged by its first part
+		state := p.state
+		if len(p.text)+len(m.text) > j.maxLine {
+			j.end(m.stream, agent.Cut)
+		}
+		return state
+	}
+	if j.format == nil {
+		return 0
+	}
+	if p.used {
+		next, joins := j.format.Next(p.state, m.text)
+		switch {
+		case !joins || m.time-p.heard > int64(joinPause):
+			j.end(m.stream, 0)
+		case p.lines >= maxJoined, len(p.text)+1+len(m.text) > j.maxLine: // what follows is a record of its own
+			j.end(m.stream, agent.Cut)
+			return next
+		default:
+			return next
+		}
+	}
+	state, _ := j.format.Next(0, m.text)
+	return state
+}
+
+// expire ends the records of other streams that did not go on for a while before
+// the message. Two streams of which each always has a record open would never be
+// without: the longer that lasts, the less is waited.
+func (j *joiner) expire(m message) {
+	if j.open == 0 {
+		return
+	}
+	joined := int64(joinPause)
+	switch age := m.time - j.began; {
+	case age > 4*int64(joinPause):
+		joined = -1
+	case age > int64(joinPause):
+		joined = int64(joinPause) / 25
+	}
+	for s := range j.parts {
+		p, pause := &j.parts[s], joined
+		if p.partial {
+			pause = int64(partPause)
+		}
+		if p.used && agent.Stream(s) != m.stream && m.time-p.heard > pause {
+			j.end(agent.Stream(s), 0)
+		}
+	}
+}
+
+// bound ends what is open where it is too much, and settles.
+func (j *joiner) bound() {
 	if len(j.text)-j.readyText+j.held > 4*j.maxLine {
 		j.endAll(agent.Cut)
 	}
 	j.settle()
 }
 
-// end ends the line that is open on the stream, after the last message.
+// waits reports whether a record waits for another line.
+func (j *joiner) waits() bool {
+	return slices.ContainsFunc(j.parts[:], func(p part) bool { return p.used && !p.partial })
+}
+
+// endWaiting ends the records that wait for another line.
+func (j *joiner) endWaiting() {
+	for s := range j.parts {
+		if p := &j.parts[s]; p.used && !p.partial {
+			j.end(agent.Stream(s), 0)
+		}
+	}
+	j.settle()
+}
+
+// end ends the record that is open on the stream, after the last message.
 func (j *joiner) end(s agent.Stream, f agent.Flags) {
 	p := &j.parts[s]
 	j.record(agent.Record{Time: p.time, Stream: s, Flags: p.flags | f}, p.text)
 	j.open--
 	j.held -= len(p.text)
-	p.used, p.text = false, p.text[:0]
+	p.used, p.partial, p.text = false, false, p.text[:0]
 	if cap(p.text) > maxKept {
 		p.text = nil
 	}

@@ -27,6 +27,9 @@ type logStream struct {
 
 func (r *logReader) newStream(follow bool) *logStream {
 	r.join.reset()
+	if f := r.l.o.Format; f != nil {
+		r.join.format = f(r.src)
+	}
 	r.in = r.in[:0]
 	return &logStream{r: r, parser: newParser(r.tty), res: resume(r.feed.Resume(), r.l.now()), follow: follow}
 }
@@ -117,6 +120,8 @@ func (s *logStream) wait() time.Duration {
 		return s.r.patience
 	case s.res.how != found && s.res.skipped:
 		return s.r.l.timing.look
+	case s.r.join.waits():
+		return joinPause
 	case !s.waited && (s.r.join.open > 0 || len(s.r.in) > 0):
 		return partPause
 	}
@@ -130,6 +135,10 @@ func (s *logStream) quiet(ctx context.Context) error {
 	}
 	if err := s.res.end(); err != nil {
 		return err
+	}
+	if s.r.join.waits() {
+		s.r.join.endWaiting()
+		return s.flush(ctx)
 	}
 	s.waited = true
 	if s.r.tty { // a line without an end is the end of an output

@@ -1,0 +1,142 @@
+package docker
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
+)
+
+func java(*agent.Source) *multiline.Format {
+	f, _ := multiline.Preset("java")
+	return f
+}
+
+var trace = []string{
+	"java.lang.IllegalStateException: no\n",
+	"\tat shop.Cart.add(Cart.java:17)\n",
+	"\tat shop.Main.main(Main.java:3)\n",
+}
+
+var joined = strings.TrimSuffix(strings.Join(trace, ""), "\n")
+
+func TestLogsMultiline(t *testing.T) {
+	inWorld(t, func(w *logWorld, e *logEngine) {
+		w.options.Format = java
+		w.start()
+		settle(time.Second)
+		e.write(box, agent.Stdout, "before\n")
+		synctest.Wait()
+		w.want("an ordinary line, at once", "before")
+
+		e.write(box, agent.Stderr, trace[0])
+		e.write(box, agent.Stdout, "between\n")
+		e.write(box, agent.Stderr, trace[1:]...)
+		settle(joinPause - time.Millisecond)
+		w.want("while it may go on")
+		settle(2 * time.Millisecond)
+		w.want("around the other stream", "between", joined)
+
+		e.write(box, agent.Stdout, trace...)
+		e.write(box, agent.Stdout, "after\n")
+		synctest.Wait()
+		w.want("when another line comes", joined, "after")
+
+		e.write(box, agent.Stdout, trace[:2]...)
+		settle(joinPause / 2)
+		w.kill()
+		e.write(box, agent.Stdout, trace[2], "after\n")
+		w.start()
+		settle(time.Second)
+		w.want("a kill in the middle", joined, "after")
+
+		e.write(box, agent.Stdout, trace[:2]...)
+		synctest.Wait()
+		e.restart()
+		e.write(box, agent.Stdout, trace[2])
+		settle(10 * time.Second)
+		w.want("a stream that breaks in the middle", joined)
+
+		// One stream whose record stays open does not hold up the other for long.
+		e.write(box, agent.Stderr, trace[0])
+		for range 100 {
+			e.write(box, agent.Stdout, "busy\n")
+			time.Sleep(10 * time.Millisecond)
+		}
+		synctest.Wait()
+		if got := w.a.take(); len(got) != 101 || slices.Index(got, strings.TrimSuffix(trace[0], "\n")) > 30 {
+			t.Errorf("got %d lines, the open one at %d", len(got), slices.Index(got, strings.TrimSuffix(trace[0], "\n")))
+		}
+
+		e.write(box, agent.Stdout, trace[0])
+		for range 2*maxJoined + 10 {
+			e.write(box, agent.Stdout, trace[1])
+		}
+		e.write(box, agent.Stdout, "after\n")
+		synctest.Wait()
+		w.a.mu.Lock()
+		for i, r := range w.a.records {
+			lines := 1 + strings.Count(w.a.got[i], "\n")
+			if want := []int{maxJoined, maxJoined, 11, 1}[i]; lines != want || (r.Flags&agent.Cut != 0) != (i < 2) {
+				t.Errorf("record %d of a trace without end has %d lines, flags %b", i, lines, r.Flags)
+			}
+		}
+		w.a.mu.Unlock()
+		e.write(box, agent.Stdout, trace[:2]...)
+		e.stop(box)
+		settle(2 * time.Second)
+		if got := w.a.take(); got[len(got)-1] != strings.TrimSuffix(trace[0]+trace[1], "\n") {
+			t.Errorf("at the end of the container: %q", got)
+		}
+		w.stop()
+	})
+}
+
+// Records of several lines are whole, and come once, whatever breaks.
+func TestLogsMultilineModel(t *testing.T) {
+	for seed := range uint64(15) {
+		inWorld(t, func(w *logWorld, e *logEngine) {
+			rnd := rand.New(rand.NewPCG(seed, 2))
+			w.options.Format = java
+			var want []string
+			w.start()
+			for i := range 60 {
+				switch rnd.IntN(6) {
+				case 0:
+					w.kill()
+					w.start()
+				case 1:
+					e.restart()
+				case 2:
+					e.change(func() { e.cuts = append(e.cuts, rnd.IntN(5000)) })
+				default:
+					var lines []string
+					for j := range 1 + rnd.IntN(20) {
+						if n := fmt.Sprintf("%d.%d", i, j); rnd.IntN(2) == 0 {
+							lines = append(lines, "line "+n+"\n")
+						} else {
+							lines = append(lines, strings.Replace(trace[0], "no", n, 1), trace[1])
+						}
+					}
+					e.write(box, agent.Stdout, lines...)
+					want = append(want, strings.Split(strings.ReplaceAll(strings.TrimSuffix(strings.Join(lines, ""), "\n"), "\n\t", "\x00"), "\n")...)
+				}
+				settle(joinPause + time.Duration(rnd.IntN(1e9)))
+			}
+			settle(time.Minute)
+			w.stop()
+			for i := range want {
+				want[i] = strings.ReplaceAll(want[i], "\x00", "\n\t")
+			}
+			if got := w.a.take(); !slices.Equal(got, want) {
+				t.Errorf("seed %d: got %d records, want %d; the first difference is at %d", seed, len(got), len(want), differ(got, want))
+			}
+		})
+	}
+}
