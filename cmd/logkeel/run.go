@@ -97,7 +97,14 @@ func (l *loaded) summary(w io.Writer) error {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
 	p("%s is right", l.doc.File)
 	if d := l.Collectors.Docker; d != nil {
-		p("  reads    container logs below %s", d.Root)
+		switch d.Logs {
+		case "file":
+			p("  reads    container logs below %s", d.Root)
+		case "api":
+			p("  reads    container logs from the engine")
+		default:
+			p("  reads    container logs below %s, and the others from the engine", d.Root)
+		}
 	}
 	for _, f := range l.Collectors.Files {
 		p("  reads    %s: %v", f.Name, []string(f.Paths))

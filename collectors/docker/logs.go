@@ -54,6 +54,7 @@ type Logs struct {
 	readers map[string]*logReader
 	done    map[string]ended
 	said    map[string]bool // what is said once: of drivers, and of who reads what
+	tried   bool            // the engine has answered, or not
 	started bool            // the containers that were there at the start have their readers
 	behind  int             // those of them whose log was not read to its end yet
 	failing int
@@ -213,7 +214,7 @@ func (l *Logs) look(ctx context.Context) error {
 			l.start(ctx, id, k)
 		}
 	}
-	if v.tried && !l.started {
+	if l.tried = v.tried; v.turn > 0 && !l.started {
 		l.started = true
 		l.remember()
 	}
@@ -275,7 +276,7 @@ func (l *Logs) remember() {
 func (l *Logs) CaughtUp() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.started && l.behind == 0
+	return l.tried && l.behind == 0
 }
 
 func (l *Logs) client() (engine, error) {
