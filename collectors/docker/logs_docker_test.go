@@ -149,8 +149,8 @@ func checkCounting(t *testing.T, name string, got, want []string) {
 		var r, n int
 		var kind string
 		switch _, err := fmt.Sscanf(l, "run %d %s %d", &r, &kind, &n); {
-		case err != nil && len(l) == 40000:
-			long++
+		case err != nil && strings.Trim(l, "x") == "": // in pieces, where the container was slow
+			long += len(l)
 		case err != nil:
 			t.Errorf("%s: line %d is %.60q, %d bytes", name, i, l, len(l))
 		case kind == "error":
@@ -168,7 +168,7 @@ func checkCounting(t *testing.T, name string, got, want []string) {
 			t.Errorf("%s: %.60q, %d bytes, is missing", name, l, len(l))
 		}
 	}
-	if run != 4 || long != 4 || failed == 0 && name != "tty" {
-		t.Errorf("%s: %d runs, %d long lines", name, run, long)
+	if run != 4 || long != 4*40000 || failed == 0 && name != "tty" {
+		t.Errorf("%s: %d runs, long lines of %d bytes", name, run, long)
 	}
 }
