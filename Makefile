@@ -50,8 +50,8 @@ bench: ## measure logkeel and the peers that are installed; BENCHFLAGS=-h says h
 microbench: ## run the benchmarks of functions; BENCH=regexp picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-faults: ## run the fault campaign, FAULTS (200) runs of each series, as root
-	CGO_ENABLED=1 go test -race -count 1 -timeout 0 -run TestFaults -v ./cmd/logkeel -faults $(FAULTS)
+faults: ## run the fault campaign as root: FAULTS (200) runs, and as many beyond the rotated files; `make test` has four
+	go test -count 1 -timeout 0 -parallel 8 -run TestFaults -v ./cmd/logkeel -faults $(FAULTS)
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@set -e; grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|^\(.*\)/[^/]*:[0-9]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|' | sort | \

@@ -74,7 +74,7 @@ func (c *Consumer) Saved() ([]Saved, error) {
 	if c.ledger.broken {
 		return nil, errBroken
 	}
-	oldest := time.Now().Add(-ledgerForget).Unix()
+	oldest := c.ledger.oldest(time.Now())
 	saved := make([]Saved, 0, len(c.places))
 	for source, p := range c.places {
 		if p.kept(oldest) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"sort"
@@ -24,6 +25,7 @@ const (
 	ledgerTouch   = 10 * time.Second   // how exactly the time of a kill is known
 	ledgerCompact = 1 << 20            // bytes appended before the file is written anew
 	ledgerForget  = 7 * 24 * time.Hour // for sources that nobody opens any more
+	ledgerSettle  = time.Hour          // until sources are open, and the clock is right
 )
 
 // A Ledger keeps, for each durable consumer and source, how far the source is
@@ -39,6 +41,7 @@ type Ledger struct {
 	log     *slog.Logger
 	trouble *Trouble
 	away    time.Duration // since an agent had it; negative: none has
+	opened  time.Time
 
 	mu        sync.Mutex
 	consumers map[string]*Consumer
@@ -78,6 +81,7 @@ func OpenLedger(dir string, log *slog.Logger) (*Ledger, error) {
 		log:       log,
 		trouble:   NewTrouble(log),
 		away:      -1,
+		opened:    time.Now(),
 		consumers: map[string]*Consumer{},
 		stored:    map[string]map[string]entry{},
 	}
@@ -323,8 +327,18 @@ func (l *Ledger) snapshot() error {
 	return nil
 }
 
+// oldest is the last move of a position that is kept though nobody opens its
+// source. At first all are kept: after a long absence, or with a clock that was
+// wrong, each is old, and the agent may be killed before it has opened the source.
+func (l *Ledger) oldest(now time.Time) int64 {
+	if now.Sub(l.opened) < ledgerSettle {
+		return math.MinInt64
+	}
+	return now.Add(-ledgerForget).Unix()
+}
+
 func (l *Ledger) encode(now time.Time) []byte {
-	oldest := now.Add(-ledgerForget).Unix()
+	oldest := l.oldest(now)
 	var lines [][]byte
 	add := func(key []byte, p Position, seen int64) {
 		lines = append(lines, appendEntry(bytes.Clone(key), positionEntry(p, seen)))

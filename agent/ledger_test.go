@@ -144,6 +144,34 @@ func TestLedgerForgetsWhatNobodyOpens(t *testing.T) {
 	})
 }
 
+// The agent was away for long, or the clock was wrong, and it is killed soon after
+// its start: what it had not opened yet is not forgotten.
+func TestLedgerForgetsNothingAsItStarts(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		l := openLedger(t, dir)
+		l.Consumer("c").Safe("s", at(1, 1))
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		saved := []Saved{{"s", at(1, 1), time.Now().Unix()}}
+		time.Sleep(2 * ledgerForget)
+		for range 2 {
+			l = openLedger(t, dir)
+			wantSafe(t, l, "c", "s", at(1, 1))
+			if got, err := l.Detached("rules", saved).Saved(); err != nil || len(got) != 1 {
+				t.Errorf("the rules keep %v, %v", got, err)
+			}
+		}
+		time.Sleep(2 * ledgerSettle)
+		l.Sync()
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantSafe(t, openLedger(t, dir), "c", "s", Position{})
+	})
+}
+
 // needRoot skips where a test has to mount something.
 func needRoot(t *testing.T) {
 	t.Helper()
