@@ -207,9 +207,10 @@ func (f *Files) build(baseDir string, log *slog.Logger) agent.Collector {
 // logs makes the readers of containers' logs: of files, of the engine's API, or of
 // both, and then each log has one of them.
 func (d *Docker) logs(engine *docker.Collector, root string, log *slog.Logger) (readers []agent.Collector) {
+	format := d.Multiline.formats(log)
 	if d.Logs != "api" {
 		o := tail.Options{
-			Name: "docker", Globs: []string{filepath.Join(root, "containers", "*", "*-json.log")}, Docker: true, Labeler: engine, Format: d.Multiline.formats(log),
+			Name: "docker", Globs: []string{filepath.Join(root, "containers", "*", "*-json.log")}, Docker: true, Labeler: engine, Format: format,
 		}
 		if d.Logs == "auto" {
 			o.Labeler, o.Elsewhere = docker.FileReader{Collector: engine}, true
@@ -218,7 +219,7 @@ func (d *Docker) logs(engine *docker.Collector, root string, log *slog.Logger) (
 	}
 	if d.Logs != "file" {
 		readers = append(readers, docker.NewLogs(engine, docker.LogOptions{
-			Files: d.Logs == "auto", StartAtEnd: d.Start == "end", MaxLine: int(d.MaxLine), Log: log,
+			Files: d.Logs == "auto", StartAtEnd: d.Start == "end", MaxLine: int(d.MaxLine), Format: format, Log: log,
 		}))
 	}
 	return readers

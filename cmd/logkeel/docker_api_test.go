@@ -31,17 +31,18 @@ outputs:
 	a.start()
 	for service, driver := range map[string]string{"file": "json-file", "api": "local"} {
 		engine.Run("--name", "shop-"+service+"-1", "--volume", dir+":/lines:ro", "--log-driver", driver,
-			"--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.service="+service,
-			image, "sh", "-c", fmt.Sprintf("for f in /lines/%s.*; do cat $f; sleep 0.1; done; sleep 1000", service))
+			"--label", "logkeel.multiline=java", "--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.service="+service,
+			image, "sh", "-c", fmt.Sprintf("for f in /lines/%s.*; do cat $f; sleep 0.1; done; printf 'java.lang.Error: no\\n\\tat shop.Cart.add(Cart.java:1)\\n'; sleep 1000", service))
 	}
 	receiver.Await(10_000, time.Minute)
 	a.kill()
 	a.start()
-	receiver.Await(40_000, time.Minute)
+	receiver.Await(40_002, time.Minute)
 	eventually(t, "one is followed by the API", waitShort, func() bool { return a.metric("logkeel_docker_logs_following") == 1 })
 	a.stop()
 	ids := map[string]bool{}
 	next := map[string]int{}
+	traces := 0
 	for e := range receiver.Entries() {
 		id, _ := e.Record["logkeel_id"].(string)
 		if id == "" {
@@ -51,6 +52,10 @@ outputs:
 			continue
 		}
 		ids[id] = true
+		if e.Record["log"] == "java.lang.Error: no\n\tat shop.Cart.add(Cart.java:1)" {
+			traces++
+			continue
+		}
 		var service string
 		var n int
 		if _, err := fmt.Sscanf(e.Record["log"].(string), "%s line %d:", &service, &n); err != nil {
@@ -60,6 +65,9 @@ outputs:
 			t.Fatalf("after line %d came %v", next[service], e)
 		}
 		next[service] = n
+	}
+	if traces != 2 {
+		t.Errorf("%d records of several lines, want one of each container", traces)
 	}
 	for service, lines := range services {
 		if next[service] != lines {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/multiline"
 )
 
 // steady is how long a session lasts that was a good one.
@@ -33,6 +34,7 @@ type logReader struct {
 	container *agent.Container
 	src       *agent.Source
 	feed      agent.Feed
+	format    *multiline.Format // for the next stream; nil: each line is a record
 	join      joiner
 	in        []byte // of the stream, what was not parsed yet
 	patience  time.Duration
@@ -63,8 +65,7 @@ func (r *logReader) setCut(cut context.CancelFunc) {
 // run reads until there is nothing more to read. ok is false when the log is to be
 // read again as soon as somebody wants it.
 func (r *logReader) run(ctx context.Context) (e ended, ok bool) {
-	r.src = logSource(r.container)
-	r.feed = r.l.sink.Open(r.src)
+	r.open()
 	gone := false
 	defer func() {
 		r.l.well(r)
@@ -160,13 +161,21 @@ func (r *logReader) describe() error {
 	if !r.l.c.Wanted(c) {
 		return errUnwanted
 	}
-	if !sameSource(r.container, c) {
+	same := sameSource(r.container, c)
+	if r.container = c; !same {
 		r.feed.Close(false)
-		r.src = logSource(c)
-		r.feed = r.l.sink.Open(r.src)
+		r.open()
 	}
-	r.container = c
 	return nil
+}
+
+// open announces the source.
+func (r *logReader) open() {
+	r.src = logSource(r.container)
+	r.feed = r.l.sink.Open(r.src)
+	if f := r.l.o.Format; f != nil {
+		r.format = f(r.src)
+	}
 }
 
 // reached says that what was there at the start has been read, where it could be.

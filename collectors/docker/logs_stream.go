@@ -27,9 +27,7 @@ type logStream struct {
 
 func (r *logReader) newStream(follow bool) *logStream {
 	r.join.reset()
-	if f := r.l.o.Format; f != nil {
-		r.join.format = f(r.src)
-	}
+	r.join.format = r.format
 	r.in = r.in[:0]
 	return &logStream{r: r, parser: newParser(r.tty), res: resume(r.feed.Resume(), r.l.now()), follow: follow}
 }
