@@ -308,42 +308,48 @@ func (t *table) alone(buf []byte, records []agent.Record, s *stretch, c *candida
 // sideBySide goes through all stretches until one ends: their loads do not wait
 // for one another.
 func (t *table) sideBySide(buf []byte, records []agent.Record, s *[streams]stretch, c *candidates) {
-	i0, i1, i2, i3 := s[0].at, s[1].at, s[2].at, s[3].at
 	for {
 		safe := math.MaxInt // steps that end no stretch
-		for k, i := range [streams]uint{i0, i1, i2, i3} {
-			safe = min(safe, (int(s[k].end)-int(i))/t.most)
+		for k := range s {
+			safe = min(safe, (int(s[k].end)-int(s[k].at))/t.most)
 		}
 		if safe <= 0 {
-			break
+			return
 		}
-		for range safe {
-			n0 := uint(t.shift[pairAt(buf, i0)])
-			n1 := uint(t.shift[pairAt(buf, i1)])
-			n2 := uint(t.shift[pairAt(buf, i2)])
-			n3 := uint(t.shift[pairAt(buf, i3)])
-			if n0 == 0 || n1 == 0 || n2 == 0 || n3 == 0 {
-				if n0 == 0 {
-					t.check(buf, records, i0, &s[0], c)
-					n0 = 1
-				}
-				if n1 == 0 {
-					t.check(buf, records, i1, &s[1], c)
-					n1 = 1
-				}
-				if n2 == 0 {
-					t.check(buf, records, i2, &s[2], c)
-					n2 = 1
-				}
-				if n3 == 0 {
-					t.check(buf, records, i3, &s[3], c)
-					n3 = 1
-				}
+		for safe > 0 {
+			if safe = t.hop(buf, s, safe); safe == 0 {
+				break
 			}
-			i0, i1, i2, i3 = i0+n0, i1+n1, i2+n2, i3+n3
+			for k := range s { // a window may end here
+				step := uint(t.shift[pairAt(buf, s[k].at)])
+				if step == 0 {
+					t.check(buf, records, s[k].at, &s[k], c)
+					step = 1
+				}
+				s[k].at += step
+			}
+			safe--
 		}
 	}
+}
+
+// hop goes at most n steps, until a window may end somewhere, and returns how many
+// are left. It calls nothing, so that all that the loop needs is in registers.
+func (t *table) hop(buf []byte, s *[streams]stretch, n int) (left int) {
+	shift := &t.shift
+	i0, i1, i2, i3 := s[0].at, s[1].at, s[2].at, s[3].at
+	for ; n > 0; n-- {
+		n0 := uint(shift[pairAt(buf, i0)])
+		n1 := uint(shift[pairAt(buf, i1)])
+		n2 := uint(shift[pairAt(buf, i2)])
+		n3 := uint(shift[pairAt(buf, i3)])
+		if n0 == 0 || n1 == 0 || n2 == 0 || n3 == 0 {
+			break
+		}
+		i0, i1, i2, i3 = i0+n0, i1+n1, i2+n2, i3+n3
+	}
 	s[0].at, s[1].at, s[2].at, s[3].at = i0, i1, i2, i3
+	return n
 }
 
 // check looks for the targets whose window's last pair is at i.
