@@ -37,10 +37,11 @@ const (
 	maxTime   = len("2025-01-09T14:30:00.123456789+00:00")
 )
 
-// parse decodes block[at:end] where it lies; it leaves the block as it was when
-// that is no line of Docker's. Docker writes log, stream, attrs and time in that
-// order, so that the end of the line says all but the text.
-func (d *dockerJSON) parse(block []byte, at, end int) (line, bool) {
+// parse decodes block[at:end]. The text then lies at to where there is room for it
+// before at, and otherwise where it was; when that is no line of Docker's, the
+// block is left as it was from at on. Docker writes log, stream, attrs and time in
+// that order, so that the end of the line says all but the text.
+func (d *dockerJSON) parse(block []byte, at, end, to int) (line, bool) {
 	for at < end && block[at] == 0 { // a hole that a crash of the machine left
 		at++
 	}
@@ -50,8 +51,13 @@ func (d *dockerJSON) parse(block []byte, at, end int) (line, bool) {
 	}
 	if text, stream, tm, ok := fromTail(l); ok {
 		if ns, ok := d.clock.parse(tm); ok {
-			if n, ok := d.decode(l[len(head) : len(head)+text]); ok {
-				return ended(l[len(head):len(head)+n], at+len(head), stream, ns), true
+			from := at + len(head)
+			if to+text <= at {
+				if n, ok := unescapeQuoteless(block[to:to+text], block[from:from+text]); ok {
+					return ended(block[to:to+n], to, stream, ns), true
+				}
+			} else if n, ok := d.decode(block[from : from+text]); ok {
+				return ended(block[from:from+n], from, stream, ns), true
 			}
 		}
 	}

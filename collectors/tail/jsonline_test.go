@@ -63,7 +63,17 @@ func checkLine(t *testing.T, in []byte) {
 	t.Helper()
 	d := &dockerJSON{maxLine: 1 << 20}
 	block := bytes.Clone(in)
-	l, ok := d.parse(block, 0, len(block))
+	l, ok := d.parse(block, 0, len(block), 0)
+	// Where there is room before the line, its text goes there.
+	apart := append(make([]byte, len(in)), in...)
+	l2, ok2 := d.parse(apart, len(in), len(apart), 0)
+	if !ok2 && !bytes.Equal(apart[len(in):], in) {
+		t.Fatalf("%q: is no line of Docker's, and was changed to %q", in, apart[len(in):])
+	}
+	if ok2 != ok || l2.time != l.time || l2.stream != l.stream || l2.fragment != l.fragment ||
+		!bytes.Equal(apart[l2.body.Start:l2.body.End], block[l.body.Start:l.body.End]) {
+		t.Fatalf("%q:\nin its place %+v %q\nelsewhere    %+v %q", in, l, block[l.body.Start:l.body.End], l2, apart[l2.body.Start:l2.body.End])
+	}
 	if !ok && !bytes.Equal(block, in) {
 		t.Fatalf("%q: is no line of Docker's, and was changed to %q", in, block)
 	}
@@ -159,7 +169,7 @@ func TestParseRefuses(t *testing.T) {
 		`{"log":"a","stream":"stdout","time":"2025-01-09T14:30:00.1Z"}{"log":"b","stream":"stdout","time":"2025-01-09T14:30:00.1Z"}`,
 	} {
 		d := &dockerJSON{maxLine: 1 << 20}
-		if l, ok := d.parse([]byte(in), 0, len(in)); ok {
+		if l, ok := d.parse([]byte(in), 0, len(in), 0); ok {
 			t.Errorf("%s: was taken as %+v", in, l)
 		}
 	}

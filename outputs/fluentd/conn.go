@@ -156,12 +156,10 @@ func (l *lane) findBetter(ctx context.Context, k int) bool {
 	}
 }
 
-func (l *lane) sendChunk(conn net.Conn, s *link, c *chunk, z *compressor) (err error) {
+func (l *lane) sendChunk(conn net.Conn, s *link, c *chunk, z *compressor) error {
 	b := c.frame
 	if l.c.Compress == gzipped {
-		if b, err = z.message(c); err != nil {
-			return fmt.Errorf("compress: %w", err)
-		}
+		b = z.message(c)
 	}
 	return l.write(conn, s, b)
 }
