@@ -27,14 +27,18 @@ var (
 // writes PONG. After an error the client has been told no more than that it is
 // refused. The caller sets deadlines.
 func (g *Gate) Admit(w io.Writer, r *Receiver) error {
-	nonce, auth := random(), []byte{}
+	nonce, auth := random(), []byte(nil)
 	if len(g.Users) > 0 {
 		auth = random()
 	}
 	b := msgp.AppendString(msgp.AppendArrayHeader(nil, 2), "HELO")
 	b = msgp.AppendMapHeader(b, 3)
 	b = msgp.AppendBytes(msgp.AppendString(b, "nonce"), nonce)
-	b = msgp.AppendBytes(msgp.AppendString(b, "auth"), auth)
+	if b = msgp.AppendString(b, "auth"); len(auth) > 0 {
+		b = msgp.AppendBytes(b, auth)
+	} else {
+		b = msgp.AppendString(b, "") // as Fluentd does
+	}
 	b = msgp.AppendBool(msgp.AppendString(b, "keepalive"), true)
 	if _, err := w.Write(b); err != nil {
 		return fmt.Errorf("handshake: write HELO: %w", err)

@@ -314,3 +314,41 @@ func TestEntryRoundTrip(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestManyAcks: a client may send far more chunks than it may be owed
+// acknowledgements of; and one that never reads them is not read any more, takes
+// no memory, and does not keep the collector from stopping.
+func TestManyAcks(t *testing.T) {
+	t.Parallel()
+	s := newSink()
+	r := start(t, config(t), t.TempDir(), s)
+	const n = 3 * maxAcks
+	good, bad := r.dial(), r.dial()
+	go func() {
+		for i := range n {
+			good.Write(packed("t", nil, option(fmt.Sprint(i))))
+		}
+	}()
+	go func() {
+		for {
+			if _, err := bad.Write(packed("t", nil, option(strings.Repeat("x", 200)))); err != nil {
+				return
+			}
+		}
+	}()
+	acks := wire.NewReader(good)
+	good.SetReadDeadline(time.Now().Add(patience))
+	for i := range n {
+		if id, err := wire.ReadAck(acks); err != nil || id != fmt.Sprint(i) {
+			t.Fatalf("acknowledgement %d: %s %v", i, id, err)
+		}
+	}
+	r.Collector.mu.Lock()
+	for c := range r.conns {
+		if owed := c.owed.Load(); owed > maxAcks {
+			t.Errorf("%d are owed", owed)
+		}
+	}
+	r.Collector.mu.Unlock()
+	r.stop()
+}

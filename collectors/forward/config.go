@@ -66,10 +66,11 @@ const (
 	maxMessage = conf.Size(64 << 20)
 	minSpool   = conf.Size(32 << 20)
 	maxUsers   = 1000
+	maxLabels  = 64 // appendFields has a bit for each
 )
 
-// reserved are the labels that every source has.
-var reserved = []string{"source", "tag"}
+// reserved are the labels that every source has, and what agents add to records.
+var reserved = []string{"source", "tag", "findings", "logkeel_id", "malformed", "cut"}
 
 // Check says what is wrong with the section at path.
 func (c *Config) Check(d *conf.Doc, path string) error {
@@ -107,9 +108,12 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if least := max(minSpool, 2*c.MaxMessage); c.Spool.MaxSize < least {
 		bad(".spool.max_size", "write "+least.String()+" or more", "%s is too small", c.Spool.MaxSize)
 	}
+	if len(c.Labels) > maxLabels {
+		bad(".labels", "leave some out", "there are more than %d", maxLabels)
+	}
 	for _, k := range slices.Sorted(maps.Keys(c.Labels)) {
 		if !labelForm.MatchString(k) || slices.Contains(reserved, k) || slices.Contains(c.TextKey, k) {
-			bad(".labels."+k, "use another name; source, tag and those of text_key are taken", "%q cannot be a label", k)
+			bad(".labels."+k, "use another name; "+strings.Join(reserved, ", ")+" and those of text_key are taken", "%q cannot be a label", k)
 		}
 	}
 	return conf.Join(errs...)

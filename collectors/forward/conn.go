@@ -25,7 +25,8 @@ type timing struct {
 
 var defaultTiming = timing{handshake: 10 * time.Second, idle: 30 * time.Second, message: 5 * time.Minute, write: 30 * time.Second}
 
-// maxAcks bounds the acknowledgements that a client does not read.
+// maxAcks is how many acknowledgements a client may be owed before no more is
+// read of it: one that does not take them may not send either.
 const maxAcks = 4096
 
 // lastWrite is for those that are sent when the collector stops.
@@ -42,8 +43,9 @@ type conn struct {
 	large  bool // it has one of the collector's places for large messages
 	pieces []piece
 
-	owed atomic.Int64 // acknowledgements of what was put
-	wake chan struct{}
+	owed atomic.Int64  // acknowledgements of what was put
+	wake chan struct{} // for write
+	paid chan struct{} // for read: less is owed
 
 	mu      sync.Mutex
 	acks    []string
@@ -53,12 +55,11 @@ type conn struct {
 }
 
 var (
-	errSlow  = errors.New("a message was begun and did not go on")
-	errOwing = errors.New("the client does not read its acknowledgements")
+	errSlow = errors.New("a message was begun and did not go on")
 )
 
 func newConn(c *Collector, nc net.Conn) *conn {
-	cn := &conn{c: c, raw: nc, net: nc, peer: peerOf(nc), wake: make(chan struct{}, 1)}
+	cn := &conn{c: c, raw: nc, net: nc, peer: peerOf(nc), wake: make(chan struct{}, 1), paid: make(chan struct{}, 1)}
 	cn.r = forward.NewReceiver(reader{cn}, int(c.config.MaxMessage), cn.grow)
 	return cn
 }
@@ -171,6 +172,13 @@ func (c *conn) open(ctx context.Context, secure *tls.Config, gate *forward.Gate)
 func (c *conn) read() error {
 	defer c.shrink()
 	for {
+		for c.owed.Load() >= maxAcks {
+			select {
+			case <-c.paid:
+			case <-c.c.stopping:
+				return errOver
+			}
+		}
 		m, err := c.r.Next()
 		if err != nil {
 			return err
@@ -221,12 +229,7 @@ func (c *conn) end() {
 func (c *conn) acknowledge(id string) {
 	c.mu.Lock()
 	c.acks = append(c.acks, id)
-	tooMany := len(c.acks) > maxAcks
 	c.mu.Unlock()
-	if tooMany {
-		c.c.complain(c.peer, "timeout", errOwing)
-		c.raw.Close()
-	}
 	signal(c.wake)
 }
 
@@ -235,6 +238,7 @@ func (c *conn) abandon() {
 	c.raw.Close()
 	c.owed.Store(0)
 	signal(c.wake)
+	signal(c.paid)
 }
 
 // write sends acknowledgements until all are sent and nothing more is read.
@@ -261,7 +265,9 @@ func (c *conn) write() {
 				failed = true
 			}
 		}
-		if c.owed.Add(-int64(len(acks))) <= 0 && ended {
+		left := c.owed.Add(-int64(len(acks)))
+		signal(c.paid)
+		if left <= 0 && ended {
 			return
 		}
 	}

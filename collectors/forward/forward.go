@@ -25,7 +25,7 @@ import (
 
 const (
 	maxConns = 1024 // at a time
-	maxLarge = 2    // that send a message which is larger than forward.KeptBuffer
+	maxLarge = 4    // that send a message which is larger than forward.KeptBuffer
 )
 
 // A Collector is one listener.

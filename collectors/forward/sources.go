@@ -80,7 +80,7 @@ func (d *dispatcher) openSource(key, tag string, r *seen) *source {
 
 func (d *dispatcher) describe(tag string, r *seen) *agent.Source {
 	var id strings.Builder
-	id.WriteString("forward/" + d.name + ":" + strings.ToValidUTF8(tag, "\uFFFD"))
+	id.WriteString("forward/" + d.name + ":" + url.PathEscape(tag)) // no two tags have the same one
 	labels := maps.Clone(d.labels)
 	if labels == nil {
 		labels = map[string]string{}

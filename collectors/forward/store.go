@@ -23,6 +23,8 @@ const (
 	maxRecord = 16 << 20
 	idsKept   = 16 << 10 // chunks that are known again
 	keptFrame = 2 << 20
+
+	messageCost = 64 // bytes that a message takes beside its own
 )
 
 // A store puts what connections received on the disk, all that came while the
@@ -100,6 +102,7 @@ func (s *store) put(c *conn, m *forward.Message, pieces []piece) error {
 		return errOver
 	}
 	g := s.group
+	g.bytes += messageCost + len(m.Chunk)
 	if len(m.Chunk) > 0 {
 		id := string(m.Chunk)
 		g.acks = append(g.acks, ack{c, id})
