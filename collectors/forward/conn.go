@@ -54,9 +54,7 @@ type conn struct {
 	ended   bool      // nothing more will be
 }
 
-var (
-	errSlow = errors.New("a message was begun and did not go on")
-)
+var errSlow = errors.New("a message was begun and did not go on")
 
 func newConn(c *Collector, nc net.Conn) *conn {
 	cn := &conn{c: c, raw: nc, net: nc, peer: peerOf(nc), wake: make(chan struct{}, 1), paid: make(chan struct{}, 1)}
