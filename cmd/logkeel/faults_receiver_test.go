@@ -46,6 +46,9 @@ func (r *faultyReceiver) listen() {
 		return
 	}
 	ln, err := net.Listen("tcp", r.addr)
+	for end := time.Now().Add(waitLong); err != nil && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		ln, err = net.Listen("tcp", r.addr) // somebody else may have had the port
+	}
 	if err != nil {
 		r.t.Error(err)
 		return

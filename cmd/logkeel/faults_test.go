@@ -165,7 +165,9 @@ func TestFaultsBeyondRetention(t *testing.T) {
 	r := report{name: "beyond the rotated files"}
 	r.runs(t, func(t *testing.T, i int, seed uint64) {
 		c := newCampaign(t, seed, 2+i%4, "1s")
-		for _, log := range c.logs {
+		for _, log := range c.logs { // it has older files: that the agent cannot guess
+			log.write(10)
+			log.rotate()
 			log.write(10)
 		}
 		c.start()

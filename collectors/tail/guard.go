@@ -54,6 +54,13 @@ func (g *guard) lookLocked() (found bool, err error) {
 	return found, nil
 }
 
+// met says how many files the log has.
+func (g *guard) met(files int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keeps = g.keeps || files > 1
+}
+
 func (g *guard) full() bool {
 	if len(g.files)+len(g.lent) >= guardFiles {
 		return true
