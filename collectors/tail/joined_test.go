@@ -99,6 +99,56 @@ func FuzzJoined(f *testing.F) {
 	})
 }
 
+// FuzzJoinedCut has records that are larger than one may be: where the blocks end
+// does not matter, and no line is lost.
+func FuzzJoinedCut(f *testing.F) {
+	f.Add(uint64(1), uint8(200), uint16(1))
+	f.Add(uint64(2), uint8(200), uint16(20000))
+	f.Fuzz(func(t *testing.T, seed uint64, lines uint8, maxLine uint16) {
+		format, _ := multiline.Custom("^Z", "") // it never ends
+		if seed%2 == 0 {
+			format = preset(t, "java")
+		}
+		m := newJoinedModel(seed, format)
+		var docker, text []byte
+		for range lines {
+			docker = append(docker, m.docker([]string{"stdout", "stderr"}[m.rand.IntN(2)], false)...)
+			text = append(text, m.line("", false)...)
+		}
+		for file, s := range map[*[]byte]splitter{
+			&docker: &dockerJSON{maxLine: 64 + int(maxLine), join: joining{format: format}},
+			&text:   &plain{maxLine: 64 + int(maxLine), join: joining{format: format}},
+		} {
+			whole := readAll(t, s, *file, s.limit, func(int) {})
+			parts := readAll(t, s, *file, func() int { return 1 + m.rand.IntN(60000) }, func(int) {})
+			for _, all := range [][]readout{whole, parts} {
+				for i := range all {
+					if len(all[i].body) > 64+int(maxLine) {
+						t.Fatalf("a record has %d bytes", len(all[i].body))
+					}
+					if file == &text {
+						all[i].time = 0
+					}
+				}
+			}
+			if !slices.Equal(whole, parts) {
+				t.Fatal(difference(parts, whole))
+			}
+			for stream, want := range m.want {
+				var got strings.Builder
+				for _, r := range whole {
+					if r.stream.String() == stream {
+						got.WriteString(r.body)
+					}
+				}
+				if a, b := strings.ReplaceAll(got.String(), "\n", ""), strings.ReplaceAll(strings.Join(want, ""), "\n", ""); a != b && (stream != "") == (file == &docker) {
+					t.Fatalf("%q: %d bytes came of %d", stream, len(a), len(b))
+				}
+			}
+		}
+	})
+}
+
 func checkJoined(t *testing.T, m *joinedModel, s splitter, file []byte) {
 	t.Helper()
 	got := map[string][]string{}
