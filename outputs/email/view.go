@@ -194,7 +194,7 @@ func (r *renderer) lines(a *agent.Alert, l limits) []lineGroup {
 		g := lineGroup{Title: title}
 		for _, line := range lines {
 			t := line.Time.In(r.zone)
-			v := lineView{When: t.Format(time.DateTime), Text: visible(line.Text, l.text)}
+			v := lineView{When: t.Format(time.DateTime), Text: visible(traced(line.Text), l.text)}
 			if t.Format(time.DateOnly) == day {
 				v.When = t.Format(time.TimeOnly)
 			}
@@ -231,7 +231,7 @@ func (r *renderer) row(a *agent.Alert, late bool, l limits) rowView {
 		v.Count = visible(a.Condition, l.field)
 	}
 	if late && len(a.First) > 0 && l.lines > 0 {
-		v.Line = visible(a.First[0].Text, l.text)
+		v.Line = visible(traced(a.First[0].Text), l.text)
 	}
 	return v
 }

@@ -50,6 +50,10 @@ func oneLine(s string, most int) string {
 	return strings.Join(strings.Fields(visible(strings.NewReplacer("\r\n", " ", "\n", " ").Replace(s), most)), " ")
 }
 
+// traced is the text of a record that may have several lines, on one: a stack
+// trace is read more easily with a sign between them.
+func traced(s string) string { return strings.ReplaceAll(s, "\n", " ↵ ") }
+
 // headerText is s for a header: on one line, and nothing in it is taken for an
 // encoded word, which a mail reader would turn into something else.
 func headerText(s string, most int) string {
