@@ -152,6 +152,7 @@ func (l *lane) findBetter(ctx context.Context, k int) bool {
 			}
 			l.disconnects.Add(1)
 			s.failed(false, false)
+			l.complain(s.server, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tinylib/msgp/msgp"
 
@@ -29,8 +30,9 @@ const (
 type aggregator struct {
 	mood   atomic.Int32
 	conns  atomic.Int64
-	events atomic.Int64 // that it has acknowledged
+	events atomic.Int64 // that it has taken
 	hates  func(message) bool
+	delay  time.Duration // of acknowledgements
 
 	mu    sync.Mutex
 	peers []net.Conn
@@ -74,7 +76,12 @@ func (a *aggregator) serve(p *peer) {
 		p.rx.mu.Lock()
 		p.rx.events = append(p.rx.events, m.events...)
 		p.rx.mu.Unlock()
-		if p.ack(m.chunk) != nil {
+		if a.delay > 0 {
+			p.rx.wg.Go(func() {
+				time.Sleep(a.delay)
+				p.ack(m.chunk)
+			})
+		} else if p.ack(m.chunk) != nil {
 			return
 		}
 		a.events.Add(int64(len(m.events)))
