@@ -40,10 +40,10 @@ type aggregator struct {
 
 // turn changes what it does. One that refuses loses the connections that it has.
 func (a *aggregator) turn(m mood) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.mood.Store(int32(m))
 	if m == refuses {
-		a.mu.Lock()
-		defer a.mu.Unlock()
 		for _, p := range a.peers {
 			p.Close()
 		}
@@ -110,14 +110,14 @@ func (f fleet) turn(m mood, addresses ...string) {
 func (f fleet) dialer(rx *receiver) func(context.Context, string, string) (net.Conn, error) {
 	return func(_ context.Context, _, address string) (net.Conn, error) {
 		a := f[address]
+		a.mu.Lock()
+		defer a.mu.Unlock()
 		if a.is(refuses) {
 			return nil, errRefuse
 		}
 		a.conns.Add(1)
 		client, server := net.Pipe()
-		a.mu.Lock()
 		a.peers = append(a.peers, server)
-		a.mu.Unlock()
 		rx.wg.Go(func() {
 			defer server.Close()
 			a.serve(&peer{Conn: server, r: msgp.NewReader(server), rx: rx})
