@@ -103,15 +103,14 @@ func (l *lane) converse(ctx context.Context, k int) error {
 	}
 	var z compressor
 	for {
-		var c *chunk
-		err := staying.Err()
-		if err == nil {
+		c, err := (*chunk)(nil), errBetter
+		if staying.Err() == nil || ctx.Err() != nil {
 			c, err = l.q.next(staying)
 		}
 		switch {
 		case err == nil:
 			err = l.sendChunk(conn, s, c, &z)
-		case ctx.Err() == nil && staying.Err() != nil:
+		case staying.Err() != nil && ctx.Err() == nil:
 			if err = l.q.land(ctx); err == nil {
 				return errBetter
 			}
