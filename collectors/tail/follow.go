@@ -16,12 +16,19 @@ import (
 // verify sees whether the file is still the one that was read: it may have been
 // emptied, and filled again, in place.
 func (r *reader) verify() error {
-	if r.pos.Offset == 0 || r.file.zip != nil {
+	if r.pos.Offset == 0 && r.heard == 0 || r.file.zip != nil {
 		return nil
 	}
 	size, err := r.file.size()
 	if err != nil {
 		return err
+	}
+	if r.pos.Offset == 0 { // what was seen of it is an open record
+		if size < r.heard && len(r.newer) == 0 {
+			r.heard = 0
+			r.markGap()
+		}
+		return nil
 	}
 	same, err := r.unchanged(size)
 	if err != nil || same {

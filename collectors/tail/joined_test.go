@@ -249,7 +249,6 @@ func playJoined(t *testing.T, w *world, m *joinedModel, log string, streams []st
 			w.end()
 			if m.rand.IntN(2) == 0 {
 				w.out.safe()
-				kept = w.out.count(id)
 			} else {
 				w.out.mu.Lock()
 				w.out.unsafe = nil
