@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -32,12 +33,21 @@ outputs:
 	for service, driver := range map[string]string{"file": "json-file", "api": "local"} {
 		engine.Run("--name", "shop-"+service+"-1", "--volume", dir+":/lines:ro", "--log-driver", driver,
 			"--label", "logkeel.multiline=java", "--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.service="+service,
-			image, "sh", "-c", fmt.Sprintf("for f in /lines/%s.*; do cat $f; sleep 0.1; done; printf 'java.lang.Error: no\\n\\tat shop.Cart.add(Cart.java:1)\\n'; sleep 1000", service))
+			image, "sh", "-c", fmt.Sprintf("for f in /lines/%s.*; do cat $f; sleep 0.1; done; echo 'java.lang.IllegalStateException: no'; echo '\tat shop.Cart.add(Cart.java:1)'; sleep 1000", service))
 	}
 	receiver.Await(10_000, time.Minute)
 	a.kill()
 	a.start()
-	receiver.Await(40_002, time.Minute)
+	const trace = "java.lang.IllegalStateException: no\n\tat shop.Cart.add(Cart.java:1)"
+	eventually(t, "both containers' last record arrives", time.Minute, func() bool {
+		from := map[string]bool{}
+		for e := range receiver.Entries() {
+			if strings.HasSuffix(e.Record["log"].(string), trace) { // the last line is an error, to which it belongs
+				from[e.Tag] = true
+			}
+		}
+		return len(from) == 2
+	})
 	eventually(t, "one is followed by the API", waitShort, func() bool { return a.metric("logkeel_docker_logs_following") == 1 })
 	a.stop()
 	ids := map[string]bool{}
@@ -52,9 +62,8 @@ outputs:
 			continue
 		}
 		ids[id] = true
-		if e.Record["log"] == "java.lang.Error: no\n\tat shop.Cart.add(Cart.java:1)" {
+		if strings.HasSuffix(e.Record["log"].(string), trace) {
 			traces++
-			continue
 		}
 		var service string
 		var n int

@@ -96,7 +96,9 @@ func TestLogsOfAnEngine(t *testing.T) {
 	}
 	begin()
 	goesOn("at first")
+	w.b.mu.Lock()
 	w.b.holding = true
+	w.b.mu.Unlock()
 	w.kill()
 	begin()
 	goesOn("after a kill")
