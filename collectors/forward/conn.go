@@ -21,9 +21,10 @@ type timing struct {
 	idle      time.Duration // within a message, for the next byte
 	message   time.Duration // for one message
 	write     time.Duration // for an acknowledgement
+	piece     time.Duration // for the next piece of a line
 }
 
-var defaultTiming = timing{handshake: 10 * time.Second, idle: 30 * time.Second, message: 5 * time.Minute, write: 30 * time.Second}
+var defaultTiming = timing{handshake: 10 * time.Second, idle: 30 * time.Second, message: 5 * time.Minute, write: 30 * time.Second, piece: 5 * time.Second}
 
 // maxAcks is how many acknowledgements a client may be owed before no more is
 // read of it: one that does not take them may not send either.

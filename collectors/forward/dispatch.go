@@ -27,12 +27,14 @@ type dispatcher struct {
 	extras   []extra
 	textKeys []string
 	maxLine  int
-	spool    *spool.Spool
-	written  <-chan struct{}
-	sink     agent.Sink
-	epoch    uint64
-	reading  *agent.Trouble
-	counts   *counts
+	// How long the next piece of a line is waited for.
+	pieceWait time.Duration
+	spool     *spool.Spool
+	written   <-chan struct{}
+	sink      agent.Sink
+	epoch     uint64
+	reading   *agent.Trouble
+	counts    *counts
 
 	sources   map[string]*source
 	touched   []*source // those with items

@@ -10,7 +10,6 @@ import (
 const (
 	maxOpen      = 16       // lines in pieces that one source may have at a time
 	maxOpenBytes = 16 << 20 // of all sources
-	pieceWait    = 5 * time.Second
 )
 
 // A partial is a line of which Docker has sent some pieces. The frames that they
@@ -105,7 +104,7 @@ func (d *dispatcher) overdue() {
 	for _, s := range d.sources {
 		late := false
 		for _, p := range s.open {
-			late = late || d.now.Sub(p.since) >= pieceWait
+			late = late || d.now.Sub(p.since) >= d.pieceWait
 		}
 		for late && len(s.open) > 0 {
 			p := s.open[0]
