@@ -64,6 +64,9 @@ func (d *dispatcher) sourceOf(tag []byte, r *seen) *source {
 // openSource opens the source, at a place behind all that consumers have of it.
 func (d *dispatcher) openSource(key, tag string, r *seen) *source {
 	s := &source{key: key, epoch: d.epoch, src: d.describe(tag, r)}
+	if key == other {
+		s.src.ID = "forward/" + d.name + ":|" + other // as no tag has it
+	}
 	s.feed = d.sink.Open(s.src)
 	if all := s.feed.Resume(); len(all) > 0 {
 		last := all[len(all)-1]
