@@ -96,6 +96,20 @@ func (o *Output) describe(s *agent.Source) any {
 	return d
 }
 
+// room is about how many bytes the records of b from index from on become: growing
+// bit by bit takes more memory, and time, than the records themselves.
+func (d *described) room(b *agent.Batch, from int) (n int) {
+	const envelope, id = 48, 48 // at most, but for findings
+	each := envelope + len(d.fields)
+	if d.id != "" {
+		each += id + len(d.id)
+	}
+	for i := from; i < len(b.Records); i++ {
+		n += each + b.Records[i].Body.Len()
+	}
+	return n
+}
+
 // reserved reports whether a record has a field of that name for itself.
 func reserved(key string) bool {
 	switch key {

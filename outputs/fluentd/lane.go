@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,9 @@ func (l *lane) encode(b *agent.Batch, from int, d *described) {
 	}
 	c := l.q.chunkFor(b.Source, d.tag)
 	before := len(c.frame)
+	if !flagged {
+		c.frame = slices.Grow(c.frame, min(d.room(b, from), l.q.limits.batch))
+	}
 	nth := 0
 	for i := from; i < len(b.Records); i++ {
 		if nth++; i == from || b.Records[i].End != b.Records[i-1].End {
