@@ -32,6 +32,9 @@ func (e usageError) Unwrap() error { return e.error }
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50) // what there is are buffers, in which nothing is looked for: it may be done twice as often
+	}
 	os.Exit(execute(ctx, os.Args[1:]))
 }
 
