@@ -152,21 +152,24 @@ func TestSentAgain(t *testing.T) {
 	nc := r.dial()
 	send(t, nc, message("a", 1e9, record("log", "1"), "another"))
 	readAck(t, nc)
-	numbers(t, s.await(t, 2), 2)
+	// A client that counts its chunks from 1 on at each connection.
+	send(t, nc, message("a", 1e9, record("log", "2"), "same"))
+	readAck(t, nc)
+	numbers(t, s.await(t, 3), 3)
 }
 
 // TestRecent keeps no more ids than it may.
 func TestRecent(t *testing.T) {
-	r := recent{known: map[string]struct{}{}}
+	r := recent{known: map[chunk]struct{}{}}
 	for n := range 3 * idsKept {
-		if !r.add(fmt.Sprint(n)) {
+		if !r.add(chunk{id: uint64(n)}) {
 			t.Fatalf("%d is not new", n)
 		}
 	}
 	if len(r.known) != idsKept || len(r.order) != idsKept {
 		t.Errorf("%d ids are kept", len(r.known))
 	}
-	if r.add(fmt.Sprint(3*idsKept-1)) || r.add(fmt.Sprint(2*idsKept)) || !r.add("0") {
+	if r.add(chunk{id: 3*idsKept - 1}) || r.add(chunk{id: 2 * idsKept}) || !r.add(chunk{}) {
 		t.Error("not the latest ones are kept")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/tinylib/msgp/msgp"
 
 	"github.com/webgrip/logkeel/agent"
@@ -77,7 +78,7 @@ func newStore(name string, s *spool.Spool, log *slog.Logger) *store {
 		name: name, spool: s, trouble: agent.NewTrouble(log),
 		written: make(chan struct{}, 1), filled: make(chan struct{}, 1),
 		group: &group{open: map[string]*frame{}}, spare: &group{open: map[string]*frame{}},
-		ids: recent{known: map[string]struct{}{}}, sources: map[string]string{},
+		ids: recent{known: map[chunk]struct{}{}}, sources: map[string]string{},
 	}
 	st.room.L = &st.mu
 	return st
@@ -108,7 +109,7 @@ func (s *store) put(c *conn, m *forward.Message, pieces []piece) error {
 		g.acks = append(g.acks, ack{c, id})
 		c.owed.Add(1)
 		signal(s.filled)
-		if !s.ids.add(id) {
+		if !s.ids.add(chunkKey(m)) {
 			return nil // it is here, or was: its acknowledgement did not arrive
 		}
 	}
@@ -279,25 +280,37 @@ func (s *store) finish() {
 	signal(s.filled)
 }
 
-// recent are the ids of the chunks that came last.
+// A chunk is known by its id and by what it holds: clients that merely count
+// their chunks have the same ids.
+type chunk struct{ id, content uint64 }
+
+func chunkKey(m *forward.Message) chunk {
+	d := xxhash.New()
+	d.Write(m.Tag)
+	d.Write([]byte{0})
+	d.Write(m.Entries)
+	return chunk{xxhash.Sum64(m.Chunk), d.Sum64()}
+}
+
+// recent are the chunks that came last.
 type recent struct {
-	known map[string]struct{}
-	order []string // a ring, once it is full
+	known map[chunk]struct{}
+	order []chunk // a ring, once it is full
 	next  int
 }
 
-// add reports whether the id is new.
-func (r *recent) add(id string) bool {
-	if _, ok := r.known[id]; ok {
+// add reports whether the chunk is new.
+func (r *recent) add(c chunk) bool {
+	if _, ok := r.known[c]; ok {
 		return false
 	}
 	if len(r.order) < idsKept {
-		r.order = append(r.order, id)
+		r.order = append(r.order, c)
 	} else {
 		delete(r.known, r.order[r.next])
-		r.order[r.next] = id
+		r.order[r.next] = c
 		r.next = (r.next + 1) % idsKept
 	}
-	r.known[id] = struct{}{}
+	r.known[c] = struct{}{}
 	return true
 }
