@@ -37,9 +37,9 @@ const (
 	maxTime   = len("2025-01-09T14:30:00.123456789+00:00")
 )
 
-// parse decodes block[at:end]. The text then lies at to where there is room for it
-// before at, and otherwise where it was; when that is no line of Docker's, the
-// block is left as it was from at on. Docker writes log, stream, attrs and time in
+// parse decodes block[at:end]. The text then lies at to, which is at or before it,
+// or where it was; when that is no line of Docker's, the block is left as it was
+// from at on. Docker writes log, stream, attrs and time in
 // that order, so that the end of the line says all but the text.
 func (d *dockerJSON) parse(block []byte, at, end, to int) (line, bool) {
 	for at < end && block[at] == 0 { // a hole that a crash of the machine left
@@ -56,8 +56,9 @@ func (d *dockerJSON) parse(block []byte, at, end, to int) (line, bool) {
 				if n, ok := unescapeQuoteless(block[to:to+text], block[from:from+text]); ok {
 					return ended(block[to:to+n], to, stream, ns), true
 				}
-			} else if n, ok := d.decode(block[from : from+text]); ok {
-				return ended(block[from:from+n], from, stream, ns), true
+			} else if n, ok := d.decode(block[from : from+text]); ok { // each such line makes room for the next
+				copy(block[to:], block[from:from+n])
+				return ended(block[to:to+n], to, stream, ns), true
 			}
 		}
 	}
