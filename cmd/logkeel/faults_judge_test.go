@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/webgrip/logkeel/agent/testenv"
@@ -14,9 +15,11 @@ import (
 type judge struct {
 	logs     map[string]*judged // by container id
 	seen     int                // entries
-	repeated int
-	ids      map[string]bool // logkeel_id of all lines
-	wrong    []string        // what should never be
+	repeated int                // lines
+	prompt   []string           // lines that came twice, and in time at first
+	torn     int                // records that are a piece of a trace
+	ids      map[string]bool    // logkeel_id of all lines
+	wrong    []string           // what should never be
 }
 
 // A judged is one log: the logkeel_id of each line that has arrived, from the first.
@@ -24,12 +27,14 @@ type judged struct {
 	*numberedLog
 	ids  []string
 	last int
+	torn map[int]bool // lines that came in a piece of a trace
+	slow map[int]bool // lines that came late
 }
 
 func newJudge(logs []*numberedLog) *judge {
 	j := &judge{logs: map[string]*judged{}, ids: map[string]bool{}}
 	for _, l := range logs {
-		j.logs[l.id] = &judged{numberedLog: l}
+		j.logs[l.id] = &judged{numberedLog: l, torn: map[int]bool{}, slow: map[int]bool{}}
 	}
 	return j
 }
@@ -50,33 +55,64 @@ func (j *judge) entry(e testenv.Entry) string {
 	text, _ := e.Record["log"].(string)
 	id, _ := e.Record["logkeel_id"].(string)
 	log := j.logs[container]
-	if log == nil {
+	switch {
+	case log == nil:
 		return "of no container"
-	}
-	var n int
-	if _, err := fmt.Sscanf(text, "line %d ", &n); err != nil || n < 1 || n > log.written() || text != log.line(n) {
-		return "not as it was written"
-	}
-	for len(log.ids) < n {
-		log.ids = append(log.ids, "")
-	}
-	switch first := &log.ids[n-1]; {
 	case id == "":
 		return "without an identity"
-	case *first == id:
-		j.repeated++
-	case *first != "":
-		j.repeated++
-		return "came before as " + *first
-	case j.ids[id]:
-		return "has another line's identity"
-	case n < log.last:
-		return fmt.Sprintf("came after line %d", log.last)
-	default:
-		*first, log.last = id, n
-		j.ids[id] = true
 	}
+	lines := strings.Split(text, "\n")
+	first := log.number(lines[0])
+	for i, line := range lines {
+		if n := log.number(line); n == 0 || n != first+i || i > 0 && !log.traces {
+			return "not as it was written"
+		}
+	}
+	pieces := log.piece(first, len(lines))
+	if pieces {
+		j.torn++
+	}
+	known := 0
+	for n := first; n < first+len(lines); n++ {
+		for len(log.ids) < n {
+			log.ids = append(log.ids, "")
+		}
+		switch had := &log.ids[n-1]; {
+		case *had == "" && n < log.last:
+			return fmt.Sprintf("came after line %d", log.last)
+		case *had == "":
+			*had, log.last = id, n
+			if log.late(n, e.Time) {
+				log.slow[n] = true
+			}
+		case *had == id || pieces || log.torn[n]:
+			known++
+			if !log.slow[n] {
+				j.prompt = append(j.prompt, log.text(n))
+			}
+		default:
+			return "came before as " + *had
+		}
+		if pieces {
+			log.torn[n] = true
+		}
+	}
+	j.repeated += known
+	if known == 0 && j.ids[id] {
+		return "has another line's identity"
+	}
+	j.ids[id] = true
 	return ""
+}
+
+// piece reports whether so many lines from first on are not a whole record: a trace
+// is one with the error above it.
+func (j *judged) piece(first, lines int) bool {
+	if !j.traces {
+		return false
+	}
+	last := first + lines - 1
+	return first%20 > 1 && first%20 <= 1+traceLines || last%20 >= 1 && last%20 < 1+traceLines
 }
 
 // lost are the lines that have not arrived.
@@ -152,7 +188,7 @@ func (j *judge) unsaid(gaps []gap) (texts []string) {
 				said = said || g.source == log.name && !at.Before(g.from) && !at.After(g.to)
 			}
 			if n > removed || !said {
-				texts = append(texts, fmt.Sprintf("%s, written %s; removed up to line %d", log.line(n), at.UTC().Format(time.RFC3339Nano), removed))
+				texts = append(texts, fmt.Sprintf("%s, written %s; removed up to line %d; of %d lines, in a file %s", log.text(n), at.UTC().Format(time.RFC3339Nano), removed, log.written(), log.where(n)))
 			}
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"compress/gzip"
 	"fmt"
 	"os"
+	"sort"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -18,10 +20,12 @@ type numberedLog struct {
 	name     string // of the container
 	clock    *clock
 	compress bool // older files, as Docker does with compress=true
+	traces   bool // every twentieth line is an error with a trace of three lines
 
 	mu     sync.Mutex
-	times  []int64 // of the lines, in ns
-	firsts []int   // the first line of each file that is there, the oldest first
+	times  []int64     // of the lines, in ns
+	wrote  []time.Time // when that really was
+	firsts []int       // the first line of each file that is there, the oldest first
 	inodes map[uint64]bool
 	reused int // files that got an inode which a file before them had
 }
@@ -55,7 +59,7 @@ func (l *numberedLog) write(k int) {
 	for range k {
 		now := l.clock.now()
 		l.n++
-		line := fmt.Sprintf(`{"log":"%s\n","stream":"stdout","time":"%s"}`+"\n", l.line(l.n), now.UTC().Format(time.RFC3339Nano))
+		line := fmt.Sprintf(`{"log":"%s\n","stream":"stdout","time":"%s"}`+"\n", strings.ReplaceAll(l.text(l.n), "\t", `\t`), now.UTC().Format(time.RFC3339Nano))
 		if l.size+len(line) > l.max {
 			l.n--
 			l.rotateLocked()
@@ -66,9 +70,33 @@ func (l *numberedLog) write(k int) {
 			l.t.Error(err)
 		}
 		l.size += n
-		l.times = append(l.times, now.UnixNano())
+		l.times, l.wrote = append(l.times, now.UnixNano()), append(l.wrote, time.Now())
 	}
 	l.clock.touch(l.path)
+}
+
+// text is what the container wrote as line n.
+func (l *numberedLog) text(n int) string {
+	if !l.traces || n%20 < 1 || n%20 > 1+traceLines {
+		return l.line(n)
+	}
+	if n%20 == 1 {
+		return fmt.Sprintf("java.lang.IllegalStateException: line %d of %s", n, l.id[60:])
+	}
+	return fmt.Sprintf("\tat shop.Invoices.get(Invoices.java:%d)", n)
+}
+
+// traceLines is how many lines follow an error.
+const traceLines = 3
+
+// number is the number of the line that begins with text, or 0.
+func (l *numberedLog) number(text string) (n int) {
+	for _, form := range []string{"line %d of", "java.lang.IllegalStateException: line %d of", "\tat shop.Invoices.get(Invoices.java:%d)"} {
+		if _, err := fmt.Sscanf(text, form, &n); err == nil && n >= 1 && n <= l.written() && text == l.text(n) {
+			return n
+		}
+	}
+	return 0
 }
 
 // rotate does what Docker does when a file is full.
@@ -133,6 +161,28 @@ func (l *numberedLog) written() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.n
+}
+
+// where says which lines the line's file has.
+func (l *numberedLog) where(line int) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := sort.SearchInts(l.firsts, line+1)
+	switch {
+	case i == 0:
+		return "that is removed"
+	case i == len(l.firsts):
+		return fmt.Sprintf("from line %d on", l.firsts[i-1])
+	}
+	return fmt.Sprintf("with lines %d to %d", l.firsts[i-1], l.firsts[i]-1)
+}
+
+// late reports whether the line came so late that somebody had too little of the
+// machine: then an acknowledgement may come too late for a stop.
+func (l *numberedLog) late(line int, came int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return came-l.wrote[line-1].UnixNano() > int64(500*time.Millisecond)
 }
 
 // at is when the line was written.

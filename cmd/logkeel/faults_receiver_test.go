@@ -194,7 +194,7 @@ func readMessage(in *msgp.Reader) (chunk string, entries []testenv.Entry, err er
 		if err == nil {
 			b, err = msgp.Skip(b)
 		}
-		e := testenv.Entry{Tag: tag}
+		e := testenv.Entry{Tag: tag, Time: time.Now().UnixNano()} // of its arrival
 		if err == nil {
 			e.Record, packed, err = msgp.ReadMapStrIntfBytes(b, nil)
 		}
