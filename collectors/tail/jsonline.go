@@ -39,9 +39,10 @@ const (
 
 // parse decodes block[at:end]. The text then lies at to, which is at or before it,
 // or where it was; when that is no line of Docker's, the block is left as it was
-// from at on. Docker writes log, stream, attrs and time in
-// that order, so that the end of the line says all but the text.
+// from at on. Docker writes log, stream, attrs and time in that order, so that the
+// end of the line says all but the text.
 func (d *dockerJSON) parse(block []byte, at, end, to int) (line, bool) {
+	room := at - to
 	for at < end && block[at] == 0 { // a hole that a crash of the machine left
 		at++
 	}
@@ -52,7 +53,7 @@ func (d *dockerJSON) parse(block []byte, at, end, to int) (line, bool) {
 	if text, stream, tm, ok := fromTail(l); ok {
 		if ns, ok := d.clock.parse(tm); ok {
 			from := at + len(head)
-			if to+text <= at {
+			if text <= room {
 				if n, ok := unescapeQuoteless(block[to:to+text], block[from:from+text]); ok {
 					return ended(block[to:to+n], to, stream, ns), true
 				}

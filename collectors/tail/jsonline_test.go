@@ -129,6 +129,7 @@ var lineShapes = []string{
 	`{"log":"%s","stream":"stdout","time":"0001-01-01T00:00:00Z"}`,
 	`{"log":"%s","stream":"stdout","time":"9999-01-01T00:00:00Z"}`,
 	`{"log":"%s{"log":"x","stream":"stdout","time":"2025-01-09T14:30:00.1Z"}`,
+	"\x00\x00\x00\x00" + `{"log":"%s{"log":"x","stream":"stdout","time":"2025-01-09T14:30:00.1Z"}`,
 	`{"log":"%s`, `%s`,
 }
 
