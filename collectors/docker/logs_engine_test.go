@@ -55,6 +55,20 @@ func (e *logEngine) change(what func()) {
 	e.more = make(chan struct{})
 }
 
+// set changes something that nobody is told of.
+func (e *logEngine) set(what func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	what()
+}
+
+// times is how often it was asked for logs.
+func (e *logEngine) times() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.asked)
+}
+
 func (e *logEngine) now() time.Time { return time.Now().Add(e.skew) }
 
 // run starts a container, which it makes if need be.

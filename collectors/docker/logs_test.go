@@ -60,13 +60,13 @@ func TestLogs(t *testing.T) {
 			t.Errorf("%v are followed", n)
 		}
 		settle(time.Hour)
-		if len(e.asked) != 2 {
-			t.Errorf("in a quiet hour it asked %d times", len(e.asked))
+		if e.times() != 2 {
+			t.Errorf("in a quiet hour it asked %d times", e.times())
 		}
 
 		e.stop(box)
 		settle(time.Hour)
-		if n := len(e.asked); n > 4 {
+		if n := e.times(); n > 4 {
 			t.Errorf("a container that has stopped was asked for %d times", n)
 		}
 		e.run(box)
@@ -232,8 +232,8 @@ func TestLogsUnreadable(t *testing.T) {
 		e.boxes[id("2")].driver = "none"
 		w.start()
 		settle(time.Hour)
-		if len(e.asked) != 1 || strings.Count(w.log.String(), "driver=syslog") != 1 || strings.Count(w.log.String(), "WARN") != 1 {
-			t.Errorf("it asked %d times, and said\n%s", len(e.asked), w.log)
+		if e.times() != 1 || strings.Count(w.log.String(), "driver=syslog") != 1 || strings.Count(w.log.String(), "WARN") != 1 {
+			t.Errorf("it asked %d times, and said\n%s", e.times(), w.log)
 		}
 		e.fail = nil
 		e.write(box, agent.Stdout, "one\n")
