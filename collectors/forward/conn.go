@@ -48,11 +48,12 @@ type conn struct {
 	wake chan struct{} // for write
 	paid chan struct{} // for read: less is owed
 
+	began time.Time // the reader's: when the first byte of the message came; zero: between messages
+
 	mu      sync.Mutex
 	acks    []string
-	began   time.Time // when the first byte of the message came; zero: between messages
-	stopped bool      // nothing more is to be read
-	ended   bool      // nothing more will be
+	stopped bool // nothing more is to be read
+	ended   bool // nothing more will be
 }
 
 var errSlow = errors.New("a message was begun and did not go on")
@@ -182,6 +183,7 @@ func (c *conn) read() error {
 		if err != nil {
 			return err
 		}
+		c.began = time.Time{} // what was read beyond is another message
 		if c.pieces, err = split(c.pieces[:0], m.Entries); err != nil {
 			return err
 		}

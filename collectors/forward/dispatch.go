@@ -16,7 +16,8 @@ const (
 	windowFrames = 256
 	settleEvery  = 100 * time.Millisecond
 	maxNeeds     = 100_000 // from which on the spool waits
-	keptWindow   = 2 << 20 // bytes of a frame whose memory is kept
+	keptWindow   = 2 << 20 // bytes of memory that are kept between windows
+	keptItems    = 4
 )
 
 // A dispatcher reads the spool and emits what is in it, in order. It keeps
@@ -33,13 +34,16 @@ type dispatcher struct {
 	written   <-chan struct{}
 	sink      agent.Sink
 	epoch     uint64
+	end       uint64 // of the spool when it was opened: no earlier run has gone beyond
 	reading   *agent.Trouble
 	counts    *counts
 
 	sources   map[string]*source
 	touched   []*source // those with items
+	spare     [][]item  // memory for them
 	needs     []need    // ascending by seq
 	window    uint64
+	read      uint64 // the frame behind the last one that was read
 	now       time.Time
 	partials  int // lines in pieces
 	openBytes int // of them
@@ -108,8 +112,8 @@ func (d *dispatcher) run(ctx context.Context, caughtUp func()) error {
 func (d *dispatcher) step(ctx context.Context) (more bool, err error) {
 	d.window++
 	d.now = time.Now()
-	bytes, n := 0, 0
-	for bytes < windowBytes && n < windowFrames && len(d.needs) < maxNeeds {
+	bytes, records, n := 0, 0, 0
+	for bytes < windowBytes && records < maxRecords && n < windowFrames && len(d.needs) < maxNeeds {
 		if n == len(d.bufs) {
 			d.bufs = append(d.bufs, nil)
 		}
@@ -124,12 +128,16 @@ func (d *dispatcher) step(ctx context.Context) (more bool, err error) {
 		}
 		d.bufs[n] = f.Payload
 		bytes += len(f.Payload)
+		records += f.Records
+		d.read = f.Seq + 1
 		n++
 		d.frame(&f)
 	}
 	err = d.emit(ctx)
-	for i := range d.bufs[:n] {
-		if cap(d.bufs[i]) > keptWindow {
+	kept := 0
+	for i := range d.bufs {
+		if kept += cap(d.bufs[i]); kept > keptWindow {
+			kept -= cap(d.bufs[i])
 			d.bufs[i] = nil
 		}
 	}
@@ -140,10 +148,17 @@ func (d *dispatcher) step(ctx context.Context) (more bool, err error) {
 // frame makes items of one frame's records.
 func (d *dispatcher) frame(f *spool.Frame) {
 	before := len(d.needs)
+	received := d.now.UnixNano()
+	if len(f.Ranges) > 0 && f.Ranges[0].Last > 0 {
+		received = f.Ranges[0].Last // the same whenever it is read
+	}
 	tag, rest, err := msgp.ReadStringZC(f.Payload)
 	for err == nil && len(rest) > 0 {
 		var e forward.Entry
 		if e, rest, err = forward.NextEntry(rest); err == nil {
+			if e.Time == 0 {
+				e.Time = received
+			}
 			d.record(f.Seq, tag, &e)
 		}
 	}
@@ -159,8 +174,8 @@ func (d *dispatcher) frame(f *spool.Frame) {
 func (d *dispatcher) record(seq uint64, tag []byte, e *forward.Entry) {
 	r := look(e.Record, d.textKeys)
 	s := d.sourceOf(tag, &r)
-	s.last, s.used = seq, d.window
-	it := item{time: timeOf(e), end: offset(seq), record: e.Record, text: r.text, key: r.key, stream: r.stream}
+	s.last, s.used = max(s.last, seq), d.window
+	it := item{time: e.Time, end: offset(seq), record: e.Record, text: r.text, key: r.key, stream: r.stream}
 	if r.piece != nil && r.key != nil {
 		d.piece(s, seq, &it, string(r.piece), string(r.last) == "true")
 		return
@@ -184,7 +199,10 @@ func (d *dispatcher) emit(ctx context.Context) error {
 		last := &s.items[len(s.items)-1]
 		b.Pos = agent.Position{Epoch: s.epoch, Offset: last.end, Time: last.time}
 		clear(s.items)
-		s.items = s.items[:0]
+		if cap(s.items) <= maxRecords/4 && len(d.spare) < keptItems {
+			d.spare = append(d.spare, s.items[:0])
+		}
+		s.items = nil
 		d.touched[i] = nil
 		if err := s.feed.Emit(ctx, b); err != nil {
 			return err

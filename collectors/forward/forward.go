@@ -157,7 +157,7 @@ func (c *Collector) serve(ctx context.Context, ln *listener, secure *tls.Config,
 func (c *Collector) dispatcher(s agent.Sink, sp *spool.Spool, epoch uint64) *dispatcher {
 	d := &dispatcher{
 		name: c.config.Name, labels: c.config.Labels, textKeys: c.config.TextKey, maxLine: int(c.config.MaxLine), pieceWait: c.timing.piece,
-		spool: sp, written: c.store.written, sink: s, epoch: epoch,
+		spool: sp, written: c.store.written, sink: s, epoch: epoch, end: sp.End(),
 		reading: agent.NewTrouble(c.log), counts: &c.counts, sources: map[string]*source{},
 	}
 	for _, k := range slices.Sorted(maps.Keys(c.config.Labels)) {

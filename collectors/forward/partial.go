@@ -18,6 +18,7 @@ type partial struct {
 	id    string
 	text  []byte
 	since time.Time // of the last piece
+	until uint64    // once that is too long ago: the frame before which the next piece may still be
 	last  item      // the record of that, without its text
 	end   int64     // the offset behind the whole line, once there is one
 	cut   bool      // it is what is left of a line that was too long
@@ -39,10 +40,12 @@ func (d *dispatcher) piece(s *source, seq uint64, it *item, id string, last bool
 	}
 	p.text = append(p.text, it.text...)
 	d.openBytes += len(it.text)
-	p.since = d.now
+	p.since, p.until = d.now, 0
 	p.keep(it, last)
-	d.needs = append(d.needs, need{seq: seq, s: s, p: p})
-	s.pending++
+	if n := len(d.needs); n == 0 || d.needs[n-1].seq != seq || d.needs[n-1].p != p {
+		d.needs = append(d.needs, need{seq: seq, s: s, p: p})
+		s.pending++
+	}
 	if !last && len(p.text) < d.maxLine && d.openBytes < maxOpenBytes {
 		return
 	}
@@ -99,12 +102,24 @@ func (s *source) find(id string) *partial {
 }
 
 // overdue gives what waits too long for its last piece: all of a source's, for
-// there is only one place behind its last frame.
+// there is only one place behind its last frame. What had come when it was too
+// long is read first, for the pipeline may be slower than clients; and so are the
+// frames that some consumers had before a restart, for it has to lie behind them.
 func (d *dispatcher) overdue() {
+	read, end := d.read, d.spool.End()
+	if n, _ := d.spool.Unread(); n == 0 || len(d.needs) >= maxNeeds {
+		read = end
+	}
 	for _, s := range d.sources {
 		late := false
 		for _, p := range s.open {
-			late = late || d.now.Sub(p.since) >= d.pieceWait
+			if d.now.Sub(p.since) < d.pieceWait {
+				continue
+			}
+			if p.until == 0 {
+				p.until = end
+			}
+			late = late || read >= p.until
 		}
 		for late && len(s.open) > 0 {
 			p := s.open[0]

@@ -2,7 +2,6 @@ package forward
 
 import (
 	"bytes"
-	"time"
 
 	"github.com/tinylib/msgp/msgp"
 
@@ -153,12 +152,4 @@ func appendItems(b *agent.Batch, items []item, extras []extra) {
 		b.Buf = appendFields(b.Buf, it, extras)
 		b.Fields = append(b.Fields, agent.Fields{Map: agent.Span{Start: start, End: int32(len(b.Buf))}, Key: key})
 	}
-}
-
-// timeOf is an entry's time, or now where it has none.
-func timeOf(e *forward.Entry) int64 {
-	if e.Time == 0 {
-		return time.Now().UnixNano()
-	}
-	return e.Time
 }

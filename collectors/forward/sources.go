@@ -24,7 +24,7 @@ type source struct {
 	epoch   uint64
 	used    uint64 // the window in which it last had something
 	pending int    // needs
-	last    uint64 // the newest frame with a record of it
+	last    uint64 // the newest frame with a record of it, also of those that are done
 	needed  uint64 // the newest frame that waits for the source
 	safe    agent.Position
 	open    []*partial
@@ -37,6 +37,9 @@ func offset(seq uint64) int64 { return 2 * int64(seq) }
 func (s *source) add(d *dispatcher, it *item) {
 	if len(s.items) == 0 {
 		d.touched = append(d.touched, s)
+		if n := len(d.spare); n > 0 {
+			s.items, d.spare = d.spare[n-1], d.spare[:n-1]
+		}
 	}
 	s.items = append(s.items, *it)
 }
@@ -73,8 +76,11 @@ func (d *dispatcher) openSource(key, tag string, r *seen) *source {
 		s.epoch = max(s.epoch, last.Epoch)
 		// What it was before the spool was removed or damaged does not count. What
 		// others are (other) for changes with each run.
-		if key == other || s.epoch == last.Epoch && last.Offset > offset(d.spool.End())-1 {
+		if key == other || s.epoch == last.Epoch && last.Offset > offset(d.end)-1 {
 			s.epoch = last.Epoch + 1
+		}
+		if s.epoch == last.Epoch {
+			s.last = uint64(last.Offset / 2)
 		}
 	}
 	d.sources[key] = s

@@ -22,10 +22,14 @@ const (
 	maxFrame  = 1 << 20 // bytes from which on what follows goes into another frame
 	maxNamed  = 1000    // tags that a loss is counted by
 	maxRecord = 16 << 20
-	idsKept   = 16 << 10 // chunks that are known again
-	keptFrame = 2 << 20
+	// Records from which on what follows goes into another frame: small ones take
+	// far more memory behind the spool than in it.
+	maxRecords = 8 << 10
+	idsKept    = 16 << 10 // chunks that are known again
+	keptFrame  = 2 << 20
 
-	messageCost = 64 // bytes that a message takes beside its own
+	messageCost = 64  // bytes that a message takes beside its own
+	frameCost   = 256 // likewise a frame, beside its tag, which it has three times
 )
 
 // A store puts what connections received on the disk, all that came while the
@@ -46,6 +50,8 @@ type store struct {
 	sources map[string]string // by tag: what losses are counted by
 	closed  bool              // nothing is put any more
 	over    bool              // and run ends
+
+	lost bool // run's: something was given up, so that no id means any more that it is here
 }
 
 // A group is what one Append takes.
@@ -124,22 +130,26 @@ func (s *store) put(c *conn, m *forward.Message, pieces []piece) error {
 type piece struct {
 	b           []byte
 	records     int
-	first, last int64 // the least and the greatest time
+	first, last int64 // the least and the greatest time; of records without one it is now
 }
 
 // split says what entries a message has, in pieces; an error says what is wrong
 // with them.
 func split(pieces []piece, b []byte) ([]piece, error) {
+	now := time.Now().UnixNano()
 	for len(b) > 0 {
 		p := piece{first: math.MaxInt64, last: math.MinInt64}
 		rest := b
-		for len(rest) > 0 && len(b)-len(rest) < maxFrame {
+		for len(rest) > 0 && len(b)-len(rest) < maxFrame && p.records < maxRecords {
 			e, next, err := forward.NextEntry(rest)
 			if err == nil && len(e.Record) > maxRecord {
 				err = fmt.Errorf("a record of %d bytes is over the limit of %d", len(e.Record), maxRecord)
 			}
 			if err != nil {
 				return pieces, fmt.Errorf("%w: %w", forward.ErrMalformed, err)
+			}
+			if e.Time == 0 {
+				e.Time = now
 			}
 			p.records++
 			p.first, p.last = min(p.first, e.Time), max(p.last, e.Time)
@@ -154,12 +164,13 @@ func split(pieces []piece, b []byte) ([]piece, error) {
 // add puts the piece into the frame that takes what comes of its tag.
 func (g *group) add(s *store, tag []byte, p *piece) {
 	f := g.open[string(tag)]
-	if f == nil || len(f.buf)+len(p.b) > maxFrame {
+	if f == nil || len(f.buf)+len(p.b) > maxFrame || f.records+p.records > maxRecords {
 		f = g.blank()
 		name := string(tag)
 		*f = frame{buf: msgp.AppendString(f.buf[:0], name), source: s.source(name), first: math.MaxInt64, last: math.MinInt64}
 		g.open[name] = f
 		g.frames = append(g.frames, f)
+		g.bytes += frameCost + 3*len(tag)
 	}
 	f.buf = append(f.buf, p.b...)
 	f.records += p.records
@@ -240,7 +251,7 @@ func (g *group) encode(frames []spool.Frame) []spool.Frame {
 // write puts the group on the disk and acknowledges it. While that fails it is
 // tried again, and clients wait; once ctx is done the clients keep what they have.
 func (s *store) write(ctx context.Context, g *group, frames []spool.Frame) {
-	for {
+	for !s.lost {
 		_, err := s.spool.Append(frames)
 		if err == nil {
 			break
@@ -248,12 +259,15 @@ func (s *store) write(ctx context.Context, g *group, frames []spool.Frame) {
 		s.trouble.Fail(err, "what clients send cannot be written; they wait, and nothing is acknowledged; free space in state_dir or make it writable")
 		select {
 		case <-ctx.Done():
-			for _, a := range g.acks {
-				a.to.abandon()
-			}
-			return
+			s.lost = true
 		case <-time.After(time.Second):
 		}
+	}
+	if s.lost {
+		for _, a := range g.acks {
+			a.to.abandon()
+		}
+		return
 	}
 	s.trouble.Clear("what clients send is written again")
 	if len(frames) > 0 {
