@@ -84,7 +84,8 @@ func (a *Agent) sayCaughtUp(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		follow, done := a.caughtUp()
-		if !follow {
+		if !follow { // what a reload brings was not there at the start
+			a.pipeline.caught.end()
 			return
 		}
 		if done {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -79,8 +80,8 @@ func (w *works) each(do func(*Consumer)) {
 
 // swap replaces what batches go through by what build returns; nothing is
 // emitted meanwhile, and what waited for an output is emitted to the new ones.
-// An output that is new begins where the others read on. After an error of build
-// all is as it was.
+// An output that is new begins where the others read on: from now on, for some
+// logs say nothing for long. After an error of build all is as it was.
 func (p *Pipeline) swap(build func() (*works, error)) error {
 	p.works.retire() // only here it is replaced: reading it needs no lock
 	p.gate.Lock()
@@ -93,12 +94,23 @@ func (p *Pipeline) swap(build func() (*works, error)) error {
 	}
 	p.works = w
 	p.stats.each(func(f *feed) {
-		f.rooted = false
+		f.waiting.close()  // it has the works before
 		f.src.memo.Clear() // the key is whoever worked it out, and may be gone
 		w.each(func(c *Consumer) { c.setOpen(f.src.ID, true) })
+		all := f.resume(w)
+		if f.rooted = len(all) > 0; f.rooted {
+			f.begin(w, all[0])
+		}
 	})
 	return err
 }
+
+// rewound says that a consumer's positions went back: feeds that are open are
+// behind them and take nothing any more. It is called while swap builds, for the
+// next batch would cover the gap.
+func (p *Pipeline) rewound() { p.stats.each(func(f *feed) { f.stale = true }) }
+
+var errRewound = errors.New("an output needs what was read before once more")
 
 // hold is what samples and batches go through now, until release.
 func (p *Pipeline) hold() *works {
@@ -166,6 +178,7 @@ type feed struct {
 	series *series
 	behind atomic.Int64
 	rooted bool // each output has a position
+	stale  bool // what is read next is not what some output needs next
 
 	catching bool // it was not at its end yet
 	waiting  waiting
@@ -224,9 +237,14 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	defer f.p.pool.put(b)
 	for {
 		w := f.p.hold()
-		err := f.emit(f.waiting.context(ctx, w), w, b)
+		err := errRewound
+		again := false
+		if !f.stale {
+			err = f.emit(f.waiting.context(ctx, w), w, b)
+			again = err != nil && ctx.Err() == nil && w.retired.Err() != nil
+		}
 		f.p.release()
-		if err == nil || ctx.Err() != nil || w.retired.Err() == nil {
+		if !again {
 			return err
 		}
 	}
@@ -296,6 +314,10 @@ func (f *feed) root(w *works, b *Batch) {
 	} else if len(b.Records) > 0 { // a log that is begun at its end has a batch without any first
 		start.Offset, start.Near, start.Time = 0, 0, 0
 	}
+	f.begin(w, start)
+}
+
+func (f *feed) begin(w *works, start Position) {
 	for _, o := range w.outputs {
 		if c := o.Consumer(); c.taken(f.src.ID).IsZero() {
 			c.Safe(f.src.ID, start)

@@ -60,7 +60,7 @@ func TestReloadOfWhoIsTold(t *testing.T) {
 			if err := s.reload(); err != nil {
 				t.Error(err)
 			}
-			s.wants("a new one is told", s.heard(), "rules 1 are stored", "output mail 1 opens", "rules 1 tell mail, after others")
+			s.wants("a new one is told", s.heard(), "output mail 1 opens", "rules 1 are stored", "rules 1 tell mail, after others")
 
 			s.parts.Outputs = []OutputUnit{s.output("main", "1", nil), s.teller("mail", "2")}
 			if err := s.reload(); err != nil {

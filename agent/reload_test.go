@@ -107,6 +107,7 @@ type outlet struct {
 	consumer      *Consumer
 	room          int
 	stuck         bool // it cannot be drained
+	patient       bool // to drain it takes until somebody gives up
 	kept          string
 
 	mu      sync.Mutex
@@ -160,9 +161,15 @@ func (o *outlet) Write(ctx context.Context, b *Batch, from int) error {
 }
 
 func (o *outlet) Drain(ctx context.Context) error {
-	if o.stuck {
+	o.mu.Lock()
+	patient := o.patient
+	o.mu.Unlock()
+	if patient {
 		<-ctx.Done()
 		return ctx.Err()
+	}
+	if o.stuck { // at once: who waits for the gate holds up a bubble's clock
+		return context.DeadlineExceeded
 	}
 	o.s.say("output %s %s is drained", o.name, o.section)
 	o.mu.Lock()
