@@ -1,5 +1,7 @@
 package multiline
 
+import "bytes"
+
 // The states of Java.
 const (
 	javaMessage State = 1 + iota // a line of a log; the exception's own may follow
@@ -22,7 +24,7 @@ func javaNext(s State, l []byte) (next State, joins bool) {
 	if hasPrefix(l, "Caused by: ") {
 		return javaHeader, s != 0
 	}
-	if n, dots := exception(l); n > 0 && (errorName(l[:n]) || dots > 0 && s == javaMessage) {
+	if n, dots := exception(l); n > 0 && (errorName(l[:n]) || dots > 0 && s == javaMessage && capital(l[:n])) {
 		return javaHeader, s == javaMessage
 	}
 	switch {
@@ -38,7 +40,9 @@ func javaNext(s State, l []byte) (next State, joins bool) {
 func javaFrame(l []byte) bool {
 	l = l[indent(l):]
 	switch {
-	case hasPrefix(l, "at "), hasPrefix(l, "Suppressed: "), hasPrefix(l, "Caused by: "), hasPrefix(l, "- locked <"):
+	case hasPrefix(l, "at "):
+		return bytes.IndexByte(l, '(') > 0 || bytes.IndexByte(l[len("at "):], ' ') < 0
+	case hasPrefix(l, "Suppressed: "), hasPrefix(l, "Caused by: "), hasPrefix(l, "- locked <"):
 		return true
 	case hasPrefix(l, "... "):
 		l = l[len("... "):]

@@ -14,7 +14,7 @@ func nginxNext(s State, l []byte) (next State, joins bool) {
 		}
 		return 0, false
 	}
-	if s == 0 || len(l) > 0 && digit(l[0]) && access(l) {
+	if s == 0 || access(l) || structured(l) {
 		return 0, false
 	}
 	if bytes.Contains(l, []byte(`" while `)) {

@@ -19,6 +19,9 @@ const (
 // the next line that begins something. A container has both in one stream.
 func phpNext(s State, l []byte) (next State, joins bool) {
 	if begun := phpBegin(l); begun != 0 {
+		if begun == monolog && monologWhole(l) {
+			return 0, false
+		}
 		return begun, false
 	}
 	if s == 0 || phpOther(l) {
@@ -99,6 +102,20 @@ func phpBegin(l []byte) State {
 	return 0
 }
 
+// monologWhole reports whether a record of Monolog ends with its first line l: it
+// ends with its context and further fields, each followed by a space or an empty
+// list, or with two spaces where both were left out (Laravel). A statement of SQL
+// may have such a line, too, and go on.
+func monologWhole(l []byte) bool {
+	switch {
+	case hasSuffix(l, "} "), hasSuffix(l, "] "), hasSuffix(l, " []"):
+		return true
+	case hasSuffix(l, "  "):
+		return !bytes.Contains(l, []byte("SQL"))
+	}
+	return hasSuffix(l, "}") && (bytes.Contains(l, []byte(" [] {")) || bytes.Contains(l, []byte("} {")))
+}
+
 // phpUncaught is the state after the line of an error, which may be the first of
 // several: an exception's text ends with the place where it was thrown.
 func phpUncaught(l []byte) State {
@@ -119,28 +136,27 @@ func placed(l []byte) bool {
 }
 
 // phpOther reports whether a line is one that others write into the same stream:
-// FPM, nginx, and the log of accesses.
+// FPM, Apache, nginx, the log of accesses, artisan, and what writes JSON.
 func phpOther(l []byte) bool {
 	if len(l) == 0 {
 		return false
 	}
-	switch c := l[0]; {
-	case c == '[':
-		return shape(l, "[99-")
-	case digit(c):
-		return dated(l) || access(l)
-	case c == 'N':
+	switch l[0] {
+	case '[':
+		return shape(l, "[99-") || weekday(l[1:])
+	case 'N':
 		return hasPrefix(l, "NOTICE: ")
-	case c == 'W':
+	case 'W':
 		return hasPrefix(l, "WARNING: ")
+	case ' ':
+		rest := l[indent(l):]
+		return dated(rest) || hasPrefix(rest, "INFO  ") || hasPrefix(rest, "WARN  ") || hasPrefix(rest, "ERROR  ")
 	}
-	return false
+	return dated(l) || access(l) || structured(l)
 }
 
-// access reports whether l begins as a line of a log of accesses does: an address
-// and a dash.
-func access(l []byte) bool {
-	l = l[:min(len(l), 48)]
-	i := bytes.IndexByte(l, ' ')
-	return i >= len("1.1.1.1") && bytes.Count(l[:i], []byte(".")) == 3 && hasPrefix(l[i:], " - ")
+// weekday reports whether l begins as a date of Apache does, as in "Thu Jan 09 ".
+func weekday(l []byte) bool {
+	return len(l) > len("Thu Jan 09 ") && letter(l[0]) && letter(l[1]) && letter(l[2]) && l[3] == ' ' &&
+		letter(l[4]) && letter(l[5]) && letter(l[6]) && l[7] == ' ' && digit(l[9]) && l[10] == ' '
 }

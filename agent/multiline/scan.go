@@ -53,6 +53,33 @@ func dated(l []byte) bool {
 	return shape(l, "9999-99-99T99:99") || shape(l, "9999/99/99 99:99")
 }
 
+// access reports whether l is a line of a log of accesses: a client, two more
+// words of which the first is a dash, and a date as in "09/Jan/2025:14:30:00". FPM
+// has a dash for a client that came by a socket, and no brackets.
+func access(l []byte) bool {
+	head := l[:min(len(l), 2*window)]
+	i := bytes.IndexByte(head, ' ')
+	if i <= 0 || !hasPrefix(head[i:], " -") {
+		return false
+	}
+	k := bytes.IndexByte(head, '/')
+	return k >= 2 && shape(l[k-2:], "99/") && len(l) > k+5 && shape(l[k+4:], "/9999:99:99:99")
+}
+
+// structured reports whether l is a record of a logger that writes JSON: it is one
+// object, and begins with what such loggers begin with.
+func structured(l []byte) bool {
+	if !hasPrefix(l, `{"`) || l[len(l)-1] != '}' {
+		return false
+	}
+	for _, key := range [...]string{"level", "time", "ts", "timestamp", "@timestamp", "severity", "date", "reqId"} {
+		if rest := l[len(`{"`):]; hasPrefix(rest, key) && hasPrefix(rest[len(key):], `":`) {
+			return true
+		}
+	}
+	return false
+}
+
 // indent is how many spaces and tabs l begins with.
 func indent(l []byte) int {
 	n := 0
@@ -98,6 +125,13 @@ func exception(l []byte) (n, dots int) {
 		return 0, 0
 	}
 	return n, dots
+}
+
+// capital reports whether the last part of a dotted name begins with a capital
+// letter, as the name of a class does.
+func capital(l []byte) bool {
+	i := bytes.LastIndexByte(l, '.') + 1
+	return i < len(l) && l[i]-'A' < 26
 }
 
 // errorName reports whether an exception's name ends as most do.

@@ -47,10 +47,21 @@ func mariadbNext(s State, l []byte) (next State, joins bool) {
 	switch {
 	case rule:
 		return mariadbMonitor, false
-	case timed && (within(l, window, "[ERROR]") || within(l, window, "InnoDB") || within(l, window, "got signal") || within(l, window, "got exception")):
+	case timed && (within(l, window, "[ERROR]") || within(l, window, "got signal") || within(l, window, "got exception") || innodbReport(l)):
 		return mariadbText, false
 	}
 	return 0, false
+}
+
+// innodbReport reports whether InnoDB says more on the lines below: the line's own
+// text is empty, or ends in a colon, or begins with asterisks, or says so.
+func innodbReport(l []byte) bool {
+	i := bytes.Index(l[:min(len(l), window)], []byte("InnoDB"))
+	if i < 0 {
+		return false
+	}
+	l = bytes.TrimRight(l[i:], " ")
+	return l[len(l)-1] == ':' || string(l) == "InnoDB" || bytes.Contains(l, []byte("*** ")) || hasSuffix(l, "dumping detailed information.")
 }
 
 // postgresqlOpen is PostgreSQL's state while a report may go on.
