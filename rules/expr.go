@@ -30,20 +30,24 @@ type expr struct {
 	seek     []literal    // each match has one of these; nil where nothing is worth seeking
 }
 
+// lines makes ^ and $ those of a line: what was written for lines has to find
+// them inside of a record of several, too.
+const lines = "(?m)"
+
 // compile returns a *syntax.Error where s is not an expression.
 func compile(s string) (*expr, error) {
 	if len(s) > maxExpr {
 		return nil, fmt.Errorf("not an expression: it is longer than %d bytes", maxExpr)
 	}
-	tree, err := syntax.Parse(s, syntax.Perl)
+	tree, err := syntax.Parse(s, syntax.Perl&^syntax.OneLine)
 	if err != nil {
 		return nil, err
 	}
 	e := &expr{}
-	if e.re, err = regexp.Compile(s); err != nil {
+	if e.re, err = regexp.Compile(lines + s); err != nil {
 		return nil, err
 	}
-	if e.upTo, err = regexp.Compile(`(?s:\A.*?)(?:` + s + `)`); err != nil {
+	if e.upTo, err = regexp.Compile(`(?s:\A.*?)(?m:` + s + `)`); err != nil {
 		return nil, err
 	}
 	tree = tree.Simplify()

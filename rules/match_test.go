@@ -172,7 +172,7 @@ func TestSameAsRegexp(t *testing.T) {
 	exprs := []string{
 		`ab|abc`, `abc|ab`, `(a|ab)(c|bcd)`, `b|ab`, `(?:foo)?bar`, `(?:foo)??bar`, `xa?y|xab`, `colou?r`,
 		`(?i)kiss`, `(?i)sky`, `(?i)straße`, `(?i)ſ`, `(?i)K`, `(?i:error)FATAL`, `ERR(?i:or)`, `[Ee]rror`, `[kK]now`, `(?i)é`,
-		`\bfail\b`, `^fail`, `fail$`, `(?m)^fail$`, `\Bfail`, `(?m)^$`, `^$`, `\b`, `(?:^|x)fail`, `fail(?:$|x)`,
+		`\bfail\b`, `^fail`, `fail$`, `(?m)^fail$`, `\Bfail`, `(?m)^$`, `^$`, `\b`, `(?:^|x)fail`, `fail(?:$|x)`, `(?-m)^fail$`, `\Afail\z`, `^y|fail$`,
 		`connection.*failed|database.*error`, `connection.*?failed`, `(?s)connection.*failed`, `a.*b.*c|c.*b.*a`, `(?U)a.*b`,
 		`\x{FFFD}`, `\x{FFFD}fail`, `fail\x{FFFD}`, `fail.`, `.fail`, `fail[^a]`, `[\x{FFFD}]foo`, `foo[\x{FFFD}é]`, `\x{D800}`, `foo\x{D800}`, `\xff`, `(?s).`,
 		`fail+`, `(?:fail)+`, `(?:fail){2}`, `(?:fail){2,3}`, `f{0}ail`, `(?:fail){0,2}x`, `x*`, `a{3,}`, `(a+)b`, `[^\x00-\x{10FFFF}]`, `a[^\x00-\x{10FFFF}]`,
@@ -193,7 +193,7 @@ func TestSameAsRegexp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		re := regexp.MustCompile(x)
+		re := regexp.MustCompile(lines + x)
 		b := batchOf(bodies...)
 		newSet([]loaded{{rule: &agent.Rule{Name: "r"}, match: []*expr{e}}}).Match(b)
 		found := map[int32]agent.Span{}
