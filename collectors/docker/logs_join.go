@@ -1,7 +1,6 @@
 package docker
 
 import (
-	"slices"
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
@@ -46,8 +45,9 @@ type part struct {
 	state   multiline.State // after its last line; zero: no further one can follow
 	lines   int
 	text    []byte
-	time    int64 // of the first message, ns
-	heard   int64 // of the last one
+	time    int64     // of the first message, ns
+	heard   int64     // of the last one
+	since   time.Time // when that was taken
 	flags   agent.Flags
 }
 
@@ -97,6 +97,9 @@ func (j *joiner) add(m message, at mark) {
 	p.text = append(p.text, m.text...)
 	j.held += len(m.text)
 	p.state, p.partial, p.heard = state, m.partial, m.time
+	if p.state != 0 {
+		p.since = time.Now()
+	}
 	if !p.partial && state == 0 {
 		j.end(m.stream, 0)
 	}
@@ -166,15 +169,22 @@ func (j *joiner) bound() {
 	j.settle()
 }
 
-// waits reports whether a record waits for another line.
-func (j *joiner) waits() bool {
-	return slices.ContainsFunc(j.parts[:], func(p part) bool { return p.used && !p.partial })
-}
-
-// endWaiting ends the records that wait for another line.
-func (j *joiner) endWaiting() {
+// waits is how long the record that has waited the longest for another line waits
+// on; ok is false where none does.
+func (j *joiner) waits() (wait time.Duration, ok bool) {
+	wait = joinPause
 	for s := range j.parts {
 		if p := &j.parts[s]; p.used && !p.partial {
+			wait, ok = min(wait, joinPause-time.Since(p.since)), true
+		}
+	}
+	return wait, ok
+}
+
+// endWaiting ends the records that have waited long enough for another line.
+func (j *joiner) endWaiting() {
+	for s := range j.parts {
+		if p := &j.parts[s]; p.used && !p.partial && time.Since(p.since) >= joinPause {
 			j.end(agent.Stream(s), 0)
 		}
 	}

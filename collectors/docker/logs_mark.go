@@ -84,6 +84,10 @@ type resumption struct {
 	skipped bool   // something was passed over
 	similar bool   // among it was one like the goal's last message
 	lost    bool   // the place is not in the log any more: lines may be missing
+
+	// Another consumer stands just after the last message, or before it, at one that
+	// is gone. Nothing was open there, and what it had must not be joined again.
+	stands, jumped bool
 }
 
 // A search is how a resumption looks for its place.
@@ -206,15 +210,16 @@ func (r *resumption) end() error {
 // greater ones.
 func (r *resumption) number(at int64, hash uint64) {
 	r.at.next(at, hash)
+	r.stands, r.jumped = false, false
 	for len(r.ahead) > 0 {
 		q := &r.ahead[0]
 		switch {
 		case r.at.peak < q.peak || r.at.peak == q.peak && r.at.count < q.count:
 			return
 		case r.at.peak == q.peak && r.at.count == q.count && (q.near == 0 || q.near == hash):
-			r.at.key = max(r.at.key, q.key)
+			r.at.key, r.stands = max(r.at.key, q.key), true
 		default: // its message is gone
-			r.at.key = max(r.at.key, q.key+1)
+			r.at.key, r.jumped = max(r.at.key, q.key+1), true
 		}
 		r.ahead = r.ahead[1:]
 	}

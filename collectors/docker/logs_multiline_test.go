@@ -98,6 +98,73 @@ func TestLogsMultiline(t *testing.T) {
 	})
 }
 
+// What was ended by time stays so for whoever had it, though its lines are closer
+// together by their own time; and for the others.
+func TestLogsMultilineNotAgain(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		inWorld(t, func(w *logWorld, e *logEngine) {
+			w.options.Format = java
+			w.b.holding = true
+			w.start()
+			settle(time.Second)
+			e.write(box, agent.Stdout, trace[:2]...)
+			at := time.Now().Add(100 * time.Millisecond).UnixNano()
+			settle(2 * joinPause)
+			half, rest := strings.TrimSuffix(trace[0]+trace[1], "\n"), strings.TrimSuffix(trace[2], "\n")
+			w.want("a trace of which the end is late", half)
+			w.b.take()
+			if restart {
+				w.kill() // b had nothing
+			}
+			e.change(func() { // the engine was slow
+				b := e.boxes[box]
+				b.all = append(b.all, wrote{at, agent.Stdout, trace[2]}, wrote{at, agent.Stdout, "after\n"})
+			})
+			if restart {
+				w.start()
+			}
+			settle(time.Second)
+			w.want("what came late", rest, "after")
+			if !restart {
+				w.kill()
+				w.b.take()
+				w.start()
+				settle(time.Second)
+				w.want("what it had")
+			}
+			if got := w.b.take(); !slices.Equal(got, []string{half, rest, "after"}) && (restart || !slices.Equal(got, []string{joined, "after"})) {
+				t.Errorf("the other one: %q", got)
+			}
+			w.stop()
+		})
+	}
+}
+
+// A record is held for as long as it says and no longer, though the other stream is
+// written to all the time.
+func TestLogsMultilineHeld(t *testing.T) {
+	for _, every := range []time.Duration{10 * time.Millisecond, 99 * time.Millisecond, joinPause - time.Millisecond} {
+		inWorld(t, func(w *logWorld, e *logEngine) {
+			w.options.Format = java
+			w.start()
+			settle(time.Second)
+			e.write(box, agent.Stderr, trace[0])
+			began := time.Now()
+			for time.Since(began)+every < joinPause {
+				settle(every)
+				e.write(box, agent.Stdout, "busy\n")
+			}
+			settle(joinPause - time.Since(began) - 1)
+			w.want("while it may go on")
+			settle(time.Millisecond)
+			if got := w.a.take(); !slices.Contains(got, strings.TrimSuffix(trace[0], "\n")) {
+				t.Errorf("a line every %v on the other stream: %q after %v", every, got, time.Since(began))
+			}
+			w.stop()
+		})
+	}
+}
+
 // Records of several lines are whole, and come once, whatever breaks.
 func TestLogsMultilineModel(t *testing.T) {
 	for seed := range uint64(15) {

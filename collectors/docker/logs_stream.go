@@ -63,12 +63,16 @@ func (s *logStream) read(ctx context.Context, q logQuery) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-alarm:
-			if err := s.quiet(ctx); err != nil {
-				return err
-			}
-			continue
 		case <-p.ready:
+		case <-alarm:
+			select {
+			case <-p.ready: // an output had to be waited for, and much came meanwhile
+			default:
+				if err := s.quiet(ctx); err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		var ended error
 		r.in, ended = p.take(r.in)
@@ -118,8 +122,11 @@ func (s *logStream) wait() time.Duration {
 		return s.r.patience
 	case s.res.how != found && s.res.skipped:
 		return s.r.l.timing.look
-	case s.r.join.waits():
-		return joinPause
+	}
+	if wait, ok := s.r.join.waits(); ok {
+		return max(wait, 1) // whatever else comes meanwhile
+	}
+	switch {
 	case !s.waited && (s.r.join.open > 0 || len(s.r.in) > 0):
 		return partPause
 	}
@@ -134,7 +141,7 @@ func (s *logStream) quiet(ctx context.Context) error {
 	if err := s.res.end(); err != nil {
 		return err
 	}
-	if s.r.join.waits() {
+	if _, ok := s.r.join.waits(); ok {
 		s.r.join.endWaiting()
 		return s.flush(ctx)
 	}
@@ -206,7 +213,13 @@ func (s *logStream) take(m message) error {
 		s.res.lost = false
 		s.gap(m.time)
 	}
+	if s.res.jumped {
+		s.r.join.endAll(0)
+	}
 	s.r.join.add(m, s.res.at)
+	if s.res.stands {
+		s.r.join.endAll(0)
+	}
 	return nil
 }
 
