@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/binary"
 
 	"github.com/tinylib/msgp/msgp"
@@ -95,7 +96,11 @@ func (c *fieldCut) compound(secret *kind) {
 			if name, ok := forward.Text(key); ok && of == nil {
 				of = c.secretName(name)
 			}
-			c.keep(key)
+			if name, ok := forward.Text(key); ok && (len(c.own) > 0 || bytes.ContainsAny(name, "=:@ ")) {
+				c.text(key, nil) // names may be data: addresses, for instance
+			} else {
+				c.keep(key)
+			}
 		}
 		c.value(of)
 	}

@@ -69,6 +69,7 @@ func TestRedactFields(t *testing.T) {
 		{"long", long + " token=0123456789abcdef", long + " token=[token]"},
 		{"password", long, "[password]"},
 		{"pi", 3.5, 3.5},
+		{"up", map[string]any{"redis://:hunter2hunter2@cache:6379": true, "db": "hunter"}, map[string]any{"redis://:[password]@cache:6379": true, "db": "hunter"}},
 	} {
 		s := redacting(t, Redact{Secrets: true, Patterns: []RedactPattern{{"customerno", `customer=(\w+)`}}}, "")
 		b := fieldsOf(t, map[string]any{"a": "before", c.name: c.in, "z": "behind"})

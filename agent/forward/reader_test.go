@@ -187,6 +187,8 @@ func TestNoPing(t *testing.T) {
 		"\x96\xa4PIN":                      "handshake: read PING: unexpected EOF",
 		"\x96\xa4PONG\xa0\xa0\xa0\xa0\xa0": `handshake: read PING: no message of the Forward protocol: "PONG" in place of PING`,
 		"\x96\xdb\xff\xff\xff\xff":         "handshake: read PING: no message of the Forward protocol: a part of it is too long or no string",
+
+		"\x97\xa4PING\xa0\xa0\xa0\xa0\xa0\xc6\x00\x0f\x00\x00": "handshake: read PING: message is too large: more than 32768 bytes",
 	} {
 		var out bytes.Buffer
 		g := Gate{"server", "key", nil}

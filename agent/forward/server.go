@@ -18,6 +18,9 @@ type Gate struct {
 	Users     map[string]string // password by name; empty: no user is asked for
 }
 
+// maxPing bounds what a client is taken that nobody knows yet, in bytes.
+const maxPing = 32 << 10
+
 var (
 	errKey  = errors.New("the client does not know the shared_key")
 	errUser = errors.New("the client's username or password is wrong")
@@ -98,6 +101,8 @@ type pinged struct{ hostname, salt, key, user, password []byte }
 // readPing reads ["PING", hostname, salt, digest of the key, user, digest of the password].
 func readPing(r *Receiver) (p pinged, err error) {
 	r.from = r.at
+	defer func(limit int) { r.max = limit }(r.max)
+	r.max = min(r.max, maxPing)
 	n, err := r.array()
 	if err != nil {
 		return p, err

@@ -91,13 +91,21 @@ type extra struct {
 }
 
 // appendFields appends the record without the member that is its text, and with
-// those extras that it does not have itself.
+// those extras that it does not have itself. Another member of the text's name
+// stays: receivers take the last one.
 func appendFields(b []byte, it *item, extras []extra) []byte {
 	members, has := uint32(0), uint64(0)
 	each := func(keep func(member []byte)) {
-		forward.Members(it.record, func(key, member, _ []byte) bool {
-			if key != nil && (it.key != nil && bytes.Equal(key, it.key) || it.joined && ofPiece(key)) {
+		text := it.key != nil // is still to come
+		forward.Members(it.record, func(key, member, value []byte) bool {
+			if key != nil && it.joined && ofPiece(key) {
 				return true
+			}
+			if text && key != nil && bytes.Equal(key, it.key) {
+				if _, ok := forward.Text(value); ok {
+					text = false
+					return true
+				}
 			}
 			for i := range extras {
 				if key != nil && string(key) == extras[i].key {

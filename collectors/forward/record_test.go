@@ -42,6 +42,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add([]byte("\x82\xa3log\xa1a\xa1b\x01"))
 	f.Add([]byte("\x84\xa3log\xa1a\xaapartial_id\xa1x\xa7message\xa1b\xa3env\x01"))
 	f.Add([]byte("\x81\x91\x01\xd4\x01x"))
+	f.Add([]byte("\x84\xa3log\x01\xa3log\xa1a\xa3log\xa1b\xa3log\xc4\x01c"))
 	extras := []extra{{"env", record("env", "prod")[1:]}, {"service", record("service", "app")[1:]}}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, _, err := wire.NextEntry(append([]byte{0x92, 0x07}, b...))
@@ -57,12 +58,16 @@ func FuzzRecord(f *testing.F) {
 			if rest, err := msgp.Skip(m); err != nil || len(rest) > 0 {
 				t.Fatalf("%q became %q: %v", e.Record, m, err)
 			}
-			has := map[string]int{}
-			wire.Members(m, func(key, _, _ []byte) bool {
-				has[string(key)]++
-				return true
-			})
-			if has["env"] == 0 || has["service"] == 0 || r.key != nil && has[string(r.key)] > 0 || i == 1 && has["partial_id"] > 0 {
+			has, had := map[string]int{}, map[string]int{}
+			count := func(record []byte, in map[string]int) {
+				wire.Members(record, func(key, _, _ []byte) bool {
+					in[string(key)]++
+					return true
+				})
+			}
+			count(m, has)
+			count(e.Record, had)
+			if has["env"] == 0 || has["service"] == 0 || r.key != nil && has[string(r.key)] != had[string(r.key)]-1 || i == 1 && has["partial_id"] > 0 {
 				t.Fatalf("%q became %q", e.Record, m)
 			}
 			if body := batch.Body(i); r.key == nil && (len(body) > maxRendered || len(body) < maxRendered-8 && !json.Valid(body)) {
