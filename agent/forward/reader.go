@@ -17,6 +17,8 @@ const (
 	readAhead  = 64 << 10 // behind a large message
 	maxTag     = 1 << 10  // bytes
 	maxChunk   = 256      // of a chunk's id
+
+	smallUnpacked = 64 << 10 // what every client may have uncompressed
 )
 
 // ErrTooLarge is wrapped by the error for a message that is over the limit,
@@ -302,9 +304,6 @@ func (m *Message) options(b []byte) (compressed bool, err error) {
 
 // unpack is what gzip made b of; there may be several members.
 func (r *Receiver) unpack(b []byte) ([]byte, error) {
-	if err := r.enlarge(); err != nil {
-		return nil, err
-	}
 	var err error
 	if r.gzip == nil {
 		r.gzip, err = gzip.NewReader(bytes.NewReader(b))
@@ -315,7 +314,14 @@ func (r *Receiver) unpack(b []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: gzip: %w", ErrMalformed, err)
 	}
 	r.unpacked.Reset()
-	n, err := io.Copy(&r.unpacked, io.LimitReader(r.gzip, int64(r.max)+1))
+	n, err := io.Copy(&r.unpacked, io.LimitReader(r.gzip, smallUnpacked))
+	if err == nil && n == smallUnpacked {
+		if err := r.enlarge(); err != nil {
+			return nil, err
+		}
+		n, err = io.Copy(&r.unpacked, io.LimitReader(r.gzip, int64(r.max)+1-n))
+		n += smallUnpacked
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: gzip: %w", ErrMalformed, err)
 	}

@@ -132,6 +132,17 @@ func TestReceiverMemory(t *testing.T) {
 	if _, err := r.Next(); errText(err) != "no" {
 		t.Errorf("it was not asked for: %v", err)
 	}
+	// What is small also when uncompressed needs nobody's leave.
+	packed := func(n int) string {
+		return "\x93\xa1t" + bin(zip(strings.Repeat("\xc0", n))) + "\x81\xaacompressed\xa4gzip"
+	}
+	r = NewReceiver(strings.NewReader(packed(smallUnpacked-1)+packed(smallUnpacked)), 2<<20, func() error { return errors.New("no") })
+	if m, err := r.Next(); err != nil || len(m.Entries) != smallUnpacked-1 {
+		t.Errorf("%d bytes, %v", len(m.Entries), err)
+	}
+	if _, err := r.Next(); errText(err) != "no" {
+		t.Errorf("it was not asked for: %v", err)
+	}
 	// What is only claimed takes no memory.
 	r = receiver(strings.NewReader("\x93\xa1t\xc6\x03\xff\xff\x00"), 64<<20)
 	if _, err := r.Next(); err != io.ErrUnexpectedEOF || len(r.buf) > smallBuffer {
