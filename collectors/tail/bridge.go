@@ -17,7 +17,8 @@ func (r *reader) rests() bool {
 	return r.heard != 0 && len(r.newer) == 0 && time.Since(r.quiet) >= r.t.timing.join
 }
 
-// hear notes when the last line came that an open record has.
+// hear notes when the last line came that an open record has. What others write
+// meanwhile, to the other stream, does not count.
 func (r *reader) hear(j *joining) {
 	switch {
 	case !j.open:
@@ -166,13 +167,13 @@ func (r *reader) bridge(ctx context.Context) (how crossing, again bool, err erro
 		return waiting, false, err
 	}
 	j := r.split.joining()
-	j.seam, j.over, j.keep = seam, 0, true
+	j.seam, j.over, j.rest, j.keep = seam, 0, 0, true
 	switch {
 	case bound != 0:
 		j.over = r.pos.Offset + int64(seam) + bound
 	case n == ahead && r.heard != 0 && time.Since(r.quiet) >= r.t.timing.join:
-		if j.over = r.heard; j.over == r.pos.Offset+left { // no line of the next file
-			j.over = r.pos.Offset + int64(seam)
+		if j.rest = r.heard; j.rest == r.pos.Offset+left { // no line of the next file
+			j.rest = r.pos.Offset + int64(seam)
 		}
 	}
 	covered := r.split.split(b, r.pos.Offset, growing)

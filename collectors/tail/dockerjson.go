@@ -195,7 +195,8 @@ func (d *dockerJSON) together(b *agent.Batch, c cursor, base int64, m mode) (aft
 				if d.rest(base+int64(c.at), c.at == len(block), m); g.open == 0 {
 					break
 				}
-				d.join.open, d.join.end = g.waits(), base+int64(c.at)
+				d.join.end = g.waits()
+				d.join.open = d.join.end != 0
 				return cursor{at: start}, false
 			}
 			if c.line, ok = d.parse(block, c.at, e.end, c.at); !ok {
@@ -257,7 +258,7 @@ func (d *dockerJSON) rest(offset int64, all bool, m mode) {
 	if all && m != growing {
 		d.group.endLong(offset)
 	}
-	if d.join.ends(offset, all, m) {
+	if end := d.group.waits(); end != 0 && d.join.ends(offset, end, all, m) {
 		d.group.closeWaiting(offset)
 	}
 }

@@ -126,9 +126,9 @@ func (r *reader) read(ctx context.Context, m mode, keep bool) (more bool, err er
 		m = growing
 	}
 	j := r.split.joining()
-	j.over, j.keep = bound, keep
+	j.over, j.rest, j.keep = bound, 0, keep
 	if over && bound == 0 && int64(got) == left {
-		j.over = r.heard
+		j.rest = r.heard
 	}
 	covered := r.split.split(b, r.pos.Offset, m)
 	r.hear(j)

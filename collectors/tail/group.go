@@ -1,8 +1,6 @@
 package tail
 
 import (
-	"slices"
-
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/multiline"
 )
@@ -30,6 +28,7 @@ type part struct {
 	text    []byte
 	time    int64 // of the first line, ns
 	heard   int64 // of the last line
+	end     int64 // the offset after it
 }
 
 func (g *group) reset() {
@@ -77,7 +76,7 @@ func (g *group) take(l line, body []byte, state multiline.State, end int64) {
 		p.lines++
 	}
 	p.text = append(p.text, body...)
-	p.state, p.partial, p.heard = state, l.fragment, l.time
+	p.state, p.partial, p.heard, p.end = state, l.fragment, l.time, end
 	if !p.partial && state == 0 {
 		g.close(l.stream, end, 0)
 	}
@@ -139,7 +138,13 @@ func (g *group) closeWaiting(end int64) {
 	}
 }
 
-// waits reports whether some record waits for another line.
-func (g *group) waits() bool {
-	return slices.ContainsFunc(g.parts[:], func(p part) bool { return p.used && !p.partial })
+// waits is the offset after the last line of those records that wait for another
+// one; 0: none does.
+func (g *group) waits() (end int64) {
+	for s := range g.parts {
+		if p := &g.parts[s]; p.used && !p.partial {
+			end = max(end, p.end)
+		}
+	}
+	return end
 }

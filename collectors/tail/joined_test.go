@@ -346,6 +346,41 @@ func TestJoinedBounds(t *testing.T) {
 	}
 }
 
+// A trace is emitted when nothing has come for it for a while, though the other
+// stream is written to all the time and the log's own time stands still.
+func TestJoinedWhileOthersWrite(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.docker()
+	w.options.Format = func(*agent.Source) *multiline.Format { return preset(t, "java") }
+	w.timing.join = 500 * time.Millisecond
+	id, now := w.sourceID("@c"), time.Unix(1_736_430_000, 0).UTC()
+	put := func(text, stream string) {
+		if err := appendTo(w.path("@c"), dockerLine(text+"\n", stream, "", now)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("java.lang.Error: a", "stderr")
+	put("\tat b.B.b(B.java:1)", "stderr")
+	w.start()
+	var before int
+	w.until("the trace", func() bool {
+		put("busy", "stdout")
+		before++
+		return w.out.count(id) > 0
+	})
+	w.until("all", func() bool { return w.out.count(id) == before+1 })
+	var traces []string
+	for _, g := range w.out.take()[id] {
+		if g.body != "busy" {
+			traces = append(traces, g.body)
+		}
+	}
+	if want := "java.lang.Error: a\n\tat b.B.b(B.java:1)"; len(traces) != 1 || traces[0] != want {
+		t.Errorf("got %q", traces)
+	}
+}
+
 // No line costs an allocation where there is a format: neither those that are
 // emitted at once nor those that are held.
 func TestJoiningDoesNotAllocate(t *testing.T) {

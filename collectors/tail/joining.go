@@ -23,12 +23,13 @@ type joining struct {
 
 	// What the reader says of a block.
 	over int64 // the offset at which what is open has ended; 0: nowhere
+	rest int64 // what has no line after this offset has waited long enough; 0: nothing has
 	seam int   // where in the block the next file begins; 0: nowhere
 	keep bool  // what is open at the end of the file stays so: it may go on in the next one
 
 	// What split has found.
 	open bool  // a record of several lines is open
-	end  int64 // the offset after the last line that it may have
+	end  int64 // the offset after the last line that it has
 }
 
 // begins is the state after a line that joins nothing.
@@ -40,10 +41,11 @@ func (j *joining) begins(l []byte) multiline.State {
 	return s
 }
 
-// ends says that what is open at the offset has ended, for nothing follows in the
-// file or has for a while. all says that the block ends there as well.
-func (j *joining) ends(offset int64, all bool, m mode) bool {
-	return offset == j.over && offset != 0 || all && m != growing && !j.keep
+// ends says that what is open at the offset, and has its last line before end, has
+// ended: nothing follows in the file, or has for a while. all says that the block
+// ends there as well.
+func (j *joining) ends(offset, end int64, all bool, m mode) bool {
+	return offset == j.over && offset != 0 || end <= j.rest || all && m != growing && !j.keep
 }
 
 // maxGroup is how many bytes of a file the parts of an incomplete record may be
@@ -103,11 +105,11 @@ func (p *plain) splitJoined(b *agent.Batch, base int64, m mode) int {
 	if o.state == 0 {
 		return at
 	}
-	if j.ends(base+int64(at), at == len(b.Buf), m) {
+	if j.ends(base+int64(at), o.End, at == len(b.Buf), m) {
 		b.Records = append(b.Records, o.Record)
 		return at
 	}
-	j.open, j.end = true, base+int64(at)
+	j.open, j.end = true, o.End
 	b.Records = b.Records[:o.records]
 	return o.start
 }
