@@ -34,7 +34,7 @@ type AlertOptions struct {
 	Clock   Clock // the zero value is the machine's
 
 	// Before is what these replace, after its Run has ended, or nil: counters go
-	// on where its were.
+	// on where its were, and so does Clock.
 	Before *Alerts
 }
 
@@ -131,6 +131,9 @@ type outgoing struct {
 
 // NewAlerts reads what was kept in o.Dir and goes on from there.
 func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
+	if o.Before != nil {
+		o.Clock = o.Before.clock
+	}
 	if o.Clock.Wall == nil {
 		o.Clock = machineClock()
 	}
@@ -157,11 +160,17 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 	return a, nil
 }
 
-// succeed takes over the counters.
+// succeed takes over the counters, and how often each snapshot comes: samplers
+// were not restarted, and one that comes seldom is not missing.
 func (a *Alerts) succeed(before *Alerts) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
 	a.failures, a.dropped = before.failures, before.dropped
+	for name, p := range before.snapshots {
+		if a.clock.Elapsed()-p.last <= p.patience() {
+			a.snapshots[name] = p
+		}
+	}
 	fired := make(map[string]uint64, len(before.rules))
 	for i := range before.rules {
 		fired[before.set.rules[i].rule.Name] = before.rules[i].fired
