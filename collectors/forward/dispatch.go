@@ -176,6 +176,9 @@ func (d *dispatcher) record(seq uint64, tag []byte, e *forward.Entry) {
 	s := d.sourceOf(tag, &r)
 	s.last, s.used = max(s.last, seq), d.window
 	it := item{time: e.Time, end: offset(seq), record: e.Record, text: r.text, key: r.key, stream: r.stream}
+	if s.late > 0 && it.end > s.floor {
+		d.postponed(s, it.end)
+	}
 	if r.piece != nil && r.key != nil {
 		d.piece(s, seq, &it, string(r.piece), string(r.last) == "true")
 		return

@@ -22,6 +22,7 @@ type partial struct {
 	last  item      // the record of that, without its text
 	end   int64     // the offset behind the whole line, once there is one
 	cut   bool      // it is what is left of a line that was too long
+	late  bool      // nothing is added any more, and it is given behind the source's floor
 }
 
 // piece adds a piece to its line. It appends to the source's items what is whole
@@ -50,7 +51,14 @@ func (d *dispatcher) piece(s *source, seq uint64, it *item, id string, last bool
 		return
 	}
 	p.cut = p.cut || !last
-	d.give(s, p, it.end)
+	if !last && it.end <= s.floor && d.openBytes < maxOpenBytes {
+		// A consumer may be beyond and lack it: before a restart the line may have
+		// been given in other parts.
+		p.late = true
+		s.late++
+	} else {
+		d.give(s, p, it.end)
+	}
 	if !last { // what follows is a piece of the same line
 		s.open = append(s.open, &partial{id: id, end: math.MaxInt64, cut: true, since: d.now, last: p.last})
 		d.partials++
@@ -80,6 +88,9 @@ func (d *dispatcher) give(s *source, p *partial, end int64) {
 	}
 	p.end = end
 	d.openBytes -= len(p.text)
+	if p.late {
+		s.late--
+	}
 	if len(p.text) == 0 && p.cut {
 		p.end = 0 // the line ended with the piece before
 		return
@@ -94,11 +105,22 @@ func (d *dispatcher) give(s *source, p *partial, end int64) {
 
 func (s *source) find(id string) *partial {
 	for _, p := range s.open {
-		if p.id == id {
+		if p.id == id && !p.late {
 			return p
 		}
 	}
 	return nil
+}
+
+// postponed gives what had to wait for the source's floor.
+func (d *dispatcher) postponed(s *source, end int64) {
+	for i := 0; s.late > 0 && i < len(s.open); {
+		if p := s.open[i]; p.late {
+			d.give(s, p, end)
+		} else {
+			i++
+		}
+	}
 }
 
 // overdue gives what waits too long for its last piece: all of a source's, for

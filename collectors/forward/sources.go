@@ -26,6 +26,8 @@ type source struct {
 	pending int    // needs
 	last    uint64 // the newest frame with a record of it, also of those that are done
 	needed  uint64 // the newest frame that waits for the source
+	floor   int64  // how far the first consumer was when it was opened
+	late    int    // of open
 	safe    agent.Position
 	open    []*partial
 	items   []item // of this window
@@ -80,7 +82,7 @@ func (d *dispatcher) openSource(key, tag string, r *seen) *source {
 			s.epoch = last.Epoch + 1
 		}
 		if s.epoch == last.Epoch {
-			s.last = uint64(last.Offset / 2)
+			s.last, s.floor = uint64(last.Offset/2), last.Offset
 		}
 	}
 	d.sources[key] = s
