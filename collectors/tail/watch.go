@@ -204,16 +204,16 @@ func (w *watcher) changed() (replaced []string) {
 		}
 	}
 	for path, r := range t.readers {
-		var now state
+		before := w.seen[path]
+		now := state{before.inode, -1, 0} // there is none for a moment: the next one is another
 		if info, err := os.Stat(path); err == nil {
 			now = state{inode(info), info.Size(), info.ModTime().UnixNano()}
 		}
-		before := w.seen[path]
 		if now != before || r.pending.Load() {
 			w.seen[path] = now
 			r.signal()
 		}
-		if now.inode != 0 && before.inode != 0 && now.inode != before.inode {
+		if before.inode != 0 && now.inode != before.inode {
 			replaced = append(replaced, path)
 		}
 	}
