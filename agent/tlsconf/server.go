@@ -15,6 +15,8 @@ type Server struct {
 	CertFile string `yaml:"cert_file"` // with the chain behind it
 	KeyFile  string `yaml:"key_file"`
 	CAFile   string `yaml:"ca_file"` // who signs clients' certificates; empty: they need none
+
+	sum sum
 }
 
 // Check says what is wrong with the section at path, and has relative names of
@@ -26,6 +28,7 @@ func (s *Server) Check(d *conf.Doc, path string) error {
 	for _, name := range []*string{&s.CertFile, &s.KeyFile, &s.CAFile} {
 		*name = d.Path(*name)
 	}
+	s.sum = sumOf(s.CertFile, s.KeyFile, s.CAFile)
 	if _, err := s.Config(); err != nil {
 		return d.Errorf(path, "name PEM files that this user can read", "%w", err)
 	}

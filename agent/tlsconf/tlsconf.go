@@ -2,9 +2,11 @@
 package tlsconf
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/webgrip/logkeel/agent/conf"
 )
@@ -17,6 +19,26 @@ type Config struct {
 	KeyFile            string `yaml:"key_file"`
 	ServerName         string `yaml:"server_name"`
 	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"`
+
+	sum sum
+}
+
+// A sum is of the files as they were when the section was read: with other
+// certificates it is another section.
+type sum [sha256.Size]byte
+
+func sumOf(files ...string) (s sum) {
+	h := sha256.New()
+	for _, name := range files {
+		if name == "" {
+			continue
+		}
+		b, _ := os.ReadFile(name) // that it cannot be read is said by who needs it
+		part := sha256.Sum256(b)
+		h.Write(part[:])
+	}
+	h.Sum(s[:0])
+	return s
 }
 
 // Check says what is wrong with the section at path, and has relative names of
@@ -29,6 +51,7 @@ func (c *Config) Check(d *conf.Doc, path, host string) error {
 	for _, name := range []*string{&c.CAFile, &c.CertFile, &c.KeyFile} {
 		*name = d.Path(*name)
 	}
+	c.sum = sumOf(c.CAFile, c.CertFile, c.KeyFile)
 	var errs []error
 	if _, err := c.Client(host); err != nil {
 		errs = append(errs, d.Errorf(path, "name PEM files that this user can read", "%w", err))

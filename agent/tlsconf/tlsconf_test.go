@@ -64,3 +64,27 @@ func TestRelativeFiles(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// A reload compares sections: with other certificates in the same files it is
+// another one.
+func TestSectionsDifferByTheirFiles(t *testing.T) {
+	dir := t.TempDir()
+	section := func(ca string) (c Config, s Server) {
+		if err := os.WriteFile(filepath.Join(dir, "ca.pem"), []byte(ca), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, s = Config{CAFile: "ca.pem"}, Server{CAFile: "ca.pem"}
+		doc := &conf.Doc{File: filepath.Join(dir, "agent.yaml")}
+		_, _ = c.Check(doc, "tls", "a.test"), s.Check(doc, "tls")
+		return c, s
+	}
+	c1, s1 := section("one")
+	c2, s2 := section("one")
+	c3, s3 := section("two")
+	if c1 != c2 || s1 != s2 {
+		t.Error("the same files make different sections")
+	}
+	if c1 == c3 || s1 == s3 {
+		t.Error("other files make the same section")
+	}
+}
