@@ -42,6 +42,7 @@ type loaded struct {
 	baseDir string // of the file: relative paths are relative to it
 	rules   *rules.Set
 	level   slog.Level
+	files   []fileStand // that it was read from, as they were before
 }
 
 var defaultPaths = []string{"agent.yaml", "/etc/logkeel/agent.yaml"}
@@ -64,6 +65,16 @@ func configPath(flag string) (string, error) {
 
 // load reads and checks everything, and says all that is wrong at once.
 func load(flag string) (*loaded, error) {
+	l, err := read(flag)
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// read is load, but that what it returns beside an error still tells which files
+// were read; nil where none was.
+func read(flag string) (*loaded, error) {
 	path, err := configPath(flag)
 	if err != nil {
 		return nil, usageError{err}
@@ -80,15 +91,18 @@ func load(flag string) (*loaded, error) {
 		return nil, err
 	}
 	l.baseDir = filepath.Dir(abs)
+	l.files = stand(path)
 	if l.doc, err = conf.Load(path, &l.Config, conf.Options{Env: os.LookupEnv}); err != nil {
-		return nil, usageError{err}
+		l.Rules = rules.Config{} // of which nothing is known
+		return l, usageError{err}
 	}
+	l.files = append(l.files, stand(rules.Files(l.Rules, l.baseDir)...)...)
 	errs := []error{l.checkAgent(), l.Collectors.Check(l.doc), l.Outputs.Check(l.doc)}
 	if l.rules, err = rules.Load(l.Rules, l.baseDir, rules.Redacting(l.Redact)); err != nil {
 		errs = append(errs, l.atRules(err))
 	}
 	if err := conf.Join(errs...); err != nil {
-		return nil, usageError{err}
+		return l, usageError{err}
 	}
 	if !filepath.IsAbs(l.StateDir) {
 		l.StateDir = filepath.Join(l.baseDir, l.StateDir)

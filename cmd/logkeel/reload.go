@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,6 +25,7 @@ const changePoll = 2 * time.Second
 // A runner is an agent that runs, and the configuration that it has.
 type runner struct {
 	loaded *loaded
+	tried  *loaded // what was read last, right or wrong: its files are watched
 	log    *slog.Logger
 	level  *slog.LevelVar
 	ledger *agent.Ledger
@@ -86,30 +86,24 @@ func (r *runner) reloaded(err error) {
 	}
 }
 
-// watch reloads at each SIGHUP and, where that is wanted, when a file changes.
-func (r *runner) watch(ctx context.Context) {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// watch reloads at each signal and, where that is wanted, when a file changes.
+func (r *runner) watch(ctx context.Context, hup <-chan os.Signal) {
 	tick := time.NewTicker(changePoll)
 	defer tick.Stop()
-	tried := r.stand()
-	before := tried
+	var before []fileStand
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hup:
-			before = r.stand()
 		case <-tick.C:
-			now := r.stand()
+			now := r.tried.stand()
 			steady := slices.Equal(now, before)
 			before = now
-			if !steady || slices.Equal(now, tried) || !r.loaded.ReloadOnChange {
+			if !steady || slices.Equal(now, r.tried.files) || !r.loaded.ReloadOnChange {
 				continue
 			}
 		}
-		tried = before
 		err := r.reload(ctx)
 		if ctx.Err() != nil {
 			return
@@ -129,8 +123,11 @@ type fileStand struct {
 }
 
 // stand is how agent.yaml and the rule files are now.
-func (r *runner) stand() []fileStand {
-	paths := append([]string{r.loaded.doc.File}, rules.Files(r.loaded.Rules, r.loaded.baseDir)...)
+func (l *loaded) stand() []fileStand {
+	return stand(append([]string{l.files[0].path}, rules.Files(l.Rules, l.baseDir)...)...)
+}
+
+func stand(paths ...string) []fileStand {
 	all := make([]fileStand, 0, len(paths))
 	for _, p := range paths {
 		s := fileStand{path: p}
@@ -148,7 +145,10 @@ func (r *runner) stand() []fileStand {
 // reload reads everything again and gives it to the agent.
 func (r *runner) reload(ctx context.Context) error {
 	old := r.loaded
-	l, err := load(old.doc.File)
+	l, err := read(old.doc.File)
+	if l != nil {
+		r.tried = l
+	}
 	if err != nil {
 		return err
 	}

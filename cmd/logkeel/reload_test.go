@@ -70,6 +70,13 @@ func TestReload(t *testing.T) {
 		t.Errorf("%v findings, want %v: the rules have seen each line once", n, 2*findings)
 	}
 
+	a.write("more.yaml", "groups: wrong")
+	both := strings.Replace(fmt.Sprintf(reloadConfig, state, root, output(receiver.Addr)), "[own.yaml]", "[own.yaml, more.yaml]", 1)
+	a.write("agent.yaml", strings.ReplaceAll(both, "METRICS", a.metrics))
+	eventually(t, "a new rule file is wrong", waitShort, func() bool { return good() == 0 })
+	a.write("more.yaml", strings.Replace(fmt.Sprintf(ownRule, "7"), "Own", "More", 1))
+	eventually(t, "and is looked at, though the agent never had it", waitShort, func() bool { return good() == 1 })
+
 	own := a.metric("logkeel_findings_total", `rule="Own"`)
 	a.write("own.yaml", strings.Replace(fmt.Sprintf(ownRule, ""), "Own", "Another", 1))
 	if err := a.cmd.Process.Signal(syscall.SIGHUP); err != nil {

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"os/signal"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -36,6 +39,9 @@ configuration is wrong, that is said and the old one stays.`,
 }
 
 func run(ctx context.Context, l *loaded, logTo io.Writer) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP) // before and after it is heeded it must not end the process
+	defer signal.Stop(hup)
 	level := new(slog.LevelVar)
 	level.Set(l.level)
 	log := l.logger(logTo, level)
@@ -48,7 +54,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, log: log, level: level, ledger: ledger, dir: dir.Path}
+	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -65,7 +71,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer stop()
-	watching.Go(func() { r.watch(ctx) })
+	watching.Go(func() { r.watch(ctx, hup) })
 	return r.agent.Run(ctx)
 }
 
