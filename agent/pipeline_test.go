@@ -326,3 +326,34 @@ func TestSafe(t *testing.T) {
 		t.Errorf("%+v is safe, want %+v", p, at(1, 3))
 	}
 }
+
+// Whoever waits for an output that was added while nothing comes of the source,
+// waits for nothing: it begins where the others are.
+func TestSafeWithANewOutput(t *testing.T) {
+	l := openLedger(t, t.TempDir())
+	old, added := newRecorder(l, "old"), newRecorder(l, "added")
+	p := NewPipeline(l, newWords(), nil, []RecordOutput{old})
+	f := p.Open(web)
+	emit(t, f, 1, 3, "x")
+	if err := p.swap(func() (*works, error) {
+		return newWorks(l, newWords(), nil, []RecordOutput{old, added}), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if p := f.Safe(); p.Offset != 0 {
+		t.Errorf("%+v is safe while an output has not acknowledged", p)
+	}
+	old.ack()
+	if p := f.Safe(); p != at(1, 3) {
+		t.Errorf("%+v is safe, want %+v", p, at(1, 3))
+	}
+	if err := p.swap(func() (*works, error) {
+		l.drop(old.consumer)
+		return newWorks(l, newWords(), nil, []RecordOutput{added}), nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if p := f.Safe(); p != at(1, 3) {
+		t.Errorf("%+v is safe without the first output, want %+v", p, at(1, 3))
+	}
+}
