@@ -165,6 +165,31 @@ func TestLogsMultilineHeld(t *testing.T) {
 	}
 }
 
+// A configuration that says something else while a trace is open loses and repeats
+// nothing: what was held is read as the new one says.
+func TestLogsMultilineOtherFormat(t *testing.T) {
+	inWorld(t, func(w *logWorld, e *logEngine) {
+		w.options.Format = java
+		w.start()
+		settle(time.Second)
+		e.write(box, agent.Stdout, trace[:2]...)
+		settle(joinPause / 2)
+		w.stop()
+		w.want("held")
+		w.options.Format = nil
+		w.start()
+		settle(joinPause / 2)
+		w.want("without a format", strings.TrimSuffix(trace[0], "\n"), strings.TrimSuffix(trace[1], "\n"))
+		w.stop()
+		w.options.Format = java
+		e.write(box, agent.Stdout, trace[2], trace[0], trace[1])
+		w.start()
+		settle(time.Second)
+		w.want("with one", strings.TrimSuffix(trace[2], "\n"), strings.TrimSuffix(trace[0]+trace[1], "\n"))
+		w.stop()
+	})
+}
+
 // Records of several lines are whole, and come once, whatever breaks.
 func TestLogsMultilineModel(t *testing.T) {
 	for seed := range uint64(15) {
@@ -177,6 +202,7 @@ func TestLogsMultilineModel(t *testing.T) {
 				switch rnd.IntN(6) {
 				case 0:
 					w.kill()
+					w.b.holding = rnd.IntN(2) == 0 // then it needs it all again, from before a's place
 					w.start()
 				case 1:
 					e.restart()
