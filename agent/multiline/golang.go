@@ -26,7 +26,10 @@ func goNext(s State, l []byte) (next State, joins bool) {
 		if hasPrefix(l, "==================") {
 			return 0, true
 		}
-		return goRace, !dated(l)
+		if dated(l) || structured(l) || hasPrefix(l, "time=") {
+			return goNext(0, l)
+		}
+		return goRace, true
 	}
 	if l[0] == '\t' {
 		switch s {
