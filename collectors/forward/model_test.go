@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -94,6 +95,11 @@ func (w *world) settle(wait time.Duration) {
 	w.d.now = time.Now()
 	w.d.pieceWait = wait
 	w.say("settle %v", wait)
+	for _, n := range w.d.needs {
+		if n.p != nil && n.p.end != math.MaxInt64 && n.p.text != nil {
+			w.t.Error("what was given takes memory until it is safe")
+		}
+	}
 	if err := w.d.settle(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}

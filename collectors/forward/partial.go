@@ -51,6 +51,7 @@ func (d *dispatcher) piece(s *source, seq uint64, it *item, id string, last bool
 		return
 	}
 	p.cut = p.cut || !last
+	latest := p.last
 	if !last && it.end <= s.floor && d.openBytes < maxOpenBytes {
 		// A consumer may be beyond and lack it: before a restart the line may have
 		// been given in other parts.
@@ -60,7 +61,7 @@ func (d *dispatcher) piece(s *source, seq uint64, it *item, id string, last bool
 		d.give(s, p, it.end)
 	}
 	if !last { // what follows is a piece of the same line
-		s.open = append(s.open, &partial{id: id, end: math.MaxInt64, cut: true, since: d.now, last: p.last})
+		s.open = append(s.open, &partial{id: id, end: math.MaxInt64, cut: true, since: d.now, last: latest})
 		d.partials++
 	}
 }
@@ -97,6 +98,7 @@ func (d *dispatcher) give(s *source, p *partial, end int64) {
 	}
 	it := p.last
 	it.text, it.end = p.text, end
+	p.text, p.last = nil, item{} // needs may keep p for long
 	if p.cut {
 		it.flags |= agent.Cut
 	}
