@@ -20,6 +20,7 @@ const (
 // only sooner.
 type expr struct {
 	re      *regexp.Regexp
+	alone   *regexp.Regexp // the same for a text of one line: ^ is looked for at its start only
 	upTo    *regexp.Regexp // the same after as little of anything as can be: its end is the match's end
 	asserts bool           // has ^, $, \b or the like: a match depends on what is around it
 	slots   []int          // by index in the groups of the rule's where: the group here, or -1
@@ -51,7 +52,11 @@ func compile(s string) (*expr, error) {
 		return nil, err
 	}
 	tree = tree.Simplify()
-	e.asserts = hasAssertion(tree)
+	if e.alone, e.asserts = e.re, hasAssertion(tree); e.asserts {
+		if e.alone, err = regexp.Compile(s); err != nil {
+			return nil, err
+		}
+	}
 	e.learn(tree)
 	return e, nil
 }
@@ -117,7 +122,7 @@ func (e *expr) find(body []byte) (start, end int, ok bool) {
 			return 0, 0, false
 		}
 	}
-	m := e.re.Find(body[from:])
+	m := e.of(body).Find(body[from:])
 	if m == nil {
 		return 0, 0, false
 	}
@@ -132,7 +137,15 @@ func (e *expr) groups(body []byte, start, end int) (text []byte, at []int) {
 	if !e.asserts {
 		text = body[start:end] // a long record need not be searched again
 	}
-	return text, e.re.FindSubmatchIndex(text)
+	return text, e.of(text).FindSubmatchIndex(text)
+}
+
+// of is the expression for the text: what has one line is searched sooner.
+func (e *expr) of(text []byte) *regexp.Regexp {
+	if e.asserts && bytes.IndexByte(text, '\n') < 0 {
+		return e.alone
+	}
+	return e.re
 }
 
 // locate says where in body the match m is: Find gives its text only. It is the
