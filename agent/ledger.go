@@ -25,8 +25,11 @@ const (
 	ledgerTouch   = 10 * time.Second   // how exactly the time of a kill is known
 	ledgerCompact = 1 << 20            // bytes appended before the file is written anew
 	ledgerForget  = 7 * 24 * time.Hour // for sources that nobody opens any more
+	maxMeanwhile  = 8 << 20            // bytes of lines that move while one snapshot is written
 	ledgerSettle  = time.Hour          // until sources are open, and the clock is right
 )
+
+var errMeanwhile = errors.New("writing them takes too long")
 
 // A Ledger keeps, for each durable consumer and source, how far the source is
 // safe with that consumer.
@@ -48,8 +51,9 @@ type Ledger struct {
 	stored    map[string]map[string]entry // what the file had of consumers that nobody asked for yet
 	file      *os.File
 	appended  int64
-	dirty     bool // written and not synced
-	broken    bool // the file lacks something, or has a torn line
+	dirty     bool   // written and not synced
+	meanwhile []byte // lines that moved while a snapshot is written; nil: none is
+	broken    bool   // the file lacks something, or has a torn line
 	failures  uint64
 	line      []byte // scratch
 }
@@ -91,12 +95,12 @@ func OpenLedger(dir string, log *slog.Logger) (*Ledger, error) {
 	if err := l.load(); err != nil {
 		return nil, fmt.Errorf("read positions: %w", err)
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if err := l.snapshot(); err != nil {
 		if errors.Is(err, fs.ErrPermission) || isReadOnly(err) {
 			return nil, fmt.Errorf("write positions: %w", err)
 		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.fail(err)
 	}
 	return l, nil
@@ -241,12 +245,17 @@ func (l *Ledger) Away() (d time.Duration, ok bool) { return l.away, l.away >= 0 
 // Sync brings what was written to the disk.
 func (l *Ledger) Sync() {
 	l.mu.Lock()
-	if l.broken || l.appended > ledgerCompact {
-		if err := l.snapshot(); err != nil {
-			l.fail(err)
-		} else {
-			l.trouble.Clear("positions are written again", "file", l.path)
-		}
+	due := l.broken || l.appended > ledgerCompact
+	l.mu.Unlock()
+	var err error
+	if due {
+		err = l.snapshot()
+	}
+	l.mu.Lock()
+	if err != nil {
+		l.fail(err)
+	} else if due && !l.broken {
+		l.trouble.Clear("positions are written again", "file", l.path)
 	}
 	f, dirty := l.file, l.dirty
 	l.dirty = false
@@ -263,9 +272,9 @@ func (l *Ledger) Sync() {
 
 // Close writes a last snapshot.
 func (l *Ledger) Close() error {
+	err := l.snapshot()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.snapshot()
 	l.touch()
 	if l.file != nil {
 		l.file.Close()
@@ -279,10 +288,16 @@ func (l *Ledger) Close() error {
 
 // append writes one line. The caller holds mu.
 func (l *Ledger) append(key []byte, e entry) {
-	if l.broken || l.file == nil {
+	if l.meanwhile == nil && (l.broken || l.file == nil) {
 		return
 	}
 	l.line = appendEntry(append(l.line[:0], key...), e)
+	if l.meanwhile != nil && len(l.meanwhile) <= maxMeanwhile {
+		l.meanwhile = append(l.meanwhile, l.line...)
+	}
+	if l.broken || l.file == nil {
+		return
+	}
 	n, err := l.file.Write(l.line)
 	l.appended += int64(n)
 	l.dirty = true
@@ -298,32 +313,52 @@ func (l *Ledger) fail(err error) {
 	l.trouble.Fail(err, "positions cannot be written: after a crash now, what was shipped since would be shipped again; free space in state_dir or make it writable", "file", l.path)
 }
 
-// snapshot replaces the file by one with a line for each position. The caller
-// holds mu.
-func (l *Ledger) snapshot() error {
+// snapshot replaces the file by one with a line for each position. Positions move
+// meanwhile: on a busy disk it takes seconds.
+func (l *Ledger) snapshot() (err error) {
+	l.mu.Lock()
+	content := l.encode(time.Now())
+	l.meanwhile = []byte{}
+	l.mu.Unlock()
 	tmp := l.path + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err == nil {
+		if _, err = f.Write(content); err == nil {
+			err = f.Sync()
+		}
+	}
+	if err = l.replace(tmp, f, err); err != nil {
+		if f != nil {
+			f.Close()
+			os.Remove(tmp)
+		}
+		return err
+	}
+	return SyncDir(filepath.Dir(l.path))
+}
+
+// replace makes f, which is tmp, the ledger, unless it could not be written.
+func (l *Ledger) replace(tmp string, f *os.File, err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := l.meanwhile
+	l.meanwhile = nil
 	if err != nil {
 		return err
 	}
-	if _, err = f.Write(l.encode(time.Now())); err == nil {
-		err = f.Sync()
+	if len(lines) > maxMeanwhile {
+		return errMeanwhile
 	}
-	if err == nil {
-		err = os.Rename(tmp, l.path)
+	if _, err := f.Write(lines); err != nil {
+		return err
 	}
-	if err == nil {
-		err = SyncDir(filepath.Dir(l.path))
-	}
-	if err != nil {
-		f.Close()
-		os.Remove(tmp)
+	if err := os.Rename(tmp, l.path); err != nil {
 		return err
 	}
 	if l.file != nil {
 		l.file.Close()
 	}
-	l.file, l.appended, l.dirty, l.broken = f, 0, false, false
+	l.file, l.appended, l.dirty, l.broken = f, int64(len(lines)), len(lines) > 0, false
 	return nil
 }
 

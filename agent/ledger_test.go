@@ -46,13 +46,49 @@ func TestLedgerKeepsEachMoveThroughAKill(t *testing.T) {
 		c.Safe("docker/a", at(1, i))
 		c.Safe("file/\x00\"ü\n", at(2, i))
 		wantSafe(t, openLedger(t, dir), "fluentd/main", "docker/a", at(1, i))
-		c.ledger.mu.Lock()
 		c.ledger.snapshot() // the second ledger has replaced the file
-		c.ledger.mu.Unlock()
 	}
 	l := openLedger(t, dir)
 	wantSafe(t, l, "fluentd/main", "file/\x00\"ü\n", at(2, 100))
 	wantSafe(t, l, "rules", "docker/a", Position{})
+}
+
+// Positions move while a snapshot is written, and none of it is lost.
+func TestLedgerMovesDuringASnapshot(t *testing.T) {
+	dir := t.TempDir()
+	l := openLedger(t, dir)
+	c := l.Consumer("c")
+	for round := int64(1); round <= 20; round++ {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := int64(1); i <= 500; i++ {
+				c.Safe("s", at(uint64(round), i))
+				c.Safe(fmt.Sprint("s", i), at(uint64(round), i))
+			}
+		}()
+		for running := true; running; {
+			if err := l.snapshot(); err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-done:
+				running = false
+			default:
+			}
+		}
+		content, err := os.ReadFile(l.path) // as a kill leaves it
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := t.TempDir()
+		if err := os.WriteFile(filepath.Join(other, ledgerName), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k := openLedger(t, other)
+		wantSafe(t, k, "c", "s", at(uint64(round), 500))
+		wantSafe(t, k, "c", "s77", at(uint64(round), 77))
+	}
 }
 
 func TestSafeNeverMovesBack(t *testing.T) {

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// walks bounds how often a chain that is rotated meanwhile is walked again.
-	walks = 5
+	// walks bounds how often a chain that is rotated meanwhile is walked again at
+	// once.
+	walks = 50
 	// compressed is how the name of a compressed file ends.
 	compressed = ".gz"
 )
@@ -25,12 +26,21 @@ type chain struct {
 	host *host
 }
 
+// errRotated says that a log is rotated faster than its files can be looked at.
+var errRotated = errors.New("the log is being rotated")
+
 // A walk is what was met on the way from a chain's newest file to an older one.
 type walk struct {
 	files   []opened      // the newest first; at most guardFiles, the oldest ones
 	met     []fs.FileInfo // all, also those that are closed again
-	left    []fs.FileInfo // compressed files whose content was met already
 	stopped bool          // at the last one, for it was the one to find
+	seen    []sighting    // all names, in their order
+}
+
+// A sighting is what a name stood for; nil: for nothing.
+type sighting struct {
+	name string
+	info fs.FileInfo
 }
 
 // A visit sees file i of a walk, and says whether the walk stops there.
@@ -40,13 +50,14 @@ type visit func(i int, f opened) (stop bool, err error)
 // files that cannot be had are left out. It begins anew where the chain is
 // rotated meanwhile.
 func (c chain) walk(visit visit) (walk, error) {
-	for n := 1; ; n++ {
+	for range walks {
 		w, err := c.walkOnce(visit)
-		if err != nil || n == walks || c.complete(w) {
+		if err != nil || c.unchanged(w) {
 			return w, err
 		}
 		closeAll(w.files)
 	}
+	return walk{}, errRotated
 }
 
 // walkOnce opens the files once. Rotation renames files towards the old end, and
@@ -54,6 +65,7 @@ func (c chain) walk(visit visit) (walk, error) {
 func (c chain) walkOnce(visit visit) (w walk, err error) {
 	for i, name := range c.names() {
 		f, err := c.host.openFile(name)
+		w.sight(name, f, err)
 		switch {
 		case err == nil && has(w.met, f.info):
 			f.Close()
@@ -69,7 +81,6 @@ func (c chain) walkOnce(visit visit) (w walk, err error) {
 		}
 		again, err := c.repeats(w, f)
 		if err == nil && again {
-			w.left = append(w.left, f.info)
 			f.Close()
 			continue
 		}
@@ -112,19 +123,32 @@ func (c chain) repeats(w walk, f opened) (bool, error) {
 	return c.host.becomes(last, f)
 }
 
-// complete says that the chain has no other files now: it was not rotated while
-// it was walked.
-func (c chain) complete(w walk) bool {
-	for _, name := range c.names() {
-		info, err := os.Stat(name)
-		if err != nil || !info.Mode().IsRegular() || has(w.left, info) {
-			continue
-		}
-		if !has(w.met, info) {
+// sight notes what the name stands for.
+func (w *walk) sight(name string, f opened, err error) {
+	s := sighting{name: name}
+	if err == nil {
+		s.info = f.info
+	} else if info, err := os.Stat(name); err == nil {
+		s.info = info
+	}
+	w.seen = append(w.seen, s)
+}
+
+// unchanged says that each name stands for what it stood for in the walk: then the
+// chain was not rotated meanwhile, and no file lies between those that were met.
+// A name that was listed and then gone says that it was.
+func (c chain) unchanged(w walk) bool {
+	names := c.names()
+	if len(names) < len(w.seen) || !w.stopped && len(names) > len(w.seen) {
+		return false
+	}
+	for i, s := range w.seen {
+		if names[i] != s.name || s.info == nil && i > 0 {
 			return false
 		}
-		if w.stopped && os.SameFile(info, w.met[len(w.met)-1]) {
-			return true
+		info, err := os.Stat(s.name)
+		if (err == nil) != (s.info != nil) || err == nil && !os.SameFile(info, s.info) {
+			return false
 		}
 	}
 	return true
