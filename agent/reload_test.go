@@ -251,7 +251,7 @@ func TestReloadLeavesAloneWhatStays(t *testing.T) {
 			s.lines["web"] <- 1
 			got = s.heard()
 			s.wants("two collectors and an output are gone", got,
-				"collector app 2 ends", "collector db 1 ends", "main 2 gets bad1", "output copy 1 closes", "output copy 1 is drained")
+				"collector app 2 ends", "collector db 1 ends", "main 2 gets bad1", "output copy 1 is drained", "output copy 1 closes")
 		})
 	})
 }
