@@ -34,7 +34,8 @@ type walk struct {
 	files   []opened      // the newest first; at most guardFiles, the oldest ones
 	met     []fs.FileInfo // all, also those that are closed again
 	stopped bool          // at the last one, for it was the one to find
-	seen    []sighting    // all names, in their order
+	seen    []sighting    // all names until there, in their order
+	older   bool          // there was a name of an older file
 }
 
 // A sighting is what a name stood for; nil: for nothing.
@@ -63,7 +64,9 @@ func (c chain) walk(visit visit) (walk, error) {
 // walkOnce opens the files once. Rotation renames files towards the old end, and
 // so does the walk: a file may be met twice, and is then listed once.
 func (c chain) walkOnce(visit visit) (w walk, err error) {
-	for i, name := range c.names() {
+	names := c.names()
+	w.older = len(names) > 1
+	for i, name := range names {
 		f, err := c.host.openFile(name)
 		w.sight(name, f, err)
 		switch {
@@ -243,7 +246,8 @@ func rotatedFrom(path string, isLog func(string) bool) bool {
 // after opens the files that are newer than held, the oldest of them first; at
 // most guardFiles. found is false when held itself is no longer in the chain;
 // what is left of the chain is newer then, unless it was not written to since.
-func (c chain) after(held opened) (newer []opened, found bool, err error) {
+// older says that the log keeps older files.
+func (c chain) after(held opened) (newer []opened, found, older bool, err error) {
 	w, err := c.walk(func(_ int, f opened) (bool, error) {
 		if os.SameFile(f.info, held.info) {
 			return true, nil
@@ -254,17 +258,17 @@ func (c chain) after(held opened) (newer []opened, found bool, err error) {
 		return c.host.becomes(held, f)
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, false, w.older, err
 	}
 	if w.stopped {
 		end := len(w.files) - 1
 		w.files[end].Close()
-		return reversed(w.files[:end]), true, nil
+		return reversed(w.files[:end]), true, w.older, nil
 	}
 	last, err := held.Stat()
 	if err != nil {
 		closeAll(w.files)
-		return nil, false, err
+		return nil, false, w.older, err
 	}
 	for _, f := range reversed(w.files) {
 		if f.name != c.path && f.info.ModTime().Before(last.ModTime()) {
@@ -273,7 +277,7 @@ func (c chain) after(held opened) (newer []opened, found bool, err error) {
 		}
 		newer = append(newer, f)
 	}
-	return newer, false, nil
+	return newer, false, w.older, nil
 }
 
 func reversed(fs []opened) []opened {

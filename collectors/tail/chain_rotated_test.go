@@ -50,7 +50,7 @@ func TestChainDuringRotation(t *testing.T) {
 			running = false
 		default:
 		}
-		newer, found, err := c.after(held)
+		newer, found, _, err := c.after(held)
 		if errors.Is(err, errRotated) {
 			continue
 		}
@@ -69,6 +69,24 @@ func TestChainDuringRotation(t *testing.T) {
 			closeAll(newer[:n-1])
 			held.Close()
 			held = newer[n-1]
+		}
+	}
+}
+
+// A walk that stops at the newest file has seen whether there are older ones.
+func TestWalkSeesOlderNames(t *testing.T) {
+	c := chain{filepath.Join(t.TempDir(), "app.log"), newHost()}
+	for _, name := range []string{c.path, c.path + ".1"} {
+		if err := os.WriteFile(name, []byte(name+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w, err := c.walk(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closeAll(w.files)
+		if len(w.met) != 1 || w.older != (name != c.path) {
+			t.Errorf("with %s: met %d, older %v", name, len(w.met), w.older)
 		}
 	}
 }

@@ -41,11 +41,11 @@ func (g *guard) lookLocked() (found bool, err error) {
 	if g.newest.File == nil || g.full() {
 		return true, nil
 	}
-	newer, found, err := g.chain.after(g.newest)
+	newer, found, older, err := g.chain.after(g.newest)
+	g.keeps = g.keeps || older
 	if err != nil || len(newer) == 0 {
 		return found, err
 	}
-	g.keeps = g.keeps || found || len(newer) > 1
 	// One file alone is what follows on a log that keeps no older ones. Where it
 	// does, the one before it may just have been removed, to make room.
 	newer[0].gap = !found && g.keeps
@@ -54,11 +54,11 @@ func (g *guard) lookLocked() (found bool, err error) {
 	return found, nil
 }
 
-// met says how many files the log has.
-func (g *guard) met(files int) {
+// met says whether the log was seen to have older files.
+func (g *guard) met(older bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.keeps = g.keeps || files > 1
+	g.keeps = g.keeps || older
 }
 
 func (g *guard) full() bool {

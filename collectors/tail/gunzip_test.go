@@ -173,7 +173,7 @@ func TestChainWhileCompressing(t *testing.T) {
 	if err := os.Remove(c.path + ".1"); err != nil {
 		t.Fatal(err)
 	}
-	newer, found, err := c.after(held)
+	newer, found, _, err := c.after(held)
 	if err != nil || !found || len(newer) != 1 || newer[0].name != c.path {
 		t.Errorf("after what is compressed now: %v, found %v, %v", newer, found, err)
 	}

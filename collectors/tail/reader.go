@@ -237,7 +237,7 @@ func (r *reader) open(ctx context.Context) (bool, error) {
 	if len(w.met) == 0 {
 		return false, r.absent(ctx)
 	}
-	r.guard.met(len(w.met))
+	r.guard.met(w.older)
 	p := newPlan(len(w.met), at, places)
 	plan := p.list(w.met)
 	k := len(w.met) - 1 - p.file
@@ -309,7 +309,7 @@ func (r *reader) openNew(ctx context.Context) (bool, error) {
 	if len(w.files) == 0 {
 		return false, r.absent(ctx)
 	}
-	r.guard.met(len(w.met))
+	r.guard.met(w.older)
 	i := 0
 	if !fromEnd {
 		i = len(w.files) - 1
