@@ -147,8 +147,22 @@ func sweep(parent string, logf func(string, ...any)) {
 	}
 }
 
-// clearDir unmounts what is mounted under dir and removes it.
-func clearDir(dir string) error {
+// clearDir unmounts what is mounted under dir and removes it. What a server has
+// left running may write, and mount, for a moment still.
+func clearDir(dir string) (err error) {
+	for range 100 {
+		if err = unmountBelow(dir); err == nil {
+			err = os.RemoveAll(dir)
+		}
+		if err == nil {
+			return nil
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return err
+}
+
+func unmountBelow(dir string) error {
 	b, err := os.ReadFile("/proc/self/mounts")
 	if err != nil {
 		return err
@@ -161,14 +175,7 @@ func clearDir(dir string) error {
 			}
 		}
 	}
-	// What a server has left running may write for a moment still.
-	for range 100 {
-		if err = os.RemoveAll(dir); err == nil {
-			return nil
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	return err
+	return nil
 }
 
 // lockFile opens and locks the file, or fails if another one has it locked.
