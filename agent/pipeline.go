@@ -38,8 +38,9 @@ type works struct {
 	rules   *Consumer // of alerts
 	outputs []RecordOutput
 
-	retired context.Context // done when they are to be replaced
-	retire  context.CancelFunc
+	retired  context.Context // done when they are to be replaced
+	retire   context.CancelFunc
+	replaced chan struct{} // closed when they are
 }
 
 // RulesConsumer is the name under which the ledger knows the rules.
@@ -66,7 +67,7 @@ func newWorks(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *wor
 	if alerts == nil {
 		alerts = noAlerts{l.Consumer(RulesConsumer)}
 	}
-	w := &works{matcher: m, alerts: alerts, rules: alerts.Consumer(), outputs: outputs}
+	w := &works{matcher: m, alerts: alerts, rules: alerts.Consumer(), outputs: outputs, replaced: make(chan struct{})}
 	w.retired, w.retire = context.WithCancel(context.Background())
 	return w
 }
@@ -92,6 +93,7 @@ func (p *Pipeline) swap(build func() (*works, error)) error {
 	} else {
 		p.stats.replace(w.matcher.Rules())
 	}
+	close(p.works.replaced)
 	p.works = w
 	p.stats.each(func(f *feed) {
 		f.waiting.close()  // it has the works before
@@ -245,6 +247,11 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 		}
 		f.p.release()
 		if !again {
+			return err
+		}
+		select {
+		case <-w.replaced:
+		case <-ctx.Done():
 			return err
 		}
 	}
