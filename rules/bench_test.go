@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/rules/engine"
 )
 
 // logLine makes a line of about 240 bytes as Laravel or nginx write it; of a
@@ -137,14 +138,14 @@ func BenchmarkManyRules(b *testing.B) {
 func BenchmarkScan(b *testing.B) {
 	s := operations(b)
 	batch := logBatch(256<<10, 1)
-	c := &candidates{}
+	c := &engine.Candidates{}
 	throughput(b, batch, func() {
-		c.reset(len(batch.Records), s.words)
-		s.scanner.scan(batch, c)
+		c.Reset(len(batch.Records), s.words)
+		s.scanner.Scan(batch, c)
 	})
 	n := 0
-	for _, at := range c.row {
-		if at > 0 {
+	for i := range batch.Records {
+		if _, marked := c.Row(i); marked {
 			n++
 		}
 	}
@@ -156,7 +157,7 @@ func BenchmarkRegexps(b *testing.B) {
 	s := operations(b)
 	var list []*regexp.Regexp
 	for _, e := range s.exprs {
-		list = append(list, e.re)
+		list = append(list, e.Regexp())
 	}
 	batch := logBatch(256<<10, 1)
 	throughput(b, batch, func() {

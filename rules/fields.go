@@ -170,8 +170,8 @@ func (c *fieldCut) secretName(name []byte) *kind {
 		}
 		for n := range f.starts[b[i]] {
 			w := &f.starts[b[i]][n]
-			j := i + len(w.text)
-			if j > len(name)+1 || !w.is(b[i:j]) {
+			j := i + len(w.Text)
+			if j > len(name)+1 || !w.Is(b[i:j]) {
 				continue
 			}
 			if start, end, ok := w.find(text{body: b}, i, j); ok && start > len(name) && start < end {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/rules/engine"
 )
 
 // A ruleFile is what stands in a file of rules.
@@ -73,6 +74,12 @@ type loaded struct {
 	measure    *measure
 	policy     policy
 	source     selector
+}
+
+// An expr is one expression of a rule.
+type expr struct {
+	*engine.Expr
+	slots []int // by index in the groups of the rule's where: the group here, or -1
 }
 
 // A place is where something stands.
@@ -217,15 +224,15 @@ func (p *problems) exprs(field string, list []string) []*expr {
 		if !p.doc.Has(p.path + "." + at) {
 			at = field // a single one, without a list
 		}
-		e, err := compile(s)
+		x, err := engine.Compile(s)
 		switch {
 		case err != nil:
 			msg, hint := explain(err)
 			p.say(at, hint, "%s", msg)
-		case e.matchesAll():
+		case x.MatchesAll():
 			p.say(at, everything(field), "%s matches every line", quote(s))
 		default:
-			out = append(out, e)
+			out = append(out, &expr{Expr: x})
 		}
 	}
 	return out

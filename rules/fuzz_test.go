@@ -78,7 +78,7 @@ func (m *maker) condition(r *loaded) {
 	}
 	r.where = w
 	for i, e := range r.match {
-		if named, err := compile([]string{"(?P<g>" + e.re.String() + ")", "(?P<h>" + e.re.String() + ")(?P<g>.?)"}[i%2]); err == nil {
+		if named, err := compile([]string{"(?P<g>" + e.Regexp().String() + ")", "(?P<h>" + e.Regexp().String() + ")(?P<g>.?)"}[i%2]); err == nil {
 			e = named
 		}
 		r.match[i] = e
@@ -157,17 +157,17 @@ func compare(t *testing.T, list []loaded, b *agent.Batch) {
 func compareGroups(t *testing.T, r loaded, body []byte) {
 	t.Helper()
 	for _, e := range r.match {
-		start, end, ok := e.find(body)
+		start, end, ok := e.Find(body)
 		if !ok {
 			continue
 		}
-		text, got := e.groups(body, start, end)
-		for i, at := range e.re.FindSubmatchIndex(body) {
-			if at >= 0 && !e.asserts {
+		text, got := e.Groups(body, start, end)
+		for i, at := range e.Regexp().FindSubmatchIndex(body) {
+			if at >= 0 && !e.Asserts() {
 				at -= start
 			}
 			if i >= len(got) || got[i] != at {
-				t.Fatalf("%v in %q: groups are at %v of %q", e.re, body, got, text)
+				t.Fatalf("%v in %q: groups are at %v of %q", e.Regexp(), body, got, text)
 			}
 		}
 	}
@@ -177,7 +177,7 @@ func compareGroups(t *testing.T, r loaded, body []byte) {
 // holds, does, by regexp alone.
 func firstOf(list []*expr, w *where, body []byte) []int {
 	for _, e := range list {
-		at := e.re.FindSubmatchIndex(body)
+		at := e.Regexp().FindSubmatchIndex(body)
 		if at != nil && (w == nil || w.holds(&found{body, at, e.slots})) {
 			return at[:2]
 		}
@@ -187,7 +187,7 @@ func firstOf(list []*expr, w *where, body []byte) []int {
 
 func sources(list []*expr) (out []string) {
 	for _, e := range list {
-		out = append(out, e.re.String())
+		out = append(out, e.Regexp().String())
 	}
 	return out
 }

@@ -98,7 +98,7 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 	p.by(spec.By, func(name string) {
 		n := 0
 		for _, e := range l.match {
-			if e.re.SubexpIndex(name) >= 0 {
+			if e.Regexp().SubexpIndex(name) >= 0 {
 				n++
 			}
 		}
@@ -130,7 +130,7 @@ func (p *problems) where(spec *ruleSpec, match []*expr, whole bool) *where {
 		return nil
 	}
 	w, err := parseWhere(spec.Where, func(name string) *whereError {
-		if !whole || slices.ContainsFunc(match, func(e *expr) bool { return e.re.SubexpIndex(name) >= 0 }) {
+		if !whole || slices.ContainsFunc(match, func(e *expr) bool { return e.Regexp().SubexpIndex(name) >= 0 }) {
 			return nil
 		}
 		return noGroup(name, match)
@@ -149,7 +149,7 @@ func (p *problems) where(spec *ruleSpec, match []*expr, whole bool) *where {
 func noGroup(name string, match []*expr) *whereError {
 	var groups []string
 	for _, e := range match {
-		for _, g := range e.re.SubexpNames() {
+		for _, g := range e.Regexp().SubexpNames() {
 			if g != "" && !slices.Contains(groups, g) {
 				groups = append(groups, g)
 			}

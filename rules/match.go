@@ -5,55 +5,13 @@ import (
 	"sync/atomic"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/rules/engine"
 )
 
-// A candidates is where one Match notes which expressions may match which
-// records. Only records that have something get a row: one bit an expression.
-type candidates struct {
-	words int     // of a row
-	row   []int32 // by record: where its row is in rows, in words; 0 where it has none
-	rows  []uint64
-	one   *candidates // of a single record
-	name  []byte      // scratch of fieldCut
-}
-
-// again looks through one record once more.
-func (c *candidates) again(s *scanner, b *agent.Batch, record, words int) (row []uint64) {
-	if c.one == nil {
-		c.one = &candidates{}
-	}
-	c.one.reset(1, words)
-	s.scan(&agent.Batch{Buf: b.Buf, Records: b.Records[record : record+1]}, c.one)
-	at := c.one.row[0]
-	return c.one.rows[at : int(at)+words]
-}
-
-func (c *candidates) reset(records, words int) {
-	if cap(c.row) < records {
-		c.row = make([]int32, records)
-	}
-	c.row = c.row[:records]
-	clear(c.row)
-	c.words = words
-	if cap(c.rows) < words {
-		c.rows = make([]uint64, words)
-	}
-	c.rows = c.rows[:words] // the first one is that of records which have none: it stays empty
-	clear(c.rows)
-}
-
-func (c *candidates) mark(record int, exprs []int32) {
-	at := c.row[record]
-	if at == 0 {
-		at = int32(len(c.rows))
-		c.row[record] = at
-		for range c.words {
-			c.rows = append(c.rows, 0)
-		}
-	}
-	for _, e := range exprs {
-		c.rows[int(at)+int(e>>6)] |= 1 << (e & 63)
-	}
+// A scratch is what one Match needs.
+type scratch struct {
+	candidates engine.Candidates
+	name       []byte // of fieldCut
 }
 
 // A view is what one source needs of a set.
@@ -94,7 +52,7 @@ func (s *Set) newView(src *agent.Source) *view {
 		for e := r.first; e < r.end; e++ {
 			v.active[e>>6] |= 1 << (e & 63)
 			v.any = true
-			if s.exprs[e].seek == nil {
+			if s.exprs[e].Seek() == nil {
 				v.always[e>>6] |= 1 << (e & 63)
 				v.full = true
 			}
@@ -116,30 +74,31 @@ func (s *Set) Match(b *agent.Batch) {
 	if !v.any && s.redact == nil {
 		return
 	}
-	c := s.pool.Get().(*candidates)
-	defer s.pool.Put(c)
+	x := s.pool.Get().(*scratch)
+	defer s.pool.Put(x)
 	if s.redact != nil && len(b.Fields) > 0 {
-		cut := fieldCut{redactor: s.redact, name: c.name}
+		cut := fieldCut{redactor: s.redact, name: x.name}
 		cut.fields(b)
-		c.name = cut.name
+		x.name = cut.name
 	}
-	c.reset(len(b.Records), s.words)
+	c := &x.candidates
+	c.Reset(len(b.Records), s.words)
 	always, full := v.always, v.full
 	ordered := ascending(b.Records)
 	if ordered {
-		s.scanner.scan(b, c)
+		s.scanner.Scan(b, c)
 	} else {
 		always, full = v.active, true
 	}
 	cut := cutting{redactor: s.redact, b: b, all: !ordered}
-	for i, at := range c.row {
-		if at == 0 && !full && !cut.due(i) {
+	for i := range b.Records {
+		row, marked := c.Row(i)
+		if !marked && !full && !cut.due(i) {
 			continue
 		}
-		row := c.rows[at : int(at)+s.words]
 		if s.redact != nil && cut.record(i, row) {
 			// What was found may be gone, and a marker may be what a rule looks for.
-			row = c.again(s.scanner, b, i, s.words)
+			row = c.Again(s.scanner, b, i)
 		}
 		s.judge(b, i, row, v.active, always)
 	}
@@ -201,7 +160,7 @@ func (m *submatch) group(name string) []byte {
 	if m.e == nil {
 		return nil
 	}
-	i := m.e.re.SubexpIndex(name)
+	i := m.e.Regexp().SubexpIndex(name)
 	if i < 0 || m.at[2*i] < 0 {
 		return nil
 	}
@@ -221,7 +180,7 @@ func (s *Set) submatch(b *agent.Batch, f *agent.Finding) (m submatch) {
 		if !ok {
 			continue
 		}
-		if text, at := e.groups(body, start, end); at != nil {
+		if text, at := e.Groups(body, start, end); at != nil {
 			return submatch{e, text, at}
 		}
 	}
@@ -231,7 +190,7 @@ func (s *Set) submatch(b *agent.Batch, f *agent.Finding) (m submatch) {
 // excludes reports whether one of the rule's not expressions holds.
 func (r *rule) excludes(body []byte) bool {
 	for _, e := range r.not {
-		if _, _, ok := e.find(body); ok {
+		if _, _, ok := e.Find(body); ok {
 			return true
 		}
 	}

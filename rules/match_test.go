@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/rules/engine"
 )
 
 // newSet has nothing cut out of records.
@@ -193,7 +194,7 @@ func TestSameAsRegexp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		re := regexp.MustCompile(lines + x)
+		re := regexp.MustCompile("(?m)" + x)
 		b := batchOf(bodies...)
 		newSet([]loaded{{rule: &agent.Rule{Name: "r"}, match: []*expr{e}}}).Match(b)
 		found := map[int32]agent.Span{}
@@ -364,4 +365,10 @@ func TestConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// compile is a rule's expression.
+func compile(s string) (*expr, error) {
+	e, err := engine.Compile(s)
+	return &expr{Expr: e}, err
 }

@@ -148,6 +148,19 @@ func foldPrefix(b []byte, s string) bool {
 	return true
 }
 
+// pairAt is the pair of bytes that starts at i. With an unsigned i it compiles
+// to one load.
+func pairAt(buf []byte, i uint) uint16 { return uint16(buf[i]) | uint16(buf[i+1])<<8 }
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
+}
+
+func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 func isQuote(c byte) bool { return c == '"' || c == '\'' || c == '`' }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/rules/engine"
 )
 
 // A Redact says what is cut out of lines, before rules and outputs see them.
@@ -78,7 +79,7 @@ type redactor struct {
 
 // An ownPattern is a RedactPattern, compiled.
 type ownPattern struct {
-	expr  *expr
+	expr  *engine.Expr
 	group int
 	kind  *kind
 }
@@ -128,14 +129,14 @@ func (l *loader) redactor() *redactor {
 			say("name", "give it another name", "the name %q is taken", p.Name)
 		}
 		taken[p.Name] = true
-		e, err := compile(p.Match)
+		e, err := engine.Compile(p.Match)
 		switch {
 		case p.Match == "":
 			say("match", "write an expression; what its group (?P<secret>...) matches is cut", "a pattern needs something to look for")
 		case err != nil:
 			msg, hint := explain(err)
 			say("match", hint, "%s", msg)
-		case e.matchesAll():
+		case e.MatchesAll():
 			say("match", "write what a secret looks like, or what stands before it", "%s matches every line", quote(p.Match))
 		default:
 			k := newKind(p.Name)
@@ -153,16 +154,16 @@ func (l *loader) redactor() *redactor {
 }
 
 // secretGroup is the group of an expression that is cut; 0 stands for all.
-func secretGroup(e *expr) int {
-	if i := e.re.SubexpIndex("secret"); i > 0 {
+func secretGroup(e *engine.Expr) int {
+	if i := e.Regexp().SubexpIndex("secret"); i > 0 {
 		return i
 	}
-	return min(1, e.re.NumSubexp())
+	return min(1, e.Regexp().NumSubexp())
 }
 
 // place gives the redactor its bits, from the first one on, and passes what
 // each looks for to seek.
-func (r *redactor) place(first, words int, seek func(literal, near, int32)) {
+func (r *redactor) place(first, words int, seek func(engine.Literal, engine.Near, int32)) {
 	r.first = first
 	r.mask, r.always = make([]uint64, words), make([]uint64, words)
 	r.each = r.card != nil
@@ -170,7 +171,7 @@ func (r *redactor) place(first, words int, seek func(literal, near, int32)) {
 	if r.known != nil {
 		mark(r.mask, first)
 		for _, lit := range r.known.seek {
-			if lit.text == "@" && r.known.users {
+			if lit.Text == "@" && r.known.users {
 				seek(lit, userNear, int32(first))
 			} else {
 				seek(lit, nil, int32(first))
@@ -180,10 +181,10 @@ func (r *redactor) place(first, words int, seek func(literal, near, int32)) {
 	for i := range r.own {
 		bit := first + 1 + i
 		mark(r.mask, bit)
-		for _, lit := range r.own[i].expr.seek {
+		for _, lit := range r.own[i].expr.Seek() {
 			seek(lit, nil, int32(bit))
 		}
-		if r.own[i].expr.seek == nil {
+		if r.own[i].expr.Seek() == nil {
 			mark(r.always, bit)
 			r.each = true
 		}
@@ -278,11 +279,11 @@ func (c *cutting) body(body []byte, row []uint64, mayBeKey bool) (left []byte, c
 
 // cut cuts what the pattern finds.
 func (p *ownPattern) cut(body []byte) (left []byte, cut bool) {
-	if _, _, ok := p.expr.find(body); !ok {
+	if _, _, ok := p.expr.Find(body); !ok {
 		return body, false
 	}
 	e := edit{body: body}
-	for _, at := range p.expr.re.FindAllSubmatchIndex(body, -1) {
+	for _, at := range p.expr.Regexp().FindAllSubmatchIndex(body, -1) {
 		start, end := at[2*p.group], at[2*p.group+1]
 		if start < 0 {
 			start, end = at[0], at[1]
@@ -349,7 +350,7 @@ func (s *Set) CutsFullPass() []string {
 	}
 	var names []string
 	for i := range s.redact.own {
-		if p := &s.redact.own[i]; p.expr.seek == nil {
+		if p := &s.redact.own[i]; p.expr.Seek() == nil {
 			names = append(names, p.kind.name)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/rules/engine"
 )
 
 // A Config says where rules come from.
@@ -35,7 +36,7 @@ type Set struct {
 
 	section Section
 	redact  *redactor // nil: nothing is cut out of records
-	scanner *scanner
+	scanner *engine.Scanner
 	words   int // of 64 expressions, or patterns of the redactor
 	pool    sync.Pool
 }
@@ -142,7 +143,7 @@ var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 func buildSet(list []loaded, redact *redactor) *Set {
 	s := &Set{samples: map[string][]int32{}, redact: redact}
-	var targets targets
+	var targets engine.Targets
 	for _, l := range list {
 		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
@@ -151,8 +152,8 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		}
 		l.rule.Index = len(s.rules)
 		for _, e := range l.match {
-			for _, lit := range e.seek {
-				targets.add(lit, nil, int32(len(s.exprs)))
+			for _, lit := range e.Seek() {
+				targets.Add(lit, nil, int32(len(s.exprs)))
 			}
 			s.exprs = append(s.exprs, e)
 			s.ruleOf = append(s.ruleOf, int32(len(s.rules)))
@@ -163,10 +164,10 @@ func buildSet(list []loaded, redact *redactor) *Set {
 	}
 	s.words = (len(s.exprs) + redact.bits() + 63) / 64
 	if redact != nil {
-		redact.place(len(s.exprs), s.words, targets.add)
+		redact.place(len(s.exprs), s.words, targets.Add)
 	}
-	s.scanner = newScanner(targets.list)
-	s.pool.New = func() any { return new(candidates) }
+	s.scanner = engine.NewScanner(&targets)
+	s.pool.New = func() any { return new(scratch) }
 	return s
 }
 
@@ -179,7 +180,7 @@ func (s *Set) FullPass() []*agent.Rule {
 	var list []*agent.Rule
 	for i := range s.rules {
 		r := &s.rules[i]
-		if slices.ContainsFunc(s.exprs[r.first:r.end], func(e *expr) bool { return e.seek == nil }) {
+		if slices.ContainsFunc(s.exprs[r.first:r.end], func(e *expr) bool { return e.Seek() == nil }) {
 			list = append(list, r.rule)
 		}
 	}

@@ -1,13 +1,17 @@
 package rules
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/webgrip/logkeel/rules/engine"
+)
 
 // A secretFinder looks for the secrets whose name or form is known. It goes
 // through a body once, from left to right, and tries what may begin at a byte.
 type secretFinder struct {
 	starts [256][]word          // by first byte
 	pairs  [1 << 16 / 64]uint64 // bits of the first two; no word is the last byte of a body
-	seek   []literal            // a body with something to cut has one of these
+	seek   []engine.Literal     // a body with something to cut has one of these
 	users  bool                 // an @ counts, behind a user and a password
 	masks  []*kind              // whose markers are no secrets
 }
@@ -15,7 +19,7 @@ type secretFinder struct {
 // A word is what a secret is found by. What is there may be the secret's name or
 // its beginning; find says.
 type word struct {
-	needle
+	engine.Needle
 	kind *kind
 	find finder
 }
@@ -37,8 +41,8 @@ type text struct {
 // add makes words known. Folded ones are in lower case.
 func (f *secretFinder) add(k *kind, find finder, fold bool, words ...string) {
 	for _, w := range words {
-		n := needle{[]byte(w), fold}
-		for _, c := range cases(w[0], fold) {
+		n := engine.Needle{Text: []byte(w), Fold: fold}
+		for _, c := range engine.Cases(w[0], fold) {
 			f.starts[c] = append(f.starts[c], word{n, k, find})
 			for d := range 256 {
 				if len(w) == 1 || lower(byte(d)) == lower(w[1]) {
@@ -55,7 +59,7 @@ func (f *secretFinder) add(k *kind, find finder, fold bool, words ...string) {
 // at its end above all, so that a text is not always the whole word.
 func (f *secretFinder) lookFor(fold bool, texts ...string) {
 	for _, s := range texts {
-		f.seek = append(f.seek, literal{s, fold})
+		f.seek = append(f.seek, engine.Literal{Text: s, Fold: fold})
 	}
 }
 
@@ -77,8 +81,8 @@ func (f *secretFinder) at(e *edit, i int) (next int) {
 	next = i + 1
 	for n := range f.starts[b[i]] {
 		w := &f.starts[b[i]][n]
-		j := i + len(w.text)
-		if j > len(b) || !w.is(b[i:j]) {
+		j := i + len(w.Text)
+		if j > len(b) || !w.Is(b[i:j]) {
 			continue
 		}
 		start, end, ok := w.find(text{b, e.read}, i, j)

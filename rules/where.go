@@ -71,13 +71,13 @@ func (f *found) group(i int) ([]byte, bool) {
 	return f.body[f.at[2*slot]:f.at[2*slot+1]], true
 }
 
-// find is expr.find for a match that the condition, which may be nil, holds of.
+// find is expr.Find for a match that the condition, which may be nil, holds of.
 func (w *where) find(e *expr, body []byte) (start, end int, ok bool) {
-	start, end, ok = e.find(body)
+	start, end, ok = e.Find(body)
 	if !ok || w == nil {
 		return start, end, ok
 	}
-	text, at := e.groups(body, start, end)
+	text, at := e.Groups(body, start, end)
 	return start, end, at != nil && w.holds(&found{text, at, e.slots})
 }
 
@@ -85,7 +85,7 @@ func (w *where) find(e *expr, body []byte) (start, end int, ok bool) {
 func (w *where) bind(e *expr) {
 	e.slots = nil
 	for _, name := range w.groups {
-		e.slots = append(e.slots, e.re.SubexpIndex(name))
+		e.slots = append(e.slots, e.Regexp().SubexpIndex(name))
 	}
 }
 

@@ -99,7 +99,10 @@ func TestWhere(t *testing.T) {
 			t.Errorf("%s: column %d: %s", tt.text, err.column, err.msg)
 			continue
 		}
-		e := &expr{re: re}
+		e, compileErr := compile(re.String())
+		if compileErr != nil {
+			t.Fatal(compileErr)
+		}
 		w.bind(e)
 		if got := w.holds(&found{[]byte(line), at, e.slots}); got != tt.want {
 			t.Errorf("%s: %v", tt.text, got)

@@ -1,4 +1,4 @@
-package rules
+package engine
 
 import (
 	"bytes"
@@ -8,41 +8,43 @@ import (
 	"github.com/webgrip/logkeel/agent"
 )
 
-// A scanner finds, in one pass over a batch, the records that have literals.
+// A Scanner finds, in one pass over a batch, the records that have literals.
 // Literals of three bytes or more are looked for together, as Wu and Manber do
 // it: a table says for each pair of bytes how far the next place is at which a
 // literal could end. Shorter ones would make these steps short, so they have a
 // table of their own, or are few and have a byte that is rare.
-type scanner struct {
+type Scanner struct {
 	tables []*table
 	rare   []rareByte
 }
 
 // A target is a literal and the expressions that want it, by their bits.
 type target struct {
-	needle
+	Needle
 	wants []int32
-	near  near // nil: the literal is enough
+	near  Near // nil: the literal is enough
 }
 
-// A near looks at what is around the literal at an offset of a batch's Buf. It
+// A Near looks at what is around the literal at an offset of a batch's Buf. It
 // may say yes to what turns out to be nothing. It is asked of literals of one
 // byte only.
-type near func(buf []byte, at int) bool
+type Near func(buf []byte, at int) bool
 
-// targets gathers what is looked for, each literal once.
-type targets struct {
+// Targets gathers what is looked for, each literal once.
+type Targets struct {
 	list  []*target
-	known map[literal]*target
+	known map[Literal]*target
 }
 
-func (t *targets) add(lit literal, near near, bit int32) {
+// Add lets the record of each place at which lit is, and near says yes, be marked
+// with bit.
+func (t *Targets) Add(lit Literal, near Near, bit int32) {
 	x := t.known[lit]
 	if x == nil || near != nil {
-		x = &target{needle: needle{[]byte(lit.text), lit.fold}, near: near}
+		x = &target{Needle: Needle{[]byte(lit.Text), lit.Fold}, near: near}
 		t.list = append(t.list, x)
 		if t.known == nil {
-			t.known = map[literal]*target{}
+			t.known = map[Literal]*target{}
 		}
 		if near == nil {
 			t.known[lit] = x
@@ -70,15 +72,16 @@ const (
 	streamBytes = 256       // size from which on that is worth while
 )
 
-func newScanner(targets []*target) *scanner {
-	s := &scanner{}
+// NewScanner returns a scanner for what t holds.
+func NewScanner(t *Targets) *Scanner {
+	s := &Scanner{}
 	var long, short []*target
-	for _, t := range targets {
+	for _, t := range t.list {
 		switch at, share := t.rarest(); {
-		case len(t.text) >= longText:
+		case len(t.Text) >= longText:
 			long = append(long, t)
-		case len(t.text) == 1 || share < rareEnough && len(s.rare) < maxRare:
-			for _, c := range cases(t.text[at], t.fold) {
+		case len(t.Text) == 1 || share < rareEnough && len(s.rare) < maxRare:
+			for _, c := range Cases(t.Text[at], t.Fold) {
 				s.rare = append(s.rare, rareByte{c, at, t})
 			}
 		default:
@@ -96,16 +99,16 @@ func newScanner(targets []*target) *scanner {
 // rarest is the byte of the target that logs have least.
 func (t *target) rarest() (at int, share float64) {
 	share = math.Inf(1)
-	for i, c := range t.text {
-		if f := logModel().char(c, t.fold); f < share {
+	for i, c := range t.Text {
+		if f := logModel().char(c, t.Fold); f < share {
 			at, share = i, f
 		}
 	}
 	return at, share
 }
 
-// scan marks in c each record of b that has a target in its body.
-func (s *scanner) scan(b *agent.Batch, c *candidates) {
+// Scan marks in c each record of b that has a target in its body.
+func (s *Scanner) Scan(b *agent.Batch, c *Candidates) {
 	for i := range s.rare {
 		s.rare[i].scan(b, c)
 	}
@@ -114,7 +117,7 @@ func (s *scanner) scan(b *agent.Batch, c *candidates) {
 	}
 }
 
-func (r *rareByte) scan(b *agent.Batch, c *candidates) {
+func (r *rareByte) scan(b *agent.Batch, c *Candidates) {
 	records := b.Records
 	pos, end := int(records[0].Body.Start), int(records[len(records)-1].Body.End)
 	rec := 0
@@ -132,9 +135,9 @@ func (r *rareByte) scan(b *agent.Batch, c *candidates) {
 			rec++
 		}
 		start := pos - 1 - r.at
-		stop := start + len(r.target.text)
+		stop := start + len(r.target.Text)
 		body := records[rec].Body
-		if start >= int(body.Start) && stop <= int(body.End) && r.target.is(b.Buf[start:stop]) {
+		if start >= int(body.Start) && stop <= int(body.End) && r.target.Is(b.Buf[start:stop]) {
 			c.mark(rec, r.target.wants)
 			pos = int(body.End) // once is enough
 		}
@@ -161,7 +164,7 @@ type windowed struct {
 func newTable(targets []*target) *table {
 	shortest := maxStep
 	for _, t := range targets {
-		shortest = min(shortest, len(t.text))
+		shortest = min(shortest, len(t.Text))
 	}
 	var best *table
 	far := 0.0
@@ -183,11 +186,11 @@ func (t *table) fill(targets []*target) {
 		t.shift[i] = uint8(t.most)
 	}
 	for _, target := range targets {
-		window := min(len(target.text), t.most+1)
+		window := min(len(target.Text), t.most+1)
 		last := lastPair(target, window)
 		for j := range window - 1 {
-			for _, x := range cases(target.text[last-j], target.fold) {
-				for _, y := range cases(target.text[last-j+1], target.fold) {
+			for _, x := range Cases(target.Text[last-j], target.Fold) {
+				for _, y := range Cases(target.Text[last-j+1], target.Fold) {
 					k := uint16(x) | uint16(y)<<8
 					t.shift[k] = min(t.shift[k], uint8(j))
 					if j == 0 {
@@ -196,7 +199,7 @@ func (t *table) fill(targets []*target) {
 				}
 			}
 		}
-		for _, y := range cases(target.text[last+2-window], target.fold) {
+		for _, y := range Cases(target.Text[last+2-window], target.Fold) {
 			for x := range 256 {
 				k := uint16(x) | uint16(y)<<8
 				t.shift[k] = min(t.shift[k], uint8(window-1))
@@ -206,8 +209,8 @@ func (t *table) fill(targets []*target) {
 }
 
 func newWindowed(t *target, last int) windowed {
-	w := windowed{target: *t, last: last, head: t.text[0]}
-	if t.fold && isLetter(w.head) {
+	w := windowed{target: *t, last: last, head: t.Text[0]}
+	if t.Fold && isLetter(w.head) {
 		w.mask = 0x20
 	}
 	return w
@@ -226,10 +229,10 @@ func (t *table) put(k uint16, w windowed) {
 // the text, and rare ones before it, which make steps short.
 func lastPair(t *target, window int) (last int) {
 	least := math.Inf(1)
-	for end := window - 2; end+1 < len(t.text); end++ {
+	for end := window - 2; end+1 < len(t.Text); end++ {
 		sum := 0.0
 		for j := range window - 1 {
-			p := logModel().pair(t.text[end-j], t.text[end-j+1], t.fold)
+			p := logModel().pair(t.Text[end-j], t.Text[end-j+1], t.Fold)
 			if j == 0 {
 				p *= 12
 			}
@@ -258,7 +261,7 @@ type stretch struct {
 	rec     int  // no record before it is of interest any more
 }
 
-func (t *table) scan(b *agent.Batch, c *candidates) {
+func (t *table) scan(b *agent.Batch, c *Candidates) {
 	records := b.Records
 	first, end := int(records[0].Body.Start), int(records[len(records)-1].Body.End)
 	buf := b.Buf[:end]
@@ -292,7 +295,7 @@ func (t *table) scan(b *agent.Batch, c *candidates) {
 func pairAt(buf []byte, i uint) uint16 { return uint16(buf[i]) | uint16(buf[i+1])<<8 }
 
 // alone finishes one stretch.
-func (t *table) alone(buf []byte, records []agent.Record, s *stretch, c *candidates) {
+func (t *table) alone(buf []byte, records []agent.Record, s *stretch, c *Candidates) {
 	i := s.at
 	for i < s.end {
 		step := uint(t.shift[pairAt(buf, i)])
@@ -307,7 +310,7 @@ func (t *table) alone(buf []byte, records []agent.Record, s *stretch, c *candida
 
 // sideBySide goes through all stretches until one ends: their loads do not wait
 // for one another.
-func (t *table) sideBySide(buf []byte, records []agent.Record, s *[streams]stretch, c *candidates) {
+func (t *table) sideBySide(buf []byte, records []agent.Record, s *[streams]stretch, c *Candidates) {
 	for {
 		safe := math.MaxInt // steps that end no stretch
 		for k := range s {
@@ -353,13 +356,13 @@ func (t *table) hop(buf []byte, s *[streams]stretch, n int) (left int) {
 }
 
 // check looks for the targets whose window's last pair is at i.
-func (t *table) check(buf []byte, records []agent.Record, i uint, s *stretch, c *candidates) {
+func (t *table) check(buf []byte, records []agent.Record, i uint, s *stretch, c *Candidates) {
 	bucket := t.buckets[t.bucket[pairAt(buf, i)]]
 	for k := range bucket {
 		w := &bucket[k]
 		start := int(i) - w.last
-		stop := start + len(w.text)
-		if start < 0 || stop > len(buf) || buf[start]|w.mask != w.head || !w.is(buf[start:stop]) {
+		stop := start + len(w.Text)
+		if start < 0 || stop > len(buf) || buf[start]|w.mask != w.head || !w.Is(buf[start:stop]) {
 			continue
 		}
 		for uint(records[s.rec].Body.End) <= i {

@@ -1,4 +1,4 @@
-package rules
+package engine
 
 import (
 	"regexp/syntax"
@@ -18,38 +18,38 @@ const (
 	maxSpread = 4   // characters of a class that is spelled out
 )
 
-// A literal is text that a match must have. With fold, ASCII letters match in
-// either case, and text is in lower case.
-type literal struct {
-	text string
-	fold bool
+// A Literal is text that a match must have. With Fold, ASCII letters match in
+// either case, and Text is in lower case.
+type Literal struct {
+	Text string
+	Fold bool
 }
 
 // facts are what is known of the matches of an expression, or of a part of it.
 type facts struct {
 	known   bool      // exact holds all texts that match, in order of preference
-	exact   []literal // it may be empty: nothing matches
+	exact   []Literal // it may be empty: nothing matches
 	precise bool      // each occurrence of a text of exact is a match
 
 	// Where not known: each match has one literal of each of chain's sets, in
 	// this order, and starts with one of first, if that is not nil.
-	chain [][]literal
-	first []literal
+	chain [][]Literal
+	first []Literal
 }
 
 // needs returns the chain, also of known texts.
-func (f *facts) needs() [][]literal {
+func (f *facts) needs() [][]Literal {
 	if !f.known {
 		return f.chain
 	}
 	if hasEmpty(f.exact) {
 		return nil
 	}
-	return [][]literal{f.exact}
+	return [][]Literal{f.exact}
 }
 
 // starts returns what each match starts with, nil where that is unknown.
-func (f *facts) starts() []literal {
+func (f *facts) starts() []Literal {
 	switch {
 	case !f.known:
 		return f.first
@@ -59,16 +59,16 @@ func (f *facts) starts() []literal {
 	return f.exact
 }
 
-func hasEmpty(set []literal) bool {
+func hasEmpty(set []Literal) bool {
 	for _, l := range set {
-		if l.text == "" {
+		if l.Text == "" {
 			return true
 		}
 	}
 	return false
 }
 
-func texts(set ...literal) facts { return facts{known: true, precise: true, exact: set} }
+func texts(set ...Literal) facts { return facts{known: true, precise: true, exact: set} }
 
 // analyse works out the facts of a simplified expression. They hold for bytes of
 // any kind: a literal is whole, valid UTF-8, so that wherever its bytes are,
@@ -78,10 +78,10 @@ func analyse(re *syntax.Regexp) facts {
 	case syntax.OpNoMatch:
 		return texts()
 	case syntax.OpEmptyMatch:
-		return texts(literal{})
+		return texts(Literal{})
 	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText,
 		syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return facts{known: true, exact: []literal{{}}}
+		return facts{known: true, exact: []Literal{{}}}
 	case syntax.OpLiteral:
 		c := newConcat()
 		for _, r := range re.Rune {
@@ -100,7 +100,7 @@ func analyse(re *syntax.Regexp) facts {
 		if !f.known || len(f.exact) >= maxCross {
 			return facts{}
 		}
-		none := []literal{{}}
+		none := []Literal{{}}
 		if re.Flags&syntax.NonGreedy != 0 {
 			f.exact = append(none, f.exact...)
 		} else {
@@ -138,7 +138,7 @@ func runeFacts(r rune, fold bool) facts {
 
 // classFacts spells out a small class, given as pairs of first and last.
 func classFacts(pairs []rune) facts {
-	var set []literal
+	var set []Literal
 	n := 0
 	for i := 0; i+1 < len(pairs); i += 2 {
 		for r := pairs[i]; r <= pairs[i+1]; r++ {
@@ -146,32 +146,32 @@ func classFacts(pairs []rune) facts {
 			if n++; n > maxSpread || r == utf8.RuneError || !utf8.ValidRune(r) {
 				return facts{}
 			}
-			set = append(set, literal{text: string(r)})
+			set = append(set, Literal{Text: string(r)})
 		}
 	}
 	return texts(foldPairs(set)...)
 }
 
 // foldPairs makes one literal of a letter that is there in both cases.
-func foldPairs(set []literal) []literal {
+func foldPairs(set []Literal) []Literal {
 	out := set[:0:0]
 	for _, l := range set {
-		lower := strings.ToLower(l.text)
+		lower := strings.ToLower(l.Text)
 		switch {
-		case len(l.text) != 1 || len(lower) != 1 || !both(set, lower):
+		case len(l.Text) != 1 || len(lower) != 1 || !both(set, lower):
 			out = append(out, l)
-		case l.text == lower:
-			out = append(out, literal{lower, true})
+		case l.Text == lower:
+			out = append(out, Literal{lower, true})
 		}
 	}
 	return out
 }
 
-func both(set []literal, lower string) bool {
+func both(set []Literal, lower string) bool {
 	upper := strings.ToUpper(lower)
 	n := 0
 	for _, l := range set {
-		if upper != lower && (l.text == lower || l.text == upper) {
+		if upper != lower && (l.Text == lower || l.Text == upper) {
 			n++
 		}
 	}
@@ -190,7 +190,7 @@ func alternate(branches []facts) facts {
 	}
 	out := facts{}
 	if need, ok := anyOf(branches); ok {
-		out.chain = [][]literal{need}
+		out.chain = [][]Literal{need}
 	}
 	for _, f := range branches {
 		set := f.starts()
@@ -205,7 +205,7 @@ func alternate(branches []facts) facts {
 
 // anyOf is the set of which a match of any branch has one literal: the rarest
 // set of each branch. ok is false where there is none.
-func anyOf(branches []facts) (set []literal, ok bool) {
+func anyOf(branches []facts) (set []Literal, ok bool) {
 	for i := range branches {
 		chain := branches[i].needs()
 		if len(chain) == 0 {
@@ -231,7 +231,7 @@ type concat struct {
 	out    facts
 }
 
-func newConcat() *concat { return &concat{run: texts(literal{})} }
+func newConcat() *concat { return &concat{run: texts(Literal{})} }
 
 func (c *concat) add(f facts) {
 	if f.known {
@@ -248,7 +248,7 @@ func (c *concat) add(f facts) {
 	for _, set := range f.chain {
 		c.need(set)
 	}
-	c.run = texts(literal{})
+	c.run = texts(Literal{})
 }
 
 // flush ends the run; next is what follows it.
@@ -264,7 +264,7 @@ func (c *concat) flush(next *facts) {
 	}
 }
 
-func (c *concat) need(set []literal) {
+func (c *concat) need(set []Literal) {
 	if len(c.out.chain) < maxChain {
 		c.out.chain = append(c.out.chain, set)
 	}
@@ -286,7 +286,7 @@ func cross(a, b *facts) (facts, bool) {
 	out := facts{known: true, precise: a.precise && b.precise}
 	for _, x := range a.exact {
 		for _, y := range b.exact {
-			if len(x.text)+len(y.text) > maxText {
+			if len(x.Text)+len(y.Text) > maxText {
 				return facts{}, false
 			}
 			joined, precise := x.join(y)
@@ -298,13 +298,13 @@ func cross(a, b *facts) (facts, bool) {
 }
 
 // join is l followed by m. It is precise where it stands for the same texts.
-func (l literal) join(m literal) (joined literal, precise bool) {
-	joined = literal{l.text + m.text, l.fold || m.fold}
-	if !joined.fold {
+func (l Literal) join(m Literal) (joined Literal, precise bool) {
+	joined = Literal{l.Text + m.Text, l.Fold || m.Fold}
+	if !joined.Fold {
 		return joined, true
 	}
-	joined.text = lowerASCII(joined.text)
-	return joined, (l.fold || !hasLetter(l.text)) && (m.fold || !hasLetter(m.text))
+	joined.Text = lowerASCII(joined.Text)
+	return joined, (l.Fold || !hasLetter(l.Text)) && (m.Fold || !hasLetter(m.Text))
 }
 
 func hasLetter(s string) bool {
@@ -328,7 +328,7 @@ func lowerASCII(s string) string {
 
 // reduce leaves out each literal that holds another one of the set: looking for
 // the other finds it too.
-func reduce(set []literal) []literal {
+func reduce(set []Literal) []Literal {
 	out := set[:0:0]
 	for i, l := range set {
 		needed := true
@@ -346,9 +346,9 @@ func reduce(set []literal) []literal {
 }
 
 // holds reports whether wherever l is, m is too.
-func (l literal) holds(m literal) bool {
-	if m.fold {
-		return strings.Contains(lowerASCII(l.text), m.text)
+func (l Literal) holds(m Literal) bool {
+	if m.Fold {
+		return strings.Contains(lowerASCII(l.Text), m.Text)
 	}
-	return (!l.fold || !hasLetter(m.text)) && strings.Contains(l.text, m.text)
+	return (!l.Fold || !hasLetter(m.Text)) && strings.Contains(l.Text, m.Text)
 }

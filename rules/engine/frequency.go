@@ -1,4 +1,4 @@
-package rules
+package engine
 
 import "sync"
 
@@ -66,16 +66,16 @@ func (m *byteModel) char(c byte, fold bool) float64 {
 // pair is the share of x followed by y.
 func (m *byteModel) pair(x, y byte, fold bool) float64 {
 	p := 0.0
-	for _, x := range cases(x, fold) {
-		for _, y := range cases(y, fold) {
+	for _, x := range Cases(x, fold) {
+		for _, y := range Cases(y, fold) {
 			p += m.two[x][y]
 		}
 	}
 	return p
 }
 
-// cases are the bytes that c stands for.
-func cases(c byte, fold bool) []byte {
+// Cases are the bytes that c stands for.
+func Cases(c byte, fold bool) []byte {
 	if fold && isLetter(c) {
 		return []byte{c, c ^ 0x20}
 	}
@@ -83,16 +83,16 @@ func cases(c byte, fold bool) []byte {
 }
 
 // frequency is how often one of the literals is met, for each byte of a log.
-func frequency(set []literal) float64 {
+func frequency(set []Literal) float64 {
 	m := logModel()
 	sum := 0.0
 	for _, l := range set {
-		if l.text == "" {
+		if l.Text == "" {
 			return 1
 		}
-		p := m.char(l.text[0], l.fold)
-		for i := 1; i < len(l.text); i++ {
-			p *= m.pair(l.text[i-1], l.text[i], l.fold) / m.char(l.text[i-1], l.fold)
+		p := m.char(l.Text[0], l.Fold)
+		for i := 1; i < len(l.Text); i++ {
+			p *= m.pair(l.Text[i-1], l.Text[i], l.Fold) / m.char(l.Text[i-1], l.Fold)
 		}
 		sum += p
 	}

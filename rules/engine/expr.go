@@ -1,4 +1,6 @@
-package rules
+// Package engine finds expressions in records: exactly what package regexp finds, in one pass for
+// all of them.
+package engine
 
 import (
 	"bytes"
@@ -16,27 +18,26 @@ const (
 	tooFrequent = 1.0 / 250
 )
 
-// An expr is one compiled expression. It answers exactly as its regexp does,
+// An Expr is one compiled expression. It answers exactly as its regexp does,
 // only sooner.
-type expr struct {
+type Expr struct {
 	re      *regexp.Regexp
 	alone   *regexp.Regexp // the same for a text of one line: ^ is looked for at its start only
 	upTo    *regexp.Regexp // the same after as little of anything as can be: its end is the match's end
 	asserts bool           // has ^, $, \b or the like: a match depends on what is around it
-	slots   []int          // by index in the groups of the rule's where: the group here, or -1
 
-	pure     []needle     // these texts are all matches, in order of preference; re is not needed
-	branches [][][]needle // a match has, of one branch, one needle of each set, in order
-	first    []needle     // each match starts with one of these, where not nil
-	seek     []literal    // each match has one of these; nil where nothing is worth seeking
+	pure     []Needle     // these texts are all matches, in order of preference; re is not needed
+	branches [][][]Needle // a match has, of one branch, one needle of each set, in order
+	first    []Needle     // each match starts with one of these, where not nil
+	seek     []Literal    // each match has one of these; nil where nothing is worth seeking
 }
 
 // lines makes ^ and $ those of a line: what was written for lines has to find
 // them inside of a record of several, too.
 const lines = "(?m)"
 
-// compile returns a *syntax.Error where s is not an expression.
-func compile(s string) (*expr, error) {
+// Compile returns a *syntax.Error where s is not an expression.
+func Compile(s string) (*Expr, error) {
 	if len(s) > maxExpr {
 		return nil, fmt.Errorf("not an expression: it is longer than %d bytes", maxExpr)
 	}
@@ -44,7 +45,7 @@ func compile(s string) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &expr{}
+	e := &Expr{}
 	if e.re, err = regexp.Compile(lines + s); err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func compile(s string) (*expr, error) {
 	return e, nil
 }
 
-func (e *expr) learn(tree *syntax.Regexp) {
+func (e *Expr) learn(tree *syntax.Regexp) {
 	for tree.Op == syntax.OpCapture {
 		tree = tree.Sub[0]
 	}
@@ -80,14 +81,14 @@ func (e *expr) learn(tree *syntax.Regexp) {
 		}
 	}
 	for i := range parts {
-		var chain [][]needle
+		var chain [][]Needle
 		for _, set := range parts[i].needs() {
 			chain = append(chain, needles(set))
 		}
 		e.branches = append(e.branches, chain)
 	}
 	if set, ok := anyOf(parts); ok && frequency(set) < tooFrequent {
-		e.seek = append([]literal{}, reduce(set)...)
+		e.seek = append([]Literal{}, reduce(set)...)
 	}
 }
 
@@ -105,11 +106,22 @@ func hasAssertion(re *syntax.Regexp) bool {
 	return false
 }
 
-// matchesAll reports whether the expression holds for whatever a line says.
-func (e *expr) matchesAll() bool { return e.re.MatchString("") && e.re.MatchString("\x00") }
+// Regexp is what the expression answers as.
+func (e *Expr) Regexp() *regexp.Regexp { return e.re }
 
-// find is regexp's FindIndex, without its allocation.
-func (e *expr) find(body []byte) (start, end int, ok bool) {
+// Asserts reports whether the expression has ^, $, \b or the like: its matches
+// depend on what is around them.
+func (e *Expr) Asserts() bool { return e.asserts }
+
+// Seek is the literals of which each record with a match has one; nil where
+// nothing is worth looking for.
+func (e *Expr) Seek() []Literal { return e.seek }
+
+// MatchesAll reports whether the expression holds for whatever a line says.
+func (e *Expr) MatchesAll() bool { return e.re.MatchString("") && e.re.MatchString("\x00") }
+
+// Find is regexp's FindIndex, without its allocation.
+func (e *Expr) Find(body []byte) (start, end int, ok bool) {
 	if e.pure != nil {
 		return findFirst(body, e.pure)
 	}
@@ -130,9 +142,9 @@ func (e *expr) find(body []byte) (start, end int, ok bool) {
 	return start, start + len(m), true
 }
 
-// groups is regexp's FindSubmatchIndex for the match from start to end. The
+// Groups is regexp's FindSubmatchIndex for the match from start to end. The
 // indexes are those of text, which is body or a part of it.
-func (e *expr) groups(body []byte, start, end int) (text []byte, at []int) {
+func (e *Expr) Groups(body []byte, start, end int) (text []byte, at []int) {
 	text = body
 	if !e.asserts {
 		text = body[start:end] // a long record need not be searched again
@@ -140,8 +152,8 @@ func (e *expr) groups(body []byte, start, end int) (text []byte, at []int) {
 	return text, e.of(text).FindSubmatchIndex(text)
 }
 
-// of is the expression for the text: what has one line is searched sooner.
-func (e *expr) of(text []byte) *regexp.Regexp {
+// of is the expression for the Text: what has one line is searched sooner.
+func (e *Expr) of(text []byte) *regexp.Regexp {
 	if e.asserts && bytes.IndexByte(text, '\n') < 0 {
 		return e.alone
 	}
@@ -151,7 +163,7 @@ func (e *expr) of(text []byte) *regexp.Regexp {
 // locate says where in body the match m is: Find gives its text only. It is the
 // text's first occurrence where nothing but the text decides whether it
 // matches, and of course where it is the only one.
-func (e *expr) locate(body []byte, from int, m []byte) int {
+func (e *Expr) locate(body []byte, from int, m []byte) int {
 	at := from + bytes.Index(body[from:], m)
 	if !e.asserts && utf8.Valid(m) {
 		return at
@@ -163,7 +175,7 @@ func (e *expr) locate(body []byte, from int, m []byte) int {
 }
 
 // possible reports whether body has what a match needs.
-func (e *expr) possible(body []byte) bool {
+func (e *Expr) possible(body []byte) bool {
 	for _, chain := range e.branches {
 		if hasChain(body, chain) {
 			return true
@@ -172,12 +184,12 @@ func (e *expr) possible(body []byte) bool {
 	return false
 }
 
-func hasChain(body []byte, chain [][]needle) bool {
+func hasChain(body []byte, chain [][]Needle) bool {
 	for _, set := range chain {
 		next := -1
 		for i := range set {
-			if at := set[i].index(body); at >= 0 && (next < 0 || at+len(set[i].text) < next) {
-				next = at + len(set[i].text)
+			if at := set[i].Index(body); at >= 0 && (next < 0 || at+len(set[i].Text) < next) {
+				next = at + len(set[i].Text)
 			}
 		}
 		if next < 0 {
@@ -190,55 +202,55 @@ func hasChain(body []byte, chain [][]needle) bool {
 
 // findFirst finds the needle that comes first, of several there the first of
 // the set.
-func findFirst(body []byte, set []needle) (start, end int, ok bool) {
+func findFirst(body []byte, set []Needle) (start, end int, ok bool) {
 	start = len(body)
 	for i := range set {
 		n := &set[i]
 		// A later one has to start before what was found.
-		if i := n.index(body[:min(len(body), start+len(n.text)-1)]); i >= 0 {
-			start, end, ok = i, i+len(n.text), true
+		if i := n.Index(body[:min(len(body), start+len(n.Text)-1)]); i >= 0 {
+			start, end, ok = i, i+len(n.Text), true
 		}
 	}
 	return start, end, ok
 }
 
-// A needle is a literal to look for.
-type needle struct {
-	text []byte
-	fold bool
+// A Needle is a literal to look for.
+type Needle struct {
+	Text []byte
+	Fold bool
 }
 
-func needles(set []literal) []needle {
+func needles(set []Literal) []Needle {
 	if set == nil {
 		return nil
 	}
-	out := make([]needle, len(set))
+	out := make([]Needle, len(set))
 	for i, l := range set {
-		out[i] = needle{[]byte(l.text), l.fold}
+		out[i] = Needle{[]byte(l.Text), l.Fold}
 	}
 	return out
 }
 
-// index is where in b the needle first is, or -1.
-func (n *needle) index(b []byte) int {
-	if !n.fold {
-		return bytes.Index(b, n.text)
+// Index is where in b the needle first is, or -1.
+func (n *Needle) Index(b []byte) int {
+	if !n.Fold {
+		return bytes.Index(b, n.Text)
 	}
-	first := n.text[0]
-	for i := 0; i+len(n.text) <= len(b); i++ {
-		if lower(b[i]) == first && n.is(b[i:i+len(n.text)]) {
+	first := n.Text[0]
+	for i := 0; i+len(n.Text) <= len(b); i++ {
+		if lower(b[i]) == first && n.Is(b[i:i+len(n.Text)]) {
 			return i
 		}
 	}
 	return -1
 }
 
-// is reports whether b, which is as long as the needle, is the needle.
-func (n *needle) is(b []byte) bool {
-	if !n.fold {
-		return bytes.Equal(b, n.text)
+// Is reports whether b, which is as long as the needle, is the needle.
+func (n *Needle) Is(b []byte) bool {
+	if !n.Fold {
+		return bytes.Equal(b, n.Text)
 	}
-	for i, c := range n.text {
+	for i, c := range n.Text {
 		if lower(b[i]) != c {
 			return false
 		}
@@ -246,6 +258,7 @@ func (n *needle) is(b []byte) bool {
 	return true
 }
 
+// lower is c in lower case, where it is an ASCII letter.
 func lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c | 0x20

@@ -1,4 +1,4 @@
-package rules
+package engine
 
 import (
 	"fmt"
@@ -36,16 +36,16 @@ func TestSeek(t *testing.T) {
 		{`qz|\d`, "", false},
 		{`e`, "", true},
 	} {
-		e, err := compile(tt.expr)
+		e, err := Compile(tt.expr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
 		for _, l := range e.seek {
-			if l.fold {
-				l.text = "(?i)" + l.text
+			if l.Fold {
+				l.Text = "(?i)" + l.Text
 			}
-			got = append(got, l.text)
+			got = append(got, l.Text)
 		}
 		if s := strings.Join(got, " "); s != tt.want || (e.pure != nil) != tt.pure {
 			t.Errorf("%s: got %q, pure %v", tt.expr, s, e.pure != nil)
@@ -64,7 +64,7 @@ func TestBounds(t *testing.T) {
 		words.String()[:words.Len()-1], nested.String(), strings.Repeat("(a|b)?", 500), strings.Repeat("[ab]", 1000),
 		"(?i)" + strings.Repeat("ks", 1000), strings.Repeat("qz.*", 1000), `(?:(?:(?:q{9}){9}){9})`, strings.Repeat("(?:", 900) + "x" + strings.Repeat(")", 900),
 	} {
-		e, err := compile(x)
+		e, err := Compile(x)
 		if err != nil {
 			t.Errorf("%.20s: %v", x, err)
 			continue
@@ -91,12 +91,12 @@ func TestFoldIndex(t *testing.T) {
 		{"@a", "`A @A", 3},
 		{"a", "", -1},
 	} {
-		n := needle{[]byte(tt.text), true}
-		if got := n.index([]byte(tt.in)); got != tt.want {
+		n := Needle{[]byte(tt.text), true}
+		if got := n.Index([]byte(tt.in)); got != tt.want {
 			t.Errorf("%q in %q: %d", tt.text, tt.in, got)
 		}
 	}
-	if got := cases('k', true); !slices.Equal(got, []byte("kK")) {
+	if got := Cases('k', true); !slices.Equal(got, []byte("kK")) {
 		t.Error(got)
 	}
 }
