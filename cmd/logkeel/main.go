@@ -56,10 +56,11 @@ func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "logkeel",
 		Short: "Reads container logs, flags what rules find in them, ships them to Fluentd and Prometheus",
-		Long: `logkeel runs beside an application. It reads container logs and log files and
-samples databases, Redis, pages and containers, flags what its rules find, ships
-logs to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost
-while an aggregator or a mail server is away.
+		Long: `logkeel runs beside an application. It reads container logs and log files, takes
+what Docker's fluentd driver and other Forward clients send, and samples
+databases, Redis, pages and containers. It flags what its rules find, ships logs
+to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost while
+an aggregator or a mail server is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
 configuration is wrong.`,
