@@ -221,3 +221,14 @@ func (p *problems) input(in *TestInput) {
 		p.say("every", fmt.Sprintf("a test goes on for %s at most", conf.Duration(maxTestTime)), "so many take too long")
 	}
 }
+
+// Title says which test it is, for people.
+func (t *Test) Title() string {
+	switch {
+	case t.Name != "":
+		return t.Name
+	case t.Rule != "":
+		return t.Rule
+	}
+	return "a test through time"
+}

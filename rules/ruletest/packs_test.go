@@ -7,8 +7,9 @@ import (
 	"github.com/webgrip/logkeel/rules"
 )
 
-// TestPacks runs the tests of all packs. Each rule on lines has lines that it
-// finds and lines that it ignores, each says what it is and what to do.
+// TestPacks runs the tests of all packs. Each rule has one; each on lines has
+// lines that it finds and lines that it ignores; each says what it is and what
+// to do.
 func TestPacks(t *testing.T) {
 	for _, name := range rules.Packs() {
 		t.Run(name, func(t *testing.T) {
@@ -27,6 +28,9 @@ func TestPacks(t *testing.T) {
 				}
 				finds[r.Test.Rule] = finds[r.Test.Rule] || len(r.Test.Finds) > 0
 				ignores[r.Test.Rule] = ignores[r.Test.Rule] || len(r.Test.Ignores) > 0
+			}
+			for _, r := range Untested(set) {
+				t.Errorf("%s has no test", r.Name)
 			}
 			for _, r := range set.Rules() {
 				if set.OnLines(r) && !(finds[r.Name] && ignores[r.Name]) {
