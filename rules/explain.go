@@ -156,11 +156,11 @@ func walk(body []byte, chain [][]needle) (had []string, lacks []needle) {
 }
 
 func (n *needle) quoted() string {
-	t := strconv.Quote(string(n.text))
-	if n.fold {
-		t += " in any case"
+	if !n.fold {
+		return strconv.Quote(string(n.text))
 	}
-	return t
+	// K and S have a third form each, which is a needle of its own.
+	return strconv.Quote(strings.NewReplacer("\u212a", "k", "\u017f", "s").Replace(string(n.text))) + " in any case"
 }
 
 func needleTexts(set []needle) string {
@@ -168,7 +168,8 @@ func needleTexts(set []needle) string {
 	for i := range set {
 		all = append(all, set[i].quoted())
 	}
-	return list(all)
+	slices.Sort(all)
+	return list(slices.Compact(all))
 }
 
 // list joins what there may be too much of.

@@ -102,7 +102,7 @@ func loadOne(subject string, redact rules.Redact) (*rules.Set, error) {
 	}
 	set, err := rules.Load(c, "", rules.Redacting(redact), rules.WithTests())
 	if err != nil && isPack {
-		return nil, usageError{fmt.Errorf("%s%w", packPrefix, unplaced(err))}
+		return nil, usageError{unplaced(err)}
 	}
 	if err != nil {
 		return nil, usageError{err}
