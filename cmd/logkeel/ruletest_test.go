@@ -115,7 +115,8 @@ func TestExplain(t *testing.T) {
 		{[]string{"--rule", "No", "x"}, 2, "there is no rule \"No\"; the configuration has 3\n"},
 		{nil, 2, "it takes one line, in quotes, or - for standard input; see logkeel explain --help\n"},
 		{
-			[]string{"--json", "--source", "service=shop", "payment declined"}, 0,
+			[]string{"--json", "--source", "service=shop", "payment declined"},
+			0,
 			`{"line":"payment declined","redacted":false,"rules":[{"rule":"PaymentDeclined","class":"error","severity":"warning","file":"DIR/r.yaml","line":4,"holds":true,"match":"payment declined"}],"sample_rules":1}` + "\n",
 		},
 	} {
