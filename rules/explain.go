@@ -76,7 +76,7 @@ func (v *Verdict) matched(start, end int) {
 // leaves Why empty where it would.
 func (s *Set) whyNot(r *rule, body []byte, v *Verdict) {
 	for _, e := range s.exprs[r.first:r.end] {
-		start, end, ok := e.find(body)
+		start, end, ok := e.Find(body)
 		if !ok {
 			continue
 		}
@@ -84,7 +84,7 @@ func (s *Set) whyNot(r *rule, body []byte, v *Verdict) {
 			v.matched(start, end)
 		}
 		v.Near = true
-		text, at := e.groups(body, start, end)
+		text, at := e.Groups(body, start, end)
 		if r.where != nil && (at == nil || !r.where.holds(&found{text, at, e.slots})) {
 			if v.Why == "" && at != nil {
 				v.Why = "where does not hold: " + r.where.whyNot(&r.where.root, &found{text, at, e.slots})
@@ -94,7 +94,7 @@ func (s *Set) whyNot(r *rule, body []byte, v *Verdict) {
 		v.Why = ""
 		v.matched(start, end)
 		for _, n := range r.not {
-			if start, end, ok := n.find(body); ok {
+			if start, end, ok := n.Find(body); ok {
 				v.Why = fmt.Sprintf("not %s holds: it matches %s at byte %d", n.quoted(), strconv.Quote(string(body[start:end])), start)
 				break
 			}
@@ -110,19 +110,20 @@ func (s *Set) whyNot(r *rule, body []byte, v *Verdict) {
 func (s *Set) noMatch(r *rule, body []byte) (why string, near bool) {
 	var missing []string
 	for _, e := range s.exprs[r.first:r.end] {
-		for _, chain := range e.branches {
-			had, lacks := walk(body, chain)
-			switch {
-			case lacks == nil && len(chain) > 0:
-				return fmt.Sprintf("has %s, but does not match %s", had[len(had)-1], e.quoted()), true
-			case lacks == nil:
+		for _, b := range e.Branches(body) {
+			switch had := len(b.Had); {
+			case b.Lacks == nil && had > 0:
+				return fmt.Sprintf("has %s, but does not match %s", b.Had[had-1], e.quoted()), true
+			case b.Lacks == nil:
 				return "does not match " + e.quoted(), false
-			case len(had) > 0 && !near:
+			case had > 0 && !near:
 				near = true
-				why = fmt.Sprintf("has %s, but not %s after it", had[len(had)-1], needleTexts(lacks))
+				texts := slices.Clone(b.Lacks)
+				slices.Sort(texts)
+				why = fmt.Sprintf("has %s, but not %s after it", b.Had[had-1], list(slices.Compact(texts)))
 			}
-			for i := range lacks {
-				if t := lacks[i].quoted(); !slices.Contains(missing, t) {
+			for _, t := range b.Lacks {
+				if !slices.Contains(missing, t) {
 					missing = append(missing, t)
 				}
 			}
@@ -137,41 +138,6 @@ func (s *Set) noMatch(r *rule, body []byte) (why string, near bool) {
 	return "has none of " + list(missing), false
 }
 
-// walk goes through the sets of a chain as hasChain does: had is what is there of
-// the first ones, lacks the first set of which nothing is.
-func walk(body []byte, chain [][]needle) (had []string, lacks []needle) {
-	for _, set := range chain {
-		next, what := -1, ""
-		for i := range set {
-			if at := set[i].index(body); at >= 0 && (next < 0 || at+len(set[i].text) < next) {
-				next, what = at+len(set[i].text), set[i].quoted()
-			}
-		}
-		if next < 0 {
-			return had, set
-		}
-		had, body = append(had, what), body[next:]
-	}
-	return had, nil
-}
-
-func (n *needle) quoted() string {
-	if !n.fold {
-		return strconv.Quote(string(n.text))
-	}
-	// K and S have a third form each, which is a needle of its own.
-	return strconv.Quote(strings.NewReplacer("\u212a", "k", "\u017f", "s").Replace(string(n.text))) + " in any case"
-}
-
-func needleTexts(set []needle) string {
-	var all []string
-	for i := range set {
-		all = append(all, set[i].quoted())
-	}
-	slices.Sort(all)
-	return list(slices.Compact(all))
-}
-
 // list joins what there may be too much of.
 func list(all []string) string {
 	const most = 8
@@ -182,7 +148,7 @@ func list(all []string) string {
 }
 
 // quoted is the expression as it was written.
-func (e *expr) quoted() string { return quote(strings.TrimPrefix(e.re.String(), lines)) }
+func (e *expr) quoted() string { return quote(e.Source()) }
 
 // whyNot says which condition does not hold, "" where all do.
 func (s selector) whyNot(get func(label string) string) string {

@@ -52,7 +52,7 @@ func FuzzExplain(f *testing.F) {
 	f.Add(`(?i)^a|b$|(\d+)`, ``, "x\nA\xff", "")
 	f.Fuzz(func(t *testing.T, match, not, line, service string) {
 		m, err := compile(match)
-		if err != nil || m.matchesAll() {
+		if err != nil || m.MatchesAll() {
 			return
 		}
 		r := loaded{rule: &agent.Rule{Name: "r"}, match: []*expr{m}, source: selector{{"service", []string{"shop"}}}, policy: policy{threshold: 1}}

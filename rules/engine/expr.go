@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -105,6 +106,9 @@ func hasAssertion(re *syntax.Regexp) bool {
 	}
 	return false
 }
+
+// Source is the expression as it was written.
+func (e *Expr) Source() string { return strings.TrimPrefix(e.re.String(), lines) }
 
 // Regexp is what the expression answers as.
 func (e *Expr) Regexp() *regexp.Regexp { return e.re }
