@@ -130,16 +130,16 @@ func mayBreak(re *syntax.Regexp, backward bool) bool {
 	return true
 }
 
-// follows reports whether it is plain that n matches whatever e matches.
-func (n *expr) follows(e *expr) bool {
-	if n.re.String() == e.re.String() {
+// follows reports whether it is plain that e matches whatever from matches.
+func (e *expr) follows(from *expr) bool {
+	if e.re.String() == from.re.String() {
 		return true
 	}
-	if n.pure == nil || len(e.branches) == 0 {
+	if e.pure == nil || len(from.branches) == 0 {
 		return false
 	}
-	for _, chain := range e.branches {
-		if !slices.ContainsFunc(chain, func(set []needle) bool { return allHave(set, n.pure) }) {
+	for _, chain := range from.branches {
+		if !slices.ContainsFunc(chain, func(set []needle) bool { return allHave(set, e.pure) }) {
 			return false
 		}
 	}
