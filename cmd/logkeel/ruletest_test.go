@@ -127,3 +127,13 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// Check names what is odd, and that is no error.
+func TestCheckNamesOddRules(t *testing.T) {
+	dir := writeFiles(t, "agent.yaml", "rules: {files: [r.yaml]}\n", "r.yaml", "groups: [{name: g, rules: [{name: Costs, match: 'costs 5$ more'}]}]\n")
+	stdout, stderr, code := logkeel(t, dir, "check")
+	want := "r.yaml:1: Costs: no line can match \"costs 5$ more\"; $ and ^ are"
+	if code != 0 || stderr != "" || !strings.Contains(stdout, want) {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
