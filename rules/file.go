@@ -16,6 +16,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/rules/engine"
+	"github.com/webgrip/logkeel/rules/fields"
 )
 
 // A ruleFile is what stands in a file of rules.
@@ -33,9 +34,10 @@ type ruleSpec struct {
 	Class    string `yaml:"class"`
 	Severity string `yaml:"severity"`
 
-	Match conf.Strings `yaml:"match"`
-	Not   conf.Strings `yaml:"not"`
-	Where string       `yaml:"where"`
+	Format string       `yaml:"format"`
+	Match  conf.Strings `yaml:"match"`
+	Not    conf.Strings `yaml:"not"`
+	Where  string       `yaml:"where"`
 
 	Sample  string        `yaml:"sample"`
 	Above   *level        `yaml:"above"`
@@ -70,16 +72,28 @@ func severities() []string { return []string{"critical", "warning", "info"} }
 type loaded struct {
 	rule       *agent.Rule
 	match, not []*expr
+	format     fields.Format
 	where      *where
 	measure    *measure
 	policy     policy
 	source     selector
 }
 
-// An expr is one expression of a rule.
+// An expr is one expression of a rule; of one without any, what stands in for
+// them: it matches every record that has one of its literals.
 type expr struct {
-	*engine.Expr
-	slots []int // by index in the groups of the rule's where: the group here, or -1
+	*engine.Expr                  // nil where there is none
+	slots        []int            // by index in the groups of the rule's where: the group here, or -1
+	literals     []engine.Literal // where there is no Expr
+}
+
+// Seek is the literals of which each record has one that the rule holds of; nil
+// where nothing is worth looking for.
+func (e *expr) Seek() []engine.Literal {
+	if e.Expr == nil {
+		return e.literals
+	}
+	return e.Expr.Seek()
 }
 
 // A place is where something stands.

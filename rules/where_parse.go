@@ -25,7 +25,7 @@ type whereError struct {
 //	or         = and { "or" and }
 //	and        = not { "and" not }
 //	not        = "not" not | "(" or ")" | comparison
-//	comparison = group operator literal
+//	comparison = group operator literal | field operator literal
 type whereParser struct {
 	lexer
 	token   token // that is read next
@@ -128,7 +128,7 @@ func (p *whereParser) comparison() (term, *whereError) {
 	switch {
 	case group.kind == numberToken || group.kind == textToken:
 		return term{}, p.at(group.at, "write the group first, as in seconds > 1.5", "expected a group, found %s", group)
-	case group.kind != wordToken || group.isKeyword():
+	case group.kind != nameToken && (group.kind != wordToken || group.isKeyword()):
 		return term{}, p.unexpected("a group")
 	}
 	if err := p.known(group.text); err != nil {
@@ -233,5 +233,14 @@ func (w *where) writeComparison(b *strings.Builder, c *comparison) {
 	case c.isText:
 		quotes = "'"
 	}
-	b.WriteString(w.groups[c.group] + " " + string(c.op) + " " + quotes + c.literal + quotes)
+	b.WriteString(quoteName(w.groups[c.group]) + " " + string(c.op) + " " + quotes + c.literal + quotes)
+}
+
+// quoteName is a name as it is written: in backticks where it is no word.
+func quoteName(name string) string {
+	word := isLetter(name[0]) || name[0] == '_'
+	if word && nameLen(name) == len(name) && !(token{kind: wordToken, text: name}).isKeyword() {
+		return name
+	}
+	return "`" + name + "`"
 }
