@@ -21,8 +21,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 6 {
-		t.Fatalf("%d examples, want 6", len(blocks))
+	if len(blocks) != 7 {
+		t.Fatalf("%d examples, want 7", len(blocks))
 	}
 	var main struct {
 		Rules Config `yaml:"rules"`
@@ -46,11 +46,17 @@ func TestDocumentation(t *testing.T) {
 	)
 	b.Source.Labels = []agent.Label{{Name: "service", Value: "shop"}}
 	s.Match(b)
+	edge := batchOf(`10.0.0.7 - - [x] "GET /a%2fb HTTP/1.1" 502 5`, `10.0.0.7 - - [x] "GET /%68ealth HTTP/1.1" 502 5`)
+	edge.Source.Labels = []agent.Label{{Name: "service", Value: "edge-1"}}
+	s.Match(edge)
+	if got := describe(edge); !slices.Contains(got, "0:GatewayErrors:502") || slices.Contains(got, "1:GatewayErrors:502") {
+		t.Errorf("of edge-1: %q", got)
+	}
 	want := []string{
 		"0:PaymentDeclined:payment declined", "2:SlowCheckout:checkout took 31 s",
 		`3:SlowRequest:"GET /cart HTTP/1.1" 200 512 "-" rt=1.502`, `5:ServerErrors:"GET /export/all HTTP/1.1" 502 `,
 		"6:LoginsFailed:failed login for anna from 10.0.0.7",
-		`7:ServerErrors:"GET /a%2fb HTTP/1.1" 502 `, "7:GatewayErrors:502", `8:ServerErrors:"GET /%68ealth HTTP/1.1" 502 `, "9:LoginsRejected:POST",
+		`7:ServerErrors:"GET /a%2fb HTTP/1.1" 502 `, `8:ServerErrors:"GET /%68ealth HTTP/1.1" 502 `, "9:LoginsRejected:POST",
 	}
 	got := slices.DeleteFunc(describe(b), func(f string) bool { return strings.Contains(f, ":SecurityEvent:") })
 	if !slices.Equal(got, want) {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp/syntax"
 	"slices"
 	"strconv"
@@ -46,11 +45,11 @@ type ruleSpec struct {
 	Changed change        `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`
 
-	Source    map[string]conf.Strings `yaml:"source"`
-	Threshold int                     `yaml:"threshold"`
-	Window    conf.Duration           `yaml:"window"`
-	By        conf.Strings            `yaml:"by"`
-	Cooldown  conf.Duration           `yaml:"cooldown"`
+	Source    sourceSpec    `yaml:"source"`
+	Threshold int           `yaml:"threshold"`
+	Window    conf.Duration `yaml:"window"`
+	By        conf.Strings  `yaml:"by"`
+	Cooldown  conf.Duration `yaml:"cooldown"`
 
 	Summary string `yaml:"summary"`
 	Runbook string `yaml:"runbook"`
@@ -169,10 +168,8 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	p.name("rule", spec.Name, p.names)
 	p.oneOf("class", spec.Class, classes())
 	p.oneOf("severity", spec.Severity, severities())
-	for _, name := range slices.Sorted(maps.Keys(spec.Source)) {
-		if len(spec.Source[name]) == 0 {
-			p.say("source."+name, "give it one, or a list", "the label has no value")
-		}
+	for _, f := range spec.Source.faults {
+		p.say(f.field, f.hint, "%s", f.msg)
 	}
 	p.within("cooldown", spec.Cooldown, 0, maxCooldown)
 	l := loaded{
@@ -181,7 +178,7 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 			Summary: strings.TrimSpace(spec.Summary), Runbook: strings.TrimSpace(spec.Runbook),
 			File: p.doc.File, Line: p.doc.Line(p.path), Cooldown: time.Duration(spec.Cooldown),
 		},
-		source: newSelector(spec.Source),
+		source: spec.Source.selector,
 		policy: policy{threshold: 1, window: time.Duration(spec.Window), byLog: spec.By == nil},
 	}
 	switch {

@@ -23,6 +23,7 @@ const (
 	operatorToken
 	openToken
 	closeToken
+	commaToken
 )
 
 type token struct {
@@ -42,7 +43,7 @@ func (t token) String() string {
 		return "the end"
 	case textToken:
 		return "the text " + quote(t.text)
-	case operatorToken, openToken, closeToken:
+	case operatorToken, openToken, closeToken, commaToken:
 		return t.text
 	}
 	return quote(t.text)
@@ -72,6 +73,8 @@ func (l *lexer) next() (token, *whereError) {
 		return take(openToken, 1)
 	case c == ')':
 		return take(closeToken, 1)
+	case c == ',':
+		return take(commaToken, 1)
 	case c == '\'' || c == '"':
 		return l.quoted(start)
 	case c == '`':

@@ -25,7 +25,7 @@ type whereError struct {
 //	or         = and { "or" and }
 //	and        = not { "and" not }
 //	not        = "not" not | "(" or ")" | comparison
-//	comparison = group operator literal | field operator literal
+//	comparison = name ( operator literal | "in" "(" literal { "," literal } ")" )
 type whereParser struct {
 	lexer
 	token   token // that is read next
@@ -139,8 +139,14 @@ func (p *whereParser) comparison() (term, *whereError) {
 		return term{}, err
 	}
 	op := p.token
+	if op.is("in") {
+		return p.in(group)
+	}
+	if op.is("not") {
+		return term{}, p.at(op.at, "write not "+group.text+" in (...)", "expected an operator, found %s", op)
+	}
 	if op.kind != operatorToken {
-		return term{}, p.unexpected("==, !=, <, <=, >, >=, =~ or !~")
+		return term{}, p.unexpected("==, !=, <, <=, >, >=, =~, !~ or in")
 	}
 	if err := p.next(); err != nil {
 		return term{}, err
@@ -150,6 +156,39 @@ func (p *whereParser) comparison() (term, *whereError) {
 		return term{}, err
 	}
 	return term{comparison: c}, p.next()
+}
+
+// in reads a list of values, of which what the group found has to be one.
+func (p *whereParser) in(group token) (term, *whereError) {
+	const hint = "write it as method in ('GET', 'HEAD')"
+	t := term{join: oneHolds}
+	is := token{kind: operatorToken, text: string(equal), at: p.token.at}
+	if err := p.next(); err != nil {
+		return t, err
+	}
+	if p.token.kind != openToken {
+		return t, p.at(p.token.at, hint, "expected a (, found %s", p.token)
+	}
+	for p.token.kind != closeToken {
+		if err := p.next(); err != nil {
+			return t, err
+		}
+		c := comparison{group: p.groupIndex(group.text), op: equal, literal: p.token.text}
+		if err := p.literal(is, &c); err != nil {
+			return t, err
+		}
+		t.terms = append(t.terms, term{comparison: c})
+		if err := p.next(); err != nil {
+			return t, err
+		}
+		if p.token.kind != commaToken && p.token.kind != closeToken {
+			return t, p.at(p.token.at, hint, "expected a comma or a ), found %s", p.token)
+		}
+	}
+	if len(t.terms) == 1 {
+		t = t.terms[0]
+	}
+	return t, p.next()
 }
 
 func (p *whereParser) groupIndex(name string) int {

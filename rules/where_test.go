@@ -92,6 +92,11 @@ func TestWhere(t *testing.T) {
 		{"not (a == 1 and b > 0)", true},
 		{"not not a == 12", true},
 		{"(a>11)and(a<13)", true},
+		{"u in ('x', 'root')", true},
+		{"u in ('x','y')", false},
+		{"a in (11, 12) and t in (1s, 250ms)", true},
+		{"not u in ('root')", false},
+		{"none in ('x', '')", false},
 		{"a>11\n\tand(not(u=='x'))", true},
 	} {
 		w, err := parseWhere(tt.text, anyGroup)
@@ -121,6 +126,7 @@ func TestWhereString(t *testing.T) {
 		"a>1 and (b>1 and c>1)":                   "a > 1 and (b > 1 and c > 1)",
 		"not (a>1 or not(not b>1 and c>1))":       "not (a > 1 or not (not b > 1 and c > 1))",
 		"`user-agent`=='x' or `and`>1 or a.b.0>1": "`user-agent` == 'x' or `and` > 1 or a.b.0 > 1",
+		"a in (1,2s) and b in ('x')":              "(a == 1 or a == 2s) and b == 'x'",
 		"a == 1 or b == 2 or a == 3 or (a>5)":     "a == 1 or b == 2 or a == 3 or a > 5",
 	} {
 		w, err := parseWhere(text, anyGroup)
@@ -222,7 +228,7 @@ groups:
 // out and read again.
 func FuzzWhere(f *testing.F) {
 	for _, text := range []string{
-		"a > 1", "a == 'x' and not (b =~ \"\\d+\" or c <= 1m30s)", "a>=-1.5e3KiB or b!='é'", "(((", "not not not a", "a < 5 or b", "1 > a", "a = 1", "a !~ '('", "a.b.0 == 1 and `x y` > 5", "``", "a..b > 1",
+		"a > 1", "a == 'x' and not (b =~ \"\\d+\" or c <= 1m30s)", "a>=-1.5e3KiB or b!='é'", "(((", "not not not a", "a < 5 or b", "1 > a", "a = 1", "a !~ '('", "a.b.0 == 1 and `x y` > 5", "``", "a..b > 1", "a in (1, 'x') or not a in (2)", "a in (", "a in ()", "a in (1,)", "in in (1)",
 		strings.Repeat("(", 60), strings.Repeat("not ", 60) + "a > 1", "a == 'x", "a > 1\u00b5s", "a > 1e-\xff",
 	} {
 		f.Add(text, "12 x")
