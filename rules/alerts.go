@@ -253,7 +253,7 @@ func (a *Alerts) labelsOf(r *rule, b *agent.Batch, f *agent.Finding) []agent.Lab
 	labels := make([]agent.Label, 0, len(r.policy.by))
 	var found submatch
 	if r.grouped {
-		found = a.set.submatch(b, f)
+		found = a.set.submatch(b, f, new(reading))
 	}
 	for _, p := range r.policy.by {
 		v := ""
@@ -270,9 +270,10 @@ func (a *Alerts) labelsOf(r *rule, b *agent.Batch, f *agent.Finding) []agent.Lab
 // groupedKeys is keyText of the findings whose rules count by what a group
 // found, one after another. That is worked out before others are made to wait.
 type groupedKeys struct {
-	text []byte
-	ends []int
-	at   int // that is next
+	text    []byte
+	ends    []int
+	at      int // that is next
+	reading reading
 }
 
 func (g *groupedKeys) next() []byte {
@@ -293,7 +294,7 @@ func (a *Alerts) groupedKeys(b *agent.Batch, findings []agent.Finding) (g *group
 		if !r.grouped {
 			continue
 		}
-		found := a.set.submatch(b, f)
+		found := a.set.submatch(b, f, &g.reading)
 		for _, p := range r.policy.by {
 			g.text = append(append(g.text, p.name...), 0)
 			if p.group {

@@ -17,7 +17,16 @@ groups:
       - {name: fold, match: '(?i)request', source: {service: ""}}
       - {name: pair, match: '(?m)^\[.*(Logger|frame)'}
 `)
-	for name, s := range map[string]*Set{"pack": packs, "mixed": mixed} {
+	formats := parse(t, `
+groups:
+  - name: g
+    rules:
+      - {name: access, format: access, where: "status >= 200 and path =~ '^/api' and query =~ 'client[.]contacts' and agent != ''"}
+      - {name: json, format: json, where: "invoice_id > 500 and not user == 'x'"}
+      - {name: both, format: json, match: 'production[.]INFO', where: "company =~ 'Meyer'"}
+      - {name: logfmt, format: logfmt, where: rt > 5}
+`)
+	for name, s := range map[string]*Set{"pack": packs, "mixed": mixed, "formats": formats} {
 		batch := logBatch(64<<10, 1)
 		run := func() {
 			batch.Findings = batch.Findings[:0]

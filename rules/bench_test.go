@@ -168,3 +168,27 @@ func BenchmarkRegexps(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkFields is what rules on fields cost: those that look for something
+// first, and one that reads each record.
+func BenchmarkFields(b *testing.B) {
+	for name, rules := range map[string][]string{
+		"seek":   {`format: access, where: status >= 500`, `format: access, where: "path =~ 'wp-login|[.]env$'"`, `format: json, where: level == 'critical'`},
+		"access": {`format: access, where: request_time > 5`},
+		"json":   {`format: json, where: took_ms > 5000`},
+	} {
+		b.Run(name, func(b *testing.B) {
+			text := "groups: [{name: g, rules: ["
+			for i, r := range rules {
+				text += fmt.Sprintf("{name: r%d, %s},", i, r)
+			}
+			s := parse(b, text+"]}]")
+			batch := logBatch(256<<10, 1)
+			b.ReportAllocs()
+			throughput(b, batch, func() {
+				batch.Findings = batch.Findings[:0]
+				s.Match(batch)
+			})
+		})
+	}
+}

@@ -21,8 +21,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 6 {
-		t.Fatalf("%d examples, want 6", len(blocks))
+	if len(blocks) != 8 {
+		t.Fatalf("%d examples, want 8", len(blocks))
 	}
 	var main struct {
 		Rules Config `yaml:"rules"`
@@ -42,13 +42,21 @@ func TestDocumentation(t *testing.T) {
 		"payment declined by bank", "payment declined: test card", "checkout took 31 s",
 		`"GET /cart HTTP/1.1" 200 512 "-" rt=1.502`, `"GET /cart HTTP/1.1" 200 512 "-" rt=1.498`, `"GET /export/all HTTP/1.1" 502 512 "-" rt=9.5`,
 		"failed login for anna from 10.0.0.7",
+		`10.0.0.7 - - [x] "GET /a%2fb HTTP/1.1" 502 5`, `10.0.0.7 - - [x] "GET /%68ealth HTTP/1.1" 502 5`, `10.0.0.7 - - [x] "POST /login?x HTTP/1.1" 401 5`,
 	)
 	b.Source.Labels = []agent.Label{{Name: "service", Value: "shop"}}
 	s.Match(b)
+	edge := batchOf(`10.0.0.7 - - [x] "GET /a%2fb HTTP/1.1" 502 5`, `10.0.0.7 - - [x] "GET /%68ealth HTTP/1.1" 502 5`)
+	edge.Source.Labels = []agent.Label{{Name: "service", Value: "edge-1"}}
+	s.Match(edge)
+	if got := describe(edge); !slices.Contains(got, "0:GatewayErrors:502") || slices.Contains(got, "1:GatewayErrors:502") {
+		t.Errorf("of edge-1: %q", got)
+	}
 	want := []string{
 		"0:PaymentDeclined:payment declined", "2:SlowCheckout:checkout took 31 s",
 		`3:SlowRequest:"GET /cart HTTP/1.1" 200 512 "-" rt=1.502`, `5:ServerErrors:"GET /export/all HTTP/1.1" 502 `,
 		"6:LoginsFailed:failed login for anna from 10.0.0.7",
+		`7:ServerErrors:"GET /a%2fb HTTP/1.1" 502 `, `8:ServerErrors:"GET /%68ealth HTTP/1.1" 502 `, "9:LoginsRejected:POST",
 	}
 	got := slices.DeleteFunc(describe(b), func(f string) bool { return strings.Contains(f, ":SecurityEvent:") })
 	if !slices.Equal(got, want) {

@@ -46,7 +46,7 @@ func (s *Set) Doubts() []Doubt {
 			}
 		}
 		for _, e := range s.exprs[r.first:r.end] {
-			if e.Seek() == nil && !never {
+			if e.Expr != nil && e.Seek() == nil && !never {
 				add(`write a word that it has to have, as 'status=\d{3}'`, "%s has no literal to look for; it is tried on every line", e.quoted())
 				break
 			}
@@ -89,6 +89,9 @@ func (s *Set) never(r *rule, add func(hint, format string, args ...any)) bool {
 	dead := 0
 	list := s.exprs[r.first:r.end]
 	for _, e := range list {
+		if e.Expr == nil {
+			continue
+		}
 		if e.Impossible() {
 			dead++
 			add("$ and ^ are the end and the start of a line: put a backslash before them where they stand for themselves", "no line can match %s", e.quoted())
@@ -106,7 +109,7 @@ func (s *Set) never(r *rule, add func(hint, format string, args ...any)) bool {
 		return true
 	}
 	for _, c := range r.source {
-		if c.label == "container" && len(c.values) > 0 && !slices.ContainsFunc(c.values, func(v string) bool { return !strings.HasPrefix(v, "/") }) {
+		if c.label == "container" && !c.negated && len(c.values) > 0 && !slices.ContainsFunc(c.values, func(v string) bool { return !strings.HasPrefix(v, "/") }) {
 			add("write it without the slash", "source selects no log: no container is called %s here", quote(c.values[0]))
 			return true
 		}
@@ -117,7 +120,7 @@ func (s *Set) never(r *rule, add func(hint, format string, args ...any)) bool {
 // repeats says in what way each finding of b is one of a, and the other way
 // round; "" where that is not so, or they differ in what comes of it.
 func (s *Set) repeats(a, b *rule) string {
-	if a.first == a.end || !equalPolicies(a, b) || !slices.Equal(s.written(a.not), s.written(b.not)) || !sameWhere(a.where, b.where) || !slices.EqualFunc(a.source, b.source, sameCondition) {
+	if a.first == a.end || a.format != b.format || !equalPolicies(a, b) || !slices.Equal(s.written(a.not), s.written(b.not)) || !sameWhere(a.where, b.where) || !slices.EqualFunc(a.source, b.source, sameCondition) {
 		return ""
 	}
 	mine, others := s.written(s.exprs[b.first:b.end]), s.written(s.exprs[a.first:a.end])
@@ -148,14 +151,16 @@ func sameWhere(a, b *where) bool {
 }
 
 func sameCondition(a, b condition) bool {
-	return a.label == b.label && slices.Equal(a.values, b.values)
+	return a.String() == b.String()
 }
 
 // written are the expressions as they were written, sorted.
 func (s *Set) written(list []*expr) []string {
 	var all []string
 	for _, e := range list {
-		all = append(all, e.Source())
+		if e.Expr != nil {
+			all = append(all, e.Source())
+		}
 	}
 	slices.Sort(all)
 	return all

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/rules/fields"
 )
 
 // A Verdict is what a rule says of a line, and why.
@@ -25,17 +26,17 @@ type Verdict struct {
 // Explain says whether the rule, which is one on lines, holds for a line of the
 // log, and why not.
 func (s *Set) Explain(src *agent.Source, line string, r *agent.Rule) Verdict {
-	b, list := s.judgeLine(src, line)
-	return s.verdict(src, line, b, list, r)
+	b := s.judgeLine(src, line)
+	return s.verdict(src, line, b, r)
 }
 
 // ExplainAll says it of each rule on lines, in the order of Rules.
 func (s *Set) ExplainAll(src *agent.Source, line string) []Verdict {
-	b, list := s.judgeLine(src, line)
+	b := s.judgeLine(src, line)
 	var all []Verdict
 	for _, r := range s.meta {
 		if s.OnLines(r) {
-			all = append(all, s.verdict(src, line, b, list, r))
+			all = append(all, s.verdict(src, line, b, r))
 		}
 	}
 	return all
@@ -44,23 +45,24 @@ func (s *Set) ExplainAll(src *agent.Source, line string) []Verdict {
 // OnLines reports whether the rule looks for lines, and not at a sample.
 func (s *Set) OnLines(r *agent.Rule) bool { return s.rules[r.Index].end > s.rules[r.Index].first }
 
-func (s *Set) judgeLine(src *agent.Source, line string) (body []byte, list []agent.Finding) {
+func (s *Set) judgeLine(src *agent.Source, line string) *agent.Batch {
 	b := &agent.Batch{Source: src, Buf: []byte(line), Records: []agent.Record{{Body: agent.Span{End: int32(len(line))}}}}
 	s.Match(b)
-	return b.Body(0), b.Findings
+	return b
 }
 
-func (s *Set) verdict(src *agent.Source, line string, body []byte, list []agent.Finding, r *agent.Rule) Verdict {
+func (s *Set) verdict(src *agent.Source, line string, b *agent.Batch, r *agent.Rule) Verdict {
+	body := b.Body(0)
 	v := Verdict{Rule: r, Line: string(body), Redacted: string(body) != line}
-	for i := range list {
-		if list[i].Rule == r {
+	for i := range b.Findings {
+		if f := &b.Findings[i]; f.Rule == r {
 			v.Holds = true
-			v.matched(int(list[i].Match.Start), int(list[i].Match.End))
+			v.matched(int(f.Match.Start), int(f.Match.End))
 			return v
 		}
 	}
 	rule := &s.rules[r.Index]
-	s.whyNot(rule, body, &v)
+	s.whyNot(rule, b, &v)
 	if why := rule.source.whyNot(func(label string) string { return labelOf(src, label) }); why != "" {
 		v.Near = v.Why == "" // all but that
 		v.Why = why
@@ -72,11 +74,15 @@ func (v *Verdict) matched(start, end int) {
 	v.Text, v.Start, v.End = v.Line[start:end], start, end
 }
 
-// whyNot says why the rule does not hold for body, whatever log it is in; it
-// leaves Why empty where it would.
-func (s *Set) whyNot(r *rule, body []byte, v *Verdict) {
+// whyNot says why the rule does not hold for the record of b, whatever log it is
+// in; it leaves Why empty where it would.
+func (s *Set) whyNot(r *rule, b *agent.Batch, v *Verdict) {
+	body := b.Body(0)
+	var x reading
+	x.to(b, 0)
 	for _, e := range s.exprs[r.first:r.end] {
-		start, end, ok := e.Find(body)
+		f := found{slots: e.slots, numbers: r.numbers}
+		start, end, ok := s.find(r, e, body, &x, &f)
 		if !ok {
 			continue
 		}
@@ -84,10 +90,9 @@ func (s *Set) whyNot(r *rule, body []byte, v *Verdict) {
 			v.matched(start, end)
 		}
 		v.Near = true
-		text, at := e.Groups(body, start, end)
-		if r.where != nil && (at == nil || !r.where.holds(&found{text, at, e.slots})) {
-			if v.Why == "" && at != nil {
-				v.Why = "where does not hold: " + r.where.whyNot(&r.where.root, &found{text, at, e.slots})
+		if r.where != nil && !r.where.holds(&f) {
+			if v.Why == "" {
+				v.Why = "where does not hold: " + r.where.whyNot(&r.where.root, &f)
 			}
 			continue
 		}
@@ -102,14 +107,20 @@ func (s *Set) whyNot(r *rule, body []byte, v *Verdict) {
 		return
 	}
 	if v.Why == "" {
-		v.Why, v.Near = s.noMatch(r, body)
+		v.Why, v.Near = s.noMatch(r, body, &x)
 	}
 }
 
 // noMatch says what of the text that each match must have is missing.
-func (s *Set) noMatch(r *rule, body []byte) (why string, near bool) {
+func (s *Set) noMatch(r *rule, body []byte, x *reading) (why string, near bool) {
+	if r.format != fields.None && x.fields(s, r.format) == nil {
+		return "it is not in the format " + r.format.String(), false
+	}
 	var missing []string
 	for _, e := range s.exprs[r.first:r.end] {
+		if e.Expr == nil {
+			continue
+		}
 		for _, b := range e.Branches(body) {
 			switch had := len(b.Had); {
 			case b.Lacks == nil && had > 0:
@@ -155,17 +166,13 @@ func (s selector) whyNot(get func(label string) string) string {
 	for i := range s {
 		c := &s[i]
 		v := get(c.label)
-		if s[i : i+1].holds(get) {
+		if c.holds(v) {
 			continue
 		}
-		var want []string
-		for _, w := range c.values {
-			want = append(want, strconv.Quote(w))
-		}
 		if v == "" {
-			return fmt.Sprintf("the log has no label %s, and source asks for %s", c.label, list(want))
+			return fmt.Sprintf("the log has no label %s, and source asks for %s", c.label, c)
 		}
-		return fmt.Sprintf("the log's %s is %s, and source asks for %s", c.label, strconv.Quote(v), list(want))
+		return fmt.Sprintf("the log's %s is %s, and source asks for %s", c.label, strconv.Quote(v), c)
 	}
 	return ""
 }

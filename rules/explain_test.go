@@ -55,7 +55,7 @@ func FuzzExplain(f *testing.F) {
 		if err != nil || m.MatchesAll() {
 			return
 		}
-		r := loaded{rule: &agent.Rule{Name: "r"}, match: []*expr{m}, source: selector{{"service", []string{"shop"}}}, policy: policy{threshold: 1}}
+		r := loaded{rule: &agent.Rule{Name: "r"}, match: []*expr{m}, source: selector{{label: "service", values: []string{"shop"}}}, policy: policy{threshold: 1}}
 		if n, err := compile(not); err == nil && not != "" {
 			r.not = []*expr{n}
 		}

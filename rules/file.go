@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp/syntax"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/rules/engine"
+	"github.com/webgrip/logkeel/rules/fields"
 )
 
 // A ruleFile is what stands in a file of rules.
@@ -34,9 +34,10 @@ type ruleSpec struct {
 	Class    string `yaml:"class"`
 	Severity string `yaml:"severity"`
 
-	Match conf.Strings `yaml:"match"`
-	Not   conf.Strings `yaml:"not"`
-	Where string       `yaml:"where"`
+	Format string       `yaml:"format"`
+	Match  conf.Strings `yaml:"match"`
+	Not    conf.Strings `yaml:"not"`
+	Where  string       `yaml:"where"`
 
 	Sample  string        `yaml:"sample"`
 	Above   *level        `yaml:"above"`
@@ -45,11 +46,11 @@ type ruleSpec struct {
 	Changed change        `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`
 
-	Source    map[string]conf.Strings `yaml:"source"`
-	Threshold int                     `yaml:"threshold"`
-	Window    conf.Duration           `yaml:"window"`
-	By        conf.Strings            `yaml:"by"`
-	Cooldown  conf.Duration           `yaml:"cooldown"`
+	Source    sourceSpec    `yaml:"source"`
+	Threshold int           `yaml:"threshold"`
+	Window    conf.Duration `yaml:"window"`
+	By        conf.Strings  `yaml:"by"`
+	Cooldown  conf.Duration `yaml:"cooldown"`
 
 	Summary string `yaml:"summary"`
 	Runbook string `yaml:"runbook"`
@@ -71,16 +72,28 @@ func severities() []string { return []string{"critical", "warning", "info"} }
 type loaded struct {
 	rule       *agent.Rule
 	match, not []*expr
+	format     fields.Format
 	where      *where
 	measure    *measure
 	policy     policy
 	source     selector
 }
 
-// An expr is one expression of a rule.
+// An expr is one expression of a rule; of one without any, what stands in for
+// them: it matches every record that has one of its literals.
 type expr struct {
-	*engine.Expr
-	slots []int // by index in the groups of the rule's where: the group here, or -1
+	*engine.Expr                  // nil where there is none
+	slots        []int            // by index in the groups of the rule's where: the group here, or -1
+	literals     []engine.Literal // where there is no Expr
+}
+
+// Seek is the literals of which each record has one that the rule holds of; nil
+// where nothing is worth looking for.
+func (e *expr) Seek() []engine.Literal {
+	if e.Expr == nil {
+		return e.literals
+	}
+	return e.Expr.Seek()
 }
 
 // A place is where something stands.
@@ -160,10 +173,8 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	p.name("rule", spec.Name, p.names)
 	p.oneOf("class", spec.Class, classes())
 	p.oneOf("severity", spec.Severity, severities())
-	for _, name := range slices.Sorted(maps.Keys(spec.Source)) {
-		if len(spec.Source[name]) == 0 {
-			p.say("source."+name, "give it one, or a list", "the label has no value")
-		}
+	for _, f := range spec.Source.faults {
+		p.say(f.field, f.hint, "%s", f.msg)
 	}
 	p.within("cooldown", spec.Cooldown, 0, maxCooldown)
 	l := loaded{
@@ -172,7 +183,7 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 			Summary: strings.TrimSpace(spec.Summary), Runbook: strings.TrimSpace(spec.Runbook),
 			File: p.doc.File, Line: p.doc.Line(p.path), Cooldown: time.Duration(spec.Cooldown),
 		},
-		source: newSelector(spec.Source),
+		source: spec.Source.selector,
 		policy: policy{threshold: 1, window: time.Duration(spec.Window), byLog: spec.By == nil},
 	}
 	switch {

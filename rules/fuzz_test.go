@@ -1,10 +1,12 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/rules/fields"
 )
 
 // A maker turns the fuzzer's bytes into expressions and lines. When they run
@@ -134,7 +136,12 @@ func compare(t *testing.T, list []loaded, b *agent.Batch) {
 	for i := range b.Records {
 		body := b.Body(i)
 		for _, r := range list {
-			at := firstOf(r.match, r.where, body)
+			var at []int
+			if r.format == fields.None {
+				at = firstOf(r.match, r.where, body)
+			} else {
+				at = firstInFormat(t, r, b, i)
+			}
 			if at == nil || firstOf(r.not, nil, body) != nil {
 				continue
 			}
@@ -144,7 +151,9 @@ func compare(t *testing.T, list []loaded, b *agent.Batch) {
 				t.Fatalf("record %d, %q: want rule %d, %v at %v; finding %d of %v", i, body, r.rule.Index, sources(r.match), at, next, b.Findings)
 			}
 			next++
-			compareGroups(t, r, body)
+			if len(r.match) > 0 && r.match[0].Expr != nil {
+				compareGroups(t, r, body)
+			}
 		}
 	}
 	if next != len(b.Findings) {
@@ -178,7 +187,53 @@ func compareGroups(t *testing.T, r loaded, body []byte) {
 func firstOf(list []*expr, w *where, body []byte) []int {
 	for _, e := range list {
 		at := e.Regexp().FindSubmatchIndex(body)
-		if at != nil && (w == nil || w.holds(&found{body, at, e.slots})) {
+		if at != nil && (w == nil || w.holds(&found{body: body, at: at, slots: e.slots})) {
+			return at[:2]
+		}
+	}
+	return nil
+}
+
+// firstInFormat is firstOf for a rule whose records have fields, which are read
+// for it alone.
+func firstInFormat(t *testing.T, r loaded, b *agent.Batch, record int) []int {
+	t.Helper()
+	w := fields.NewWanted(r.format)
+	var numbers []int
+	if r.where != nil {
+		for _, name := range r.where.groups {
+			n := -1
+			if !hasGroup(r.match, name) {
+				n = w.Add(name)
+			}
+			numbers = append(numbers, n)
+		}
+	}
+	var v fields.Values
+	body := b.Body(record)
+	in := fields.Input{Body: body, Stream: b.Records[record].Stream.String()}
+	if record < len(b.Fields) {
+		in.Map, in.Key = b.Buf[b.Fields[record].Map.Start:b.Fields[record].Map.End], b.Buf[b.Fields[record].Key.Start:b.Fields[record].Key.End]
+	}
+	if !v.Read(w, &in) {
+		return nil
+	}
+	for _, e := range r.match {
+		f := &found{slots: e.slots, numbers: numbers, fields: &v}
+		at := []int{0, min(len(body), maxShown)}
+		if e.Expr != nil {
+			if at = e.Regexp().FindSubmatchIndex(body); at == nil {
+				continue
+			}
+			f.body, f.at = body, at
+		} else {
+			for _, n := range slices.Backward(numbers) {
+				if start, end, ok := v.Span(n); ok {
+					at = []int{start, end}
+				}
+			}
+		}
+		if r.where == nil || r.where.holds(f) {
 			return at[:2]
 		}
 	}
@@ -187,7 +242,9 @@ func firstOf(list []*expr, w *where, body []byte) []int {
 
 func sources(list []*expr) (out []string) {
 	for _, e := range list {
-		out = append(out, e.Regexp().String())
+		if e.Expr != nil {
+			out = append(out, e.Regexp().String())
+		}
 	}
 	return out
 }
@@ -203,6 +260,8 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte(threeRules))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(?P<ms>\\d+)', where: ms > 5s, threshold: 5, window: 1h, by: [ms]}, {name: s, sample: a, above: 5KB, for: 1m}]}]"))
+	f.Add([]byte("groups: [{name: g, rules: [{name: r, format: json, where: a.b == 'x' or n > 5, by: [a.b]}, {name: s, format: logfmt, match: x, where: stream != 'stderr'}]}]"))
+	f.Add([]byte("groups: [{name: g, rules: [{name: r, format: access, where: status >= 500 and path =~ '^/api', by: [client]}, {name: s, format: record, where: a != ''}]}]"))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(', not: [''], source: {a: []}, class: x, severity: y}]}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := &loader{names: map[string]place{}}
@@ -215,7 +274,7 @@ func FuzzLoad(f *testing.F) {
 		if len(l.errs) > 0 {
 			return
 		}
-		b := batchOf("a line", "", "xss connection failed\x00\xff")
+		b := batchOf("a line", "", "xss connection failed\x00\xff", `x {"a":{"b":"x"},"n":7}`, `a.b=x n=7 stream=x`, `10.0.0.1 - - [x] "GET /api%2f/x?a=b HTTP/1.1" 500 7`)
 		newSet(l.rules).Match(b)
 		compare(t, l.rules, b)
 		for _, f := range b.Findings {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/rules/fields"
 	"go.yaml.in/yaml/v4"
 )
 
@@ -81,12 +82,17 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		misfit{"changed", "changed is about a sample", "remove it, or name a sample"},
 		misfit{"for", "for says how long a sample is to be so", "use threshold and window"},
 	)
-	if len(spec.Match) == 0 {
+	l.format = p.format(spec)
+	switch {
+	case len(spec.Match) > 0:
+	case l.format != fields.None && !p.has("where"):
+		p.say("format", "say what fields are to be under where, or what the record has under match", "a rule needs something to look for")
+	case !p.has("format"):
 		p.say("match", "write an expression, a list of which one has to match, or the name of a sample", "a rule needs something to look for")
 	}
 	l.match, l.not = p.exprs("match", spec.Match), p.exprs("not", spec.Not)
 	whole := len(l.match) == len(spec.Match) // else a group may be missing for that
-	l.where = p.where(spec, l.match, whole)
+	l.where = p.where(spec, l, whole)
 	l.policy.threshold = spec.Threshold
 	if spec.Threshold < 1 || spec.Threshold > maxThreshold {
 		p.say("threshold", fmt.Sprintf("use 1 to %d", maxThreshold), "%d is out of range", spec.Threshold)
@@ -105,8 +111,11 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		if whole && n > 0 && n < len(l.match) {
 			p.say("by", "give each expression that group, or make two rules of it", "%s is a named group of some expressions under match, but not of all", quote(name))
 		}
-		l.policy.by = append(l.policy.by, keyPart{name: name, group: n > 0})
+		l.policy.by = append(l.policy.by, keyPart{name: name, group: n > 0 || countsByField(name, l.format)})
 	})
+	if len(spec.Match) == 0 && l.format != fields.None {
+		p.unmatched(l)
+	}
 }
 
 // by reads the names that a rule counts by.
@@ -125,13 +134,17 @@ func (p *problems) by(names []string, add func(name string)) {
 
 // where reads the condition, nil where there is none. Unless the expressions
 // are whole it may ask for groups that are not there.
-func (p *problems) where(spec *ruleSpec, match []*expr, whole bool) *where {
+func (p *problems) where(spec *ruleSpec, l *loaded, whole bool) *where {
 	if !p.has("where") {
 		return nil
 	}
+	match := l.match
 	w, err := parseWhere(spec.Where, func(name string) *whereError {
-		if !whole || slices.ContainsFunc(match, func(e *expr) bool { return e.Regexp().SubexpIndex(name) >= 0 }) {
+		switch {
+		case !whole || hasGroup(match, name) || p.has("format") && l.format.Has(name):
 			return nil
+		case l.format != fields.None:
+			return noField(name, l.format)
 		}
 		return noGroup(name, match)
 	})
@@ -161,6 +174,7 @@ func noGroup(name string, match []*expr) *whereError {
 	} else {
 		e.hint = "groups here: " + strings.Join(groups, ", ")
 	}
+	e.hint += "; to compare fields of the record, add format: json, logfmt, access or record"
 	return e
 }
 
@@ -168,6 +182,7 @@ func noGroup(name string, match []*expr) *whereError {
 func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 	const limits = "use above, below, equals or changed"
 	p.refuse(
+		misfit{"format", "format is about lines", "remove it, or look for lines with match or where"},
 		misfit{"not", "not is about lines", "leave series out with source"},
 		misfit{"where", "where is about lines", limits},
 		misfit{"threshold", "threshold counts lines", "use for"},

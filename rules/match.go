@@ -12,6 +12,7 @@ import (
 type scratch struct {
 	candidates engine.Candidates
 	name       []byte // of fieldCut
+	reading    reading
 }
 
 // A view is what one source needs of a set.
@@ -100,7 +101,7 @@ func (s *Set) Match(b *agent.Batch) {
 			// What was found may be gone, and a marker may be what a rule looks for.
 			row = c.Again(s.scanner, b, i)
 		}
-		s.judge(b, i, row, v.active, always)
+		s.judge(b, i, row, v.active, always, &x.reading)
 	}
 }
 
@@ -119,8 +120,9 @@ func ascending(records []agent.Record) bool {
 }
 
 // judge confirms the candidates of one record.
-func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
+func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64, x *reading) {
 	body := b.Body(record)
+	x.to(b, record)
 	done := int32(0) // expressions below belong to rules that are judged
 	for w := range row {
 		set := (row[w] | always[w]) & active[w]
@@ -130,7 +132,7 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
 				continue
 			}
 			r := &s.rules[s.ruleOf[e]]
-			start, end, ok := r.where.find(s.exprs[e], body)
+			start, end, ok := s.holds(r, s.exprs[e], body, x)
 			if !ok {
 				continue
 			}
@@ -146,45 +148,6 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
 			})
 		}
 	}
-}
-
-// A submatch is what the groups of an expression found.
-type submatch struct {
-	e    *expr
-	text []byte
-	at   []int // in text, as of regexp's FindSubmatchIndex
-}
-
-// group is what the group of that name found, nil where that is nothing.
-func (m *submatch) group(name string) []byte {
-	if m.e == nil {
-		return nil
-	}
-	i := m.e.Regexp().SubexpIndex(name)
-	if i < 0 || m.at[2*i] < 0 {
-		return nil
-	}
-	return m.text[m.at[2*i]:m.at[2*i+1]]
-}
-
-// submatch is what the groups found in the first expression of the finding's
-// rule that the rule holds for.
-func (s *Set) submatch(b *agent.Batch, f *agent.Finding) (m submatch) {
-	r, body := &s.rules[f.Rule.Index], b.Body(int(f.Record))
-	for _, e := range s.exprs[r.first:r.end] {
-		at := b.Records[f.Record].Body.Start
-		start, end, ok := int(f.Match.Start-at), int(f.Match.End-at), true
-		if r.end-r.first > 1 { // it may be that of another one
-			start, end, ok = r.where.find(e, body)
-		}
-		if !ok {
-			continue
-		}
-		if text, at := e.Groups(body, start, end); at != nil {
-			return submatch{e, text, at}
-		}
-	}
-	return m
 }
 
 // excludes reports whether one of the rule's not expressions holds.

@@ -306,6 +306,20 @@ func TestSelectors(t *testing.T) {
 		{`{com.example.team: billing}`, true, false, false},
 		{`{path: /var/log/x}`, false, true, false},
 		{`{service: ""}`, false, true, true},
+		{`'service="app"'`, true, false, false},
+		{`'{service!="app",}'`, false, true, true},
+		{`'service=~"a.."'`, true, false, false},
+		{`'service=~"a"'`, false, false, false}, // the whole value
+		{`'service=~"a|.p."'`, true, false, false},
+		{`'service!~"d.*"'`, true, true, true},
+		{`'service!~"a.*"'`, false, true, true},
+		{`'service=~".+"'`, true, false, false},
+		{`'service=~".*"'`, true, true, true}, // what is not there is ""
+		{`'service=""'`, false, true, true},
+		{`'service=~"a.*", container!="app-1"'`, false, false, false},
+		{`' { service =~ "a.*" , "com.example.team" != "x" } '`, true, false, false},
+		{`'com.example.team="bill\u0069ng"'`, true, false, false},
+		{`'path=~"/var/log/[^/]+"'`, false, true, false},
 	} {
 		for _, match := range []string{"hit", `\w`} { // one by its text, one in a full pass
 			s := oneRule(t, "match: '"+match+"', source: "+tt.source)

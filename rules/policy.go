@@ -27,8 +27,8 @@ type policy struct {
 	byLog     bool      // the default: each log, or each series, is counted apart
 }
 
-// A keyPart is a label of the source, or a named group of the rule's
-// expressions.
+// A keyPart is a label of the source; or, in the record, a named group of the
+// rule's expressions or a field.
 type keyPart struct {
 	name  string
 	group bool

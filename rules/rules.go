@@ -16,6 +16,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/rules/engine"
+	"github.com/webgrip/logkeel/rules/fields"
 )
 
 // A Config says where rules come from.
@@ -34,6 +35,9 @@ type Set struct {
 	// samples has the rules on samples, as indexes in rules, by the sample's name.
 	samples map[string][]int32
 
+	// wanted are the fields that rules ask for, by format.
+	wanted [fields.Count]*fields.Wanted
+
 	section Section
 	tests   []Test
 	redact  *redactor // nil: nothing is cut out of records
@@ -49,10 +53,12 @@ type rule struct {
 	source     selector
 	first, end int32 // its expressions in the set
 	not        []*expr
-	where      *where   // nil: whatever the expressions found
-	measure    *measure // nil: the rule is on lines
+	format     fields.Format // None: records have no fields
+	numbers    []int         // of what where asks for: the field's, or -1
+	where      *where        // nil: whatever the expressions found
+	measure    *measure      // nil: the rule is on lines
 	policy     policy
-	grouped    bool // it counts by what a group found
+	grouped    bool // it counts by what a group or a field found
 }
 
 var _ agent.Matcher = (*Set)(nil)
@@ -146,7 +152,7 @@ func buildSet(list []loaded, redact *redactor) *Set {
 	s := &Set{samples: map[string][]int32{}, redact: redact}
 	var targets engine.Targets
 	for _, l := range list {
-		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
+		r := rule{rule: l.rule, source: l.source, not: l.not, format: l.format, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
@@ -160,6 +166,7 @@ func buildSet(list []loaded, redact *redactor) *Set {
 			s.ruleOf = append(s.ruleOf, int32(len(s.rules)))
 		}
 		r.end = int32(len(s.exprs))
+		s.want(&r)
 		s.rules = append(s.rules, r)
 		s.meta = append(s.meta, l.rule)
 	}

@@ -2,7 +2,10 @@ package rules
 
 import (
 	"maps"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -11,16 +14,45 @@ import (
 // hold. Without any it selects every source.
 type selector []condition
 
-// A condition is a label and the values that it may have.
+// A condition is a label and the values that it may have, or, negated, may not
+// have.
 type condition struct {
-	label  string
-	values []string
+	label   string
+	values  []string
+	re      *regexp.Regexp // of whole values; nil: values has them
+	negated bool
+}
+
+func (c *condition) holds(value string) bool {
+	if c.re != nil {
+		return c.re.MatchString(value) != c.negated
+	}
+	return slices.Contains(c.values, value) != c.negated
+}
+
+// String is the condition as a matcher.
+func (c *condition) String() string {
+	op := [2]string{"=", "!="}
+	if c.re != nil {
+		op = [2]string{"=~", "!~"}
+	}
+	var all []string
+	for _, v := range c.values {
+		all = append(all, strconv.Quote(v))
+	}
+	if c.re != nil {
+		all = append(all, strconv.Quote(strings.TrimSuffix(strings.TrimPrefix(c.re.String(), "^(?s:"), ")$")))
+	}
+	if c.negated {
+		return c.label + op[1] + list(all)
+	}
+	return c.label + op[0] + list(all)
 }
 
 func newSelector[V ~[]string](labels map[string]V) selector {
 	var s selector
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
-		s = append(s, condition{name, labels[name]})
+		s = append(s, condition{label: name, values: labels[name]})
 	}
 	return s
 }
@@ -32,8 +64,8 @@ func (s selector) selects(src *agent.Source) bool {
 // holds judges labels, whoever has them. get gives the label's value, "" where
 // there is none.
 func (s selector) holds(get func(label string) string) bool {
-	for _, c := range s {
-		if !slices.Contains(c.values, get(c.label)) {
+	for i := range s {
+		if !s[i].holds(get(s[i].label)) {
 			return false
 		}
 	}

@@ -11,7 +11,7 @@ import (
 func (s *Set) Labels(r *agent.Rule) map[string]string {
 	labels := map[string]string{}
 	for _, c := range s.rules[r.Index].source {
-		if len(c.values) > 0 && c.values[0] != "" {
+		if !c.negated && len(c.values) > 0 && c.values[0] != "" {
 			labels[c.label] = c.values[0]
 		}
 	}

@@ -3,14 +3,16 @@ package rules
 import (
 	"bytes"
 	"regexp"
+
+	"github.com/webgrip/logkeel/rules/fields"
 )
 
-// A where is a condition on what the named groups of an expression found. A
-// comparison whose group found nothing, or no number where it takes one, is
+// A where is a condition on what the named groups of an expression found, and
+// on fields. A comparison whose group found nothing, or no number where it takes one, is
 // false; not turns that round.
 type where struct {
 	root   term
-	groups []string // that it asks for; a comparison has the index
+	groups []string // that it asks for, or fields; a comparison has the index
 }
 
 // A term is a comparison, or joins other terms.
@@ -56,14 +58,20 @@ const (
 	matchesNot   operator = "!~"
 )
 
-// A found is what one match of an expression found in body.
+// A found is what one match of an expression found in body, and the fields of
+// the record where the rule has a format.
 type found struct {
-	body  []byte
-	at    []int // as of regexp's FindSubmatchIndex
-	slots []int // by index in where.groups: the expression's group, or -1
+	body    []byte
+	at      []int // as of regexp's FindSubmatchIndex
+	slots   []int // by index in where.groups: the expression's group, or -1
+	numbers []int // by index in where.groups: the field's number, or -1
+	fields  *fields.Values
 }
 
 func (f *found) group(i int) ([]byte, bool) {
+	if f.fields != nil && f.numbers[i] >= 0 {
+		return f.fields.Get(f.numbers[i])
+	}
 	slot := f.slots[i]
 	if slot < 0 || f.at[2*slot] < 0 {
 		return nil, false
@@ -71,21 +79,15 @@ func (f *found) group(i int) ([]byte, bool) {
 	return f.body[f.at[2*slot]:f.at[2*slot+1]], true
 }
 
-// find is expr.Find for a match that the condition, which may be nil, holds of.
-func (w *where) find(e *expr, body []byte) (start, end int, ok bool) {
-	start, end, ok = e.Find(body)
-	if !ok || w == nil {
-		return start, end, ok
-	}
-	text, at := e.Groups(body, start, end)
-	return start, end, at != nil && w.holds(&found{text, at, e.slots})
-}
-
 // bind says to the expression which groups w asks for.
 func (w *where) bind(e *expr) {
 	e.slots = nil
 	for _, name := range w.groups {
-		e.slots = append(e.slots, e.Regexp().SubexpIndex(name))
+		slot := -1
+		if e.Expr != nil {
+			slot = e.Regexp().SubexpIndex(name)
+		}
+		e.slots = append(e.slots, slot)
 	}
 }
 

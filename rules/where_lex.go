@@ -17,11 +17,13 @@ type tokenKind uint8
 const (
 	endToken tokenKind = iota
 	wordToken
+	nameToken // in backticks
 	numberToken
 	textToken
 	operatorToken
 	openToken
 	closeToken
+	commaToken
 )
 
 type token struct {
@@ -41,7 +43,7 @@ func (t token) String() string {
 		return "the end"
 	case textToken:
 		return "the text " + quote(t.text)
-	case operatorToken, openToken, closeToken:
+	case operatorToken, openToken, closeToken, commaToken:
 		return t.text
 	}
 	return quote(t.text)
@@ -71,10 +73,14 @@ func (l *lexer) next() (token, *whereError) {
 		return take(openToken, 1)
 	case c == ')':
 		return take(closeToken, 1)
+	case c == ',':
+		return take(commaToken, 1)
 	case c == '\'' || c == '"':
 		return l.quoted(start)
+	case c == '`':
+		return l.name(start)
 	case isLetter(c) || c == '_':
-		return take(wordToken, wordLen(rest))
+		return take(wordToken, nameLen(rest))
 	case '0' <= c && c <= '9' || c == '.' || c == '-' || c == '+':
 		return take(numberToken, quantityLen(rest))
 	}
@@ -95,6 +101,19 @@ func (l *lexer) quoted(start int) (token, *whereError) {
 	}
 	l.pos = start + n + 2
 	return token{textToken, rest[:n], start}, nil
+}
+
+// name reads the name of a field that is no word, as `user-agent`.
+func (l *lexer) name(start int) (token, *whereError) {
+	t, err := l.quoted(start)
+	switch {
+	case err != nil:
+		err.hint = "close it, as in `user-agent` == 'x'"
+	case t.text == "":
+		return t, l.at(start, "write the field's name, as in `user-agent` == 'x'", "the name is empty")
+	}
+	t.kind = nameToken
+	return t, err
 }
 
 // foreign says what to write instead of what other languages have.
@@ -123,6 +142,20 @@ func wordLen(s string) int {
 	n := 0
 	for n < len(s) && (isLetter(s[n]) || s[n] == '_' || '0' <= s[n] && s[n] <= '9') {
 		n++
+	}
+	return n
+}
+
+// nameLen is the length of the name at the start of s: words, with a point
+// between them where one is inside of the other.
+func nameLen(s string) int {
+	n := wordLen(s)
+	for n < len(s) && s[n] == '.' {
+		more := wordLen(s[n+1:])
+		if more == 0 {
+			break
+		}
+		n += 1 + more
 	}
 	return n
 }

@@ -25,7 +25,7 @@ type whereError struct {
 //	or         = and { "or" and }
 //	and        = not { "and" not }
 //	not        = "not" not | "(" or ")" | comparison
-//	comparison = group operator literal
+//	comparison = name ( operator literal | "in" "(" literal { "," literal } ")" )
 type whereParser struct {
 	lexer
 	token   token // that is read next
@@ -128,7 +128,7 @@ func (p *whereParser) comparison() (term, *whereError) {
 	switch {
 	case group.kind == numberToken || group.kind == textToken:
 		return term{}, p.at(group.at, "write the group first, as in seconds > 1.5", "expected a group, found %s", group)
-	case group.kind != wordToken || group.isKeyword():
+	case group.kind != nameToken && (group.kind != wordToken || group.isKeyword()):
 		return term{}, p.unexpected("a group")
 	}
 	if err := p.known(group.text); err != nil {
@@ -139,8 +139,14 @@ func (p *whereParser) comparison() (term, *whereError) {
 		return term{}, err
 	}
 	op := p.token
+	if op.is("in") {
+		return p.in(group)
+	}
+	if op.is("not") {
+		return term{}, p.at(op.at, "write not "+group.text+" in (...)", "expected an operator, found %s", op)
+	}
 	if op.kind != operatorToken {
-		return term{}, p.unexpected("==, !=, <, <=, >, >=, =~ or !~")
+		return term{}, p.unexpected("==, !=, <, <=, >, >=, =~, !~ or in")
 	}
 	if err := p.next(); err != nil {
 		return term{}, err
@@ -150,6 +156,39 @@ func (p *whereParser) comparison() (term, *whereError) {
 		return term{}, err
 	}
 	return term{comparison: c}, p.next()
+}
+
+// in reads a list of values, of which what the group found has to be one.
+func (p *whereParser) in(group token) (term, *whereError) {
+	const hint = "write it as method in ('GET', 'HEAD')"
+	t := term{join: oneHolds}
+	is := token{kind: operatorToken, text: string(equal), at: p.token.at}
+	if err := p.next(); err != nil {
+		return t, err
+	}
+	if p.token.kind != openToken {
+		return t, p.at(p.token.at, hint, "expected a (, found %s", p.token)
+	}
+	for p.token.kind != closeToken {
+		if err := p.next(); err != nil {
+			return t, err
+		}
+		c := comparison{group: p.groupIndex(group.text), op: equal, literal: p.token.text}
+		if err := p.literal(is, &c); err != nil {
+			return t, err
+		}
+		t.terms = append(t.terms, term{comparison: c})
+		if err := p.next(); err != nil {
+			return t, err
+		}
+		if p.token.kind != commaToken && p.token.kind != closeToken {
+			return t, p.at(p.token.at, hint, "expected a comma or a ), found %s", p.token)
+		}
+	}
+	if len(t.terms) == 1 {
+		t = t.terms[0]
+	}
+	return t, p.next()
 }
 
 func (p *whereParser) groupIndex(name string) int {
@@ -233,5 +272,14 @@ func (w *where) writeComparison(b *strings.Builder, c *comparison) {
 	case c.isText:
 		quotes = "'"
 	}
-	b.WriteString(w.groups[c.group] + " " + string(c.op) + " " + quotes + c.literal + quotes)
+	b.WriteString(quoteName(w.groups[c.group]) + " " + string(c.op) + " " + quotes + c.literal + quotes)
+}
+
+// quoteName is a name as it is written: in backticks where it is no word.
+func quoteName(name string) string {
+	word := isLetter(name[0]) || name[0] == '_'
+	if word && nameLen(name) == len(name) && !(token{kind: wordToken, text: name}).isKeyword() {
+		return name
+	}
+	return "`" + name + "`"
 }

@@ -92,6 +92,11 @@ func TestWhere(t *testing.T) {
 		{"not (a == 1 and b > 0)", true},
 		{"not not a == 12", true},
 		{"(a>11)and(a<13)", true},
+		{"u in ('x', 'root')", true},
+		{"u in ('x','y')", false},
+		{"a in (11, 12) and t in (1s, 250ms)", true},
+		{"not u in ('root')", false},
+		{"none in ('x', '')", false},
 		{"a>11\n\tand(not(u=='x'))", true},
 	} {
 		w, err := parseWhere(tt.text, anyGroup)
@@ -104,7 +109,7 @@ func TestWhere(t *testing.T) {
 			t.Fatal(compileErr)
 		}
 		w.bind(e)
-		if got := w.holds(&found{[]byte(line), at, e.slots}); got != tt.want {
+		if got := w.holds(&found{body: []byte(line), at: at, slots: e.slots}); got != tt.want {
 			t.Errorf("%s: %v", tt.text, got)
 		}
 	}
@@ -112,15 +117,17 @@ func TestWhere(t *testing.T) {
 
 func TestWhereString(t *testing.T) {
 	for text, want := range map[string]string{
-		" a>1 ":                               "a > 1",
-		"a =~ '\\d\"'":                        `a =~ '\d"'`,
-		`a == "it's"`:                         `a == "it's"`,
-		"(((a>1.50s)))":                       "a > 1.50s",
-		"not(a>1)and(b>1 or not (c>1))":       "not a > 1 and (b > 1 or not c > 1)",
-		"(a>1 and b>1) or c>1":                "a > 1 and b > 1 or c > 1",
-		"a>1 and (b>1 and c>1)":               "a > 1 and (b > 1 and c > 1)",
-		"not (a>1 or not(not b>1 and c>1))":   "not (a > 1 or not (not b > 1 and c > 1))",
-		"a == 1 or b == 2 or a == 3 or (a>5)": "a == 1 or b == 2 or a == 3 or a > 5",
+		" a>1 ":                                   "a > 1",
+		"a =~ '\\d\"'":                            `a =~ '\d"'`,
+		`a == "it's"`:                             `a == "it's"`,
+		"(((a>1.50s)))":                           "a > 1.50s",
+		"not(a>1)and(b>1 or not (c>1))":           "not a > 1 and (b > 1 or not c > 1)",
+		"(a>1 and b>1) or c>1":                    "a > 1 and b > 1 or c > 1",
+		"a>1 and (b>1 and c>1)":                   "a > 1 and (b > 1 and c > 1)",
+		"not (a>1 or not(not b>1 and c>1))":       "not (a > 1 or not (not b > 1 and c > 1))",
+		"`user-agent`=='x' or `and`>1 or a.b.0>1": "`user-agent` == 'x' or `and` > 1 or a.b.0 > 1",
+		"a in (1,2s) and b in ('x')":              "(a == 1 or a == 2s) and b == 'x'",
+		"a == 1 or b == 2 or a == 3 or (a>5)":     "a == 1 or b == 2 or a == 3 or a > 5",
 	} {
 		w, err := parseWhere(text, anyGroup)
 		if err != nil {
@@ -206,7 +213,7 @@ groups:
 		var m submatch
 		for i := range b.Findings {
 			if b.Findings[i].Rule.Index == 1 {
-				m = s.submatch(b, &b.Findings[i])
+				m = s.submatch(b, &b.Findings[i], new(reading))
 			}
 		}
 		for i, name := range []string{"user", "n", "from", "other"} {
@@ -221,7 +228,7 @@ groups:
 // out and read again.
 func FuzzWhere(f *testing.F) {
 	for _, text := range []string{
-		"a > 1", "a == 'x' and not (b =~ \"\\d+\" or c <= 1m30s)", "a>=-1.5e3KiB or b!='é'", "(((", "not not not a", "a < 5 or b", "1 > a", "a = 1", "a !~ '('",
+		"a > 1", "a == 'x' and not (b =~ \"\\d+\" or c <= 1m30s)", "a>=-1.5e3KiB or b!='é'", "(((", "not not not a", "a < 5 or b", "1 > a", "a = 1", "a !~ '('", "a.b.0 == 1 and `x y` > 5", "``", "a..b > 1", "a in (1, 'x') or not a in (2)", "a in (", "a in ()", "a in (1,)", "in in (1)",
 		strings.Repeat("(", 60), strings.Repeat("not ", 60) + "a > 1", "a == 'x", "a > 1\u00b5s", "a > 1e-\xff",
 	} {
 		f.Add(text, "12 x")
@@ -251,7 +258,7 @@ func FuzzWhere(f *testing.F) {
 		for i := range slots {
 			slots[i] = i%5 - 1
 		}
-		in := &found{body, at, slots}
+		in := &found{body: body, at: at, slots: slots}
 		if again.holds(in) != w.holds(in) {
 			t.Fatalf("%s does not mean what %q does", w, text)
 		}
@@ -263,7 +270,7 @@ func TestWhereAllocates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err.msg)
 	}
-	f := &found{[]byte("250m and what is more than fits on a stack"), []int{0, 0, 0, 4}, []int{1}}
+	f := &found{body: []byte("250m and what is more than fits on a stack"), at: []int{0, 0, 0, 4}, slots: []int{1}}
 	if n := testing.AllocsPerRun(100, func() { w.holds(f) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

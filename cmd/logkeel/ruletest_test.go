@@ -92,7 +92,7 @@ func TestExplain(t *testing.T) {
   secrets were cut out before rules look, as redact says
   no     PaymentDeclined (error, warning) DIR/r.yaml:4
          »payment refused« took 1.5s password=********
-         the log has no label service, and source asks for "shop"
+         the log has no label service, and source asks for service="shop"
   no     Slow (other, warning) DIR/r.yaml:9
          payment refused »took 1.5s« password=********
          where does not hold: time > 2s, and time is "1.5s"
@@ -105,7 +105,7 @@ func TestExplain(t *testing.T) {
 `},
 		{[]string{"--all", "hello"}, 0, `hello
   no     PaymentDeclined (error, warning) DIR/r.yaml:4
-         the log has no label service, and source asks for "shop"
+         the log has no label service, and source asks for service="shop"
   no     Slow (other, warning) DIR/r.yaml:9
          does not have "took "
 (1 rule on samples left out)

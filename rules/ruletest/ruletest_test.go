@@ -74,7 +74,7 @@ func TestRun(t *testing.T) {
 			`5: finds[1]: PaymentDeclined finds it: has none of "payment declined", "payment refused", in "payment was declined"`,
 			`6: finds[2]: PaymentDeclined finds it: not "test card" holds: it matches "test card" at byte 0, in "test card: payment declined"`,
 			`8: ignores[0]: PaymentDeclined ignores it: finds "payment refused", in "payment refused"`,
-			`11: finds[0]: PaymentDeclined finds it: the log's service is "web", and source asks for "shop", in "payment declined"`,
+			`11: finds[0]: PaymentDeclined finds it: the log's service is "web", and source asks for service="shop", in "payment declined"`,
 			`12: finds[0]: Slow finds it: where does not hold: time > 2s, and time is "1.5s", in "took 1.5s"`,
 			`12: finds[1]: Slow finds it: where does not hold: time > 2s, and time is "long", in "took long"`,
 		}},
