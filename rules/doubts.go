@@ -46,7 +46,7 @@ func (s *Set) Doubts() []Doubt {
 			}
 		}
 		for _, e := range s.exprs[r.first:r.end] {
-			if e.Expr != nil && e.Seek() == nil && !never {
+			if !e.unmatched && e.Seek() == nil && !never {
 				add(`write a word that it has to have, as 'status=\d{3}'`, "%s has no literal to look for; it is tried on every line", e.quoted())
 				break
 			}
@@ -89,7 +89,7 @@ func (s *Set) never(r *rule, add func(hint, format string, args ...any)) bool {
 	dead := 0
 	list := s.exprs[r.first:r.end]
 	for _, e := range list {
-		if e.Expr == nil {
+		if e.unmatched {
 			continue
 		}
 		if e.Impossible() {
@@ -158,7 +158,7 @@ func sameCondition(a, b condition) bool {
 func (s *Set) written(list []*expr) []string {
 	var all []string
 	for _, e := range list {
-		if e.Expr != nil {
+		if !e.unmatched {
 			all = append(all, e.Source())
 		}
 	}

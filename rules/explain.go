@@ -118,7 +118,7 @@ func (s *Set) noMatch(r *rule, body []byte, x *reading) (why string, near bool) 
 	}
 	var missing []string
 	for _, e := range s.exprs[r.first:r.end] {
-		if e.Expr == nil {
+		if e.unmatched {
 			continue
 		}
 		for _, b := range e.Branches(body) {

@@ -79,18 +79,19 @@ type loaded struct {
 	source     selector
 }
 
-// An expr is one expression of a rule; of one without any, what stands in for
-// them: it matches every record that has one of its literals.
+// An expr is one expression of a rule. In one that has none the empty expression
+// stands in for them.
 type expr struct {
-	*engine.Expr                  // nil where there is none
-	slots        []int            // by index in the groups of the rule's where: the group here, or -1
-	literals     []engine.Literal // where there is no Expr
+	*engine.Expr
+	slots     []int            // by index in the groups of the rule's where: the group here, or -1
+	unmatched bool             // it stands in for the rule's expressions
+	literals  []engine.Literal // of an unmatched one, what Seek gives
 }
 
 // Seek is the literals of which each record has one that the rule holds of; nil
 // where nothing is worth looking for.
 func (e *expr) Seek() []engine.Literal {
-	if e.Expr == nil {
+	if e.unmatched {
 		return e.literals
 	}
 	return e.Expr.Seek()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/webgrip/logkeel/rules/engine"
 	"github.com/webgrip/logkeel/rules/fields"
 )
 
@@ -24,12 +25,29 @@ func (p *problems) format(spec *ruleSpec) fields.Format {
 
 // unmatched makes the rule one of each record that its condition holds of.
 func (p *problems) unmatched(l *loaded) {
-	e := &expr{}
+	none, err := engine.Compile("")
+	if err != nil {
+		p.say("format", "report this", "%s", err) // never
+		return
+	}
+	e := &expr{Expr: none, unmatched: true}
 	if l.where != nil {
 		l.where.bind(e)
 		e.literals = l.where.literals(l.format)
 	}
 	l.match = []*expr{e}
+}
+
+// unknown says what is wrong with a name that is to be a named group or a field,
+// nil where it is one.
+func (p *problems) unknown(name string, l *loaded) *whereError {
+	switch {
+	case hasGroup(l.match, name) || p.has("format") && l.format.Has(name):
+		return nil
+	case l.format != fields.None:
+		return noField(name, l.format)
+	}
+	return noGroup(name, l.match)
 }
 
 // noField says which fields there are.

@@ -138,21 +138,17 @@ func (p *problems) where(spec *ruleSpec, l *loaded, whole bool) *where {
 	if !p.has("where") {
 		return nil
 	}
-	match := l.match
 	w, err := parseWhere(spec.Where, func(name string) *whereError {
-		switch {
-		case !whole || hasGroup(match, name) || p.has("format") && l.format.Has(name):
+		if !whole {
 			return nil
-		case l.format != fields.None:
-			return noField(name, l.format)
 		}
-		return noGroup(name, match)
+		return p.unknown(name, l)
 	})
 	if err != nil {
 		p.say("where", err.hint, "column %d: %s", err.column, err.msg)
 		return nil
 	}
-	for _, e := range match {
+	for _, e := range l.match {
 		w.bind(e)
 	}
 	return w

@@ -55,8 +55,8 @@ func (x *reading) fields(s *Set, f fields.Format) *fields.Values {
 	return &x.values[f]
 }
 
-// holds finds the expression, which may stand for none, in the record that x is
-// at, and judges what the rule wants beside it.
+// holds finds the expression in the record that x is at, and judges what the rule
+// wants beside it.
 func (s *Set) holds(r *rule, e *expr, body []byte, x *reading) (start, end int, ok bool) {
 	f := found{slots: e.slots, numbers: r.numbers}
 	start, end, ok = s.find(r, e, body, x, &f)
@@ -65,7 +65,7 @@ func (s *Set) holds(r *rule, e *expr, body []byte, x *reading) (start, end int, 
 
 // find is holds without the rule's condition, for which it fills f.
 func (s *Set) find(r *rule, e *expr, body []byte, x *reading, f *found) (start, end int, ok bool) {
-	if e.Expr != nil {
+	if !e.unmatched {
 		if start, end, ok = e.Find(body); !ok {
 			return 0, 0, false
 		}
@@ -75,7 +75,7 @@ func (s *Set) find(r *rule, e *expr, body []byte, x *reading, f *found) (start, 
 			return 0, 0, false
 		}
 	}
-	if e.Expr == nil {
+	if e.unmatched {
 		start, end = r.shown(f.fields, body)
 	} else if r.where != nil {
 		if f.body, f.at = e.Groups(body, start, end); f.at == nil {
@@ -105,32 +105,35 @@ func (s *Set) want(r *rule) {
 	if r.format == fields.None {
 		return
 	}
-	w := s.wanted[r.format]
-	if w == nil {
-		w = fields.NewWanted(r.format)
-		s.wanted[r.format] = w
+	if s.wanted[r.format] == nil {
+		s.wanted[r.format] = fields.NewWanted(r.format)
 	}
 	if r.where != nil {
 		for _, name := range r.where.groups {
-			number := -1
-			if !hasGroup(s.exprs[r.first:r.end], name) {
-				number = w.Add(name)
-			}
-			r.numbers = append(r.numbers, number)
+			r.numbers = append(r.numbers, s.wantField(r, name))
 		}
 	}
 	for _, p := range r.policy.by {
-		if p.group && !hasGroup(s.exprs[r.first:r.end], p.name) {
-			w.Add(p.name)
+		if p.group {
+			s.wantField(r, p.name)
 		}
 	}
+}
+
+// wantField asks for a field of the rule's records, so that submatch has it. It
+// returns its number, -1 where the name is that of a group.
+func (s *Set) wantField(r *rule, name string) int {
+	if hasGroup(s.exprs[r.first:r.end], name) {
+		return -1
+	}
+	return s.wanted[r.format].Add(name)
 }
 
 // hasGroup reports whether one of the expressions has the named group. Then it
 // is no field, whatever a record says.
 func hasGroup(list []*expr, name string) bool {
 	for _, e := range list {
-		if e.Expr != nil && e.Regexp().SubexpIndex(name) >= 0 {
+		if e.Regexp().SubexpIndex(name) >= 0 {
 			return true
 		}
 	}
@@ -180,8 +183,8 @@ func (s *Set) submatch(b *agent.Batch, f *agent.Finding, x *reading) (m submatch
 	m = submatch{set: s, format: r.format, reading: x}
 	x.to(b, int(f.Record))
 	for _, e := range s.exprs[r.first:r.end] {
-		if e.Expr == nil {
-			continue
+		if e.unmatched {
+			return m
 		}
 		at := b.Records[f.Record].Body.Start
 		start, end, ok := int(f.Match.Start-at), int(f.Match.End-at), true

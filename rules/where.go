@@ -83,11 +83,7 @@ func (f *found) group(i int) ([]byte, bool) {
 func (w *where) bind(e *expr) {
 	e.slots = nil
 	for _, name := range w.groups {
-		slot := -1
-		if e.Expr != nil {
-			slot = e.Regexp().SubexpIndex(name)
-		}
-		e.slots = append(e.slots, slot)
+		e.slots = append(e.slots, e.Regexp().SubexpIndex(name))
 	}
 }
 
