@@ -118,6 +118,14 @@ func TestRun(t *testing.T) {
 			`11: expect.alerts[1]: Down: no such alert`,
 			`9: expect.alerts: no other alert: Slow, at 40s, ends 5m40s, count 1, log "shop"`,
 		}},
+		{"a log that the rule is not for", `
+  - input: [fine, payment declined]
+    expect: {findings: {PaymentDeclined: 1, Slow: 1}, alerts: [{rule: PaymentDeclined}]}
+`, []string{
+			`3: expect.findings.PaymentDeclined: PaymentDeclined: 1 finding: PaymentDeclined: 0 findings; the log has no label service, and source asks for "shop", in "payment declined"`,
+			`3: expect.findings.Slow: Slow: 1 finding: Slow: 0 findings; does not have "took ", in "fine"`,
+			`3: expect.alerts[0]: PaymentDeclined: no such alert; the log has no label service, and source asks for "shop", in "payment declined"`,
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, results := run(t, c.tests)

@@ -95,11 +95,7 @@ func events(inputs []rules.TestInput) (list []event) {
 }
 
 func (s *story) line(t *rules.Test, e event) {
-	labels := t.Source
-	if e.input.Source != nil {
-		labels = e.input.Source
-	}
-	src := rules.NewSource(labels)
+	src := rules.NewSource(labelsOf(t, e.input))
 	if known := s.sources[src.ID]; known != nil {
 		src = known
 	}
@@ -165,9 +161,40 @@ func (s *story) checkFindings(t *rules.Test) (failures []Failure) {
 		if _, ok := want[name]; ok {
 			field += "." + name
 		}
-		failures = append(failures, Failure{field, fmt.Sprintf("%s: %s", name, times(want[name])), fmt.Sprintf("%s: %s", name, times(s.found[name]))})
+		failures = append(failures, Failure{field, fmt.Sprintf("%s: %s", name, times(want[name])), fmt.Sprintf("%s: %s", name, times(s.found[name])) + s.whyNone(t, name)})
 	}
 	return failures
+}
+
+// whyNone says why the rule found nothing in the input that comes nearest to it;
+// "" where it found something.
+func (s *story) whyNone(t *rules.Test, name string) (why string) {
+	rule := ruleOf(s.set, name)
+	if s.found[name] > 0 || !s.set.OnLines(rule) {
+		return ""
+	}
+	for i := range t.Input {
+		in := &t.Input[i]
+		if in.Sample != "" {
+			continue
+		}
+		v := s.set.Explain(rules.NewSource(labelsOf(t, in)), trim(in.Line), rule)
+		if v.Near || why == "" {
+			why = fmt.Sprintf("; %s, in %q", v.Why, shorten(v.Line))
+		}
+		if v.Near {
+			break
+		}
+	}
+	return why
+}
+
+// labelsOf are those of the log that the line is in.
+func labelsOf(t *rules.Test, in *rules.TestInput) map[string]string {
+	if in.Source != nil {
+		return in.Source
+	}
+	return t.Source
 }
 
 func times(n int) string {
@@ -192,7 +219,7 @@ func (s *story) checkAlerts(t *rules.Test) (failures []Failure) {
 	}
 	for _, i := range missing {
 		want := &t.Expect.Alerts[i]
-		f := Failure{Field: fmt.Sprintf("expect.alerts[%d]", i), Want: describe(want), Got: "no such alert"}
+		f := Failure{Field: fmt.Sprintf("expect.alerts[%d]", i), Want: describe(want), Got: "no such alert" + s.whyNone(t, want.Rule)}
 		s.take(func(a *seen) bool {
 			if a.Rule.Name != want.Rule {
 				return false
