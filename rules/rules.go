@@ -173,6 +173,17 @@ func buildSet(list []loaded, redact *redactor) *Set {
 // Rules returns all rules, by their Index.
 func (s *Set) Rules() []*agent.Rule { return slices.Clone(s.meta) }
 
+// OnLines returns the rules that look for lines, by their Index.
+func (s *Set) OnLines() []*agent.Rule {
+	var list []*agent.Rule
+	for i := range s.rules {
+		if s.rules[i].measure == nil {
+			list = append(list, s.rules[i].rule)
+		}
+	}
+	return list
+}
+
 // FullPass returns the rules with an expression that has to be tried on each
 // record, for there is no text worth looking for in it. They cost the most.
 func (s *Set) FullPass() []*agent.Rule {

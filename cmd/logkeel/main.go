@@ -46,6 +46,9 @@ func execute(ctx context.Context, args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, err)
+	if errors.Is(err, errFound) {
+		return exitFound
+	}
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}
@@ -65,6 +68,7 @@ Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
 configuration is wrong.`,
 		Example: `  logkeel check                        # is agent.yaml right?
   logkeel run                          # run with ./agent.yaml
+  logkeel scan --since 24h             # what would have been found and mailed
   logkeel run --config /etc/logkeel/agent.yaml`,
 		Version:       buildVersion(),
 		SilenceErrors: true,
@@ -81,6 +85,7 @@ configuration is wrong.`,
 	for _, c := range root.Commands() {
 		c.Args = noArgs
 	}
+	root.AddCommand(scanCommand(config))
 	root.Args = noArgs
 	return root
 }
