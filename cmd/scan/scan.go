@@ -324,4 +324,3 @@ func (s *scan) choose(l *lane, c *chunk, b *agent.Batch) {
 	b.Records = kept
 	c.lines += int64(len(kept))
 }
-
