@@ -23,7 +23,7 @@ func Pasts(c Config, baseDir string, log *slog.Logger) (all []tail.Past, elsewhe
 			errs = append(errs, err)
 		}
 		if without > 0 {
-			elsewhere = append(elsewhere, fmt.Sprintf("%d containers have no log files of the json-file driver; pipe theirs in: docker compose logs --no-color --timestamps | logkeel scan -", without))
+			elsewhere = append(elsewhere, fmt.Sprintf("containers without a log file of the json-file driver: %d; pipe theirs in: docker compose logs --no-color --timestamps | logkeel scan -", without))
 		}
 	}
 	for i := range c.Files {

@@ -3,6 +3,7 @@
 package scan
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -228,7 +229,7 @@ func (s *scan) run(ctx context.Context, l *lane) {
 // produce makes the lane's next chunk.
 func (s *scan) produce(ctx context.Context, l *lane, f feed, d *desk) *chunk {
 	c := &chunk{}
-	for bytes := 0; bytes < stride && len(c.text) < s.budget && ctx.Err() == nil; bytes += len(d.batch.Buf) {
+	for n := 0; n < stride && len(c.text) < s.budget && ctx.Err() == nil; n += len(d.batch.Buf) {
 		err := f.Next(&d.batch, &d.block)
 		if err != nil {
 			if err != io.EOF {
@@ -314,6 +315,7 @@ func (s *scan) choose(l *lane, c *chunk, b *agent.Batch) {
 			continue
 		}
 		kept = append(kept, r)
+		c.lines += 1 + int64(bytes.Count(b.Buf[r.Body.Start:r.Body.End], []byte{'\n'}))
 		if r.Time != 0 {
 			if c.first == 0 || r.Time < c.first {
 				c.first = r.Time
@@ -322,5 +324,4 @@ func (s *scan) choose(l *lane, c *chunk, b *agent.Batch) {
 		}
 	}
 	b.Records = kept
-	c.lines += int64(len(kept))
 }
