@@ -46,6 +46,9 @@ func execute(ctx context.Context, args []string) int {
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, err)
+	if errors.Is(err, errFound) {
+		return exitFound
+	}
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}
@@ -68,6 +71,7 @@ configuration is wrong.`,
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
+  logkeel scan --since 24h             # what would have been found and mailed
   logkeel run --config /etc/logkeel/agent.yaml`,
 		Version:       buildVersion(),
 		SilenceErrors: true,
@@ -86,6 +90,7 @@ configuration is wrong.`,
 			c.Args = noArgs
 		}
 	}
+	root.AddCommand(scanCommand(config))
 	root.Args = noArgs
 	return root
 }

@@ -74,8 +74,9 @@ func (p *plain) splitJoined(b *agent.Batch, base int64, m mode) int {
 		if !ok {
 			break
 		}
-		r := agent.Record{Time: now, End: base + int64(l.next), Body: span(at, l.end)}
-		state, joins := j.format.Next(o.state, b.Buf[at:l.end])
+		r := p.record(b.Buf, at, l, base, now)
+		text := b.Buf[r.Body.Start:r.Body.End]
+		state, joins := j.format.Next(o.state, text)
 		if l.cut { // it fills a record
 			state, joins, r.Flags = 0, false, agent.Cut
 		}
@@ -90,7 +91,7 @@ func (p *plain) splitJoined(b *agent.Batch, base int64, m mode) int {
 		default:
 			if joins {
 				o.Flags |= agent.Cut
-				state = j.begins(b.Buf[at:l.end])
+				state = j.begins(text)
 			}
 			if o.state != 0 {
 				b.Records = append(b.Records, o.Record)

@@ -11,6 +11,29 @@ import (
 type plain struct {
 	maxLine int
 	join    joining
+
+	// stamp is a line's time, and how many bytes before its text that takes; nil:
+	// a line's time is that at which it is read. A line that has none has that of
+	// the one before.
+	stamp  Stamp
+	before int64
+}
+
+// A Stamp says when a line was written, in nanoseconds since 1970, and how many
+// bytes of it are no more than that; ok is false where it cannot tell.
+type Stamp func(line []byte) (ns int64, skip int, ok bool)
+
+// record is that of the line that lies at at, and ends at e.
+func (p *plain) record(block []byte, at int, e extent, base, now int64) agent.Record {
+	r := agent.Record{Time: now, End: base + int64(e.next), Body: span(at, e.end)}
+	if p.stamp != nil {
+		if ns, skip, ok := p.stamp(block[at:e.end]); ok {
+			p.before = ns
+			r.Body.Start += int32(skip)
+		}
+		r.Time = p.before
+	}
+	return r
 }
 
 func (p *plain) joining() *joining { return &p.join }
@@ -57,7 +80,7 @@ func (p *plain) split(b *agent.Batch, base int64, m mode) int {
 		if !ok {
 			break
 		}
-		r := agent.Record{Time: now, End: base + int64(e.next), Body: span(at, e.end)}
+		r := p.record(b.Buf, at, e, base, now)
 		if e.cut {
 			r.Flags = agent.Cut
 		}

@@ -158,13 +158,7 @@ func (t *Tail) CaughtUp() bool {
 // discover starts a reader for each file that has none.
 func (t *Tail) discover(ctx context.Context, w *watcher) {
 	w.watchDirs()
-	found := map[string]bool{}
-	for _, g := range t.o.Globs {
-		paths, _ := filepath.Glob(g) // the pattern was checked with the configuration
-		for _, p := range paths {
-			found[p] = found[p] || !matches(t.o.Exclude, p)
-		}
-	}
+	found := t.paths()
 	for _, p := range slices.Sorted(maps.Keys(found)) {
 		if found[p] && !strings.HasSuffix(p, compressed) && !rotatedFrom(p, func(log string) bool { return found[log] || t.has(log) }) {
 			t.start(ctx, p)
@@ -176,6 +170,18 @@ func (t *Tail) discover(ctx context.Context, w *watcher) {
 	if len(found) == 0 && !started && !t.o.Elsewhere {
 		t.o.Log.Info("no log file is there yet; waiting", "paths", strings.Join(t.o.Globs, " "))
 	}
+}
+
+// paths are the files that the patterns name; false: one is left out.
+func (t *Tail) paths() map[string]bool {
+	found := map[string]bool{}
+	for _, g := range t.o.Globs {
+		paths, _ := filepath.Glob(g) // the pattern was checked with the configuration
+		for _, p := range paths {
+			found[p] = found[p] || !matches(t.o.Exclude, p)
+		}
+	}
+	return found
 }
 
 func (t *Tail) start(ctx context.Context, path string) {

@@ -1,0 +1,145 @@
+package scan
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"time"
+)
+
+// A head is where a lane stands.
+type head struct {
+	lane  *lane
+	chunk *chunk
+	at    int // in its matches
+	order int
+}
+
+// time is that of the next match, or up to which there is none.
+func (h *head) time() int64 {
+	if h.at < len(h.chunk.matches) {
+		return h.chunk.matches[h.at].record.Time
+	}
+	return h.chunk.upto
+}
+
+// heads are a heap, the earliest on top.
+type heads []*head
+
+func (h heads) Len() int { return len(h) }
+func (h heads) Less(i, j int) bool {
+	a, b := h[i].time(), h[j].time()
+	return a < b || a == b && h[i].order < h[j].order
+}
+func (h heads) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *heads) Push(x any)   { *h = append(*h, x.(*head)) }
+func (h *heads) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
+
+var errInterrupted = errors.New("interrupted; what was read until then is above")
+
+// merge reports the matches of all lanes in the order of their time, which is that of
+// each lane.
+func (s *scan) merge(ctx context.Context, r *report) error {
+	p := newProgress(s)
+	defer p.clear()
+	var h heads
+	for i, l := range s.lanes {
+		if c := r.wait(ctx, l, p); c != nil {
+			h = append(h, &head{lane: l, chunk: c, order: i})
+		}
+	}
+	heap.Init(&h)
+	for len(h) > 0 && ctx.Err() == nil {
+		top := h[0]
+		if top.at < len(top.chunk.matches) {
+			if err := r.match(top.chunk, &top.chunk.matches[top.at]); err != nil {
+				return err
+			}
+			top.at++
+			heap.Fix(&h, 0)
+			continue
+		}
+		var next *chunk
+		if !top.chunk.end {
+			next = r.wait(ctx, top.lane, p)
+		}
+		if next == nil {
+			heap.Pop(&h)
+			continue
+		}
+		top.chunk, top.at = next, 0
+		heap.Fix(&h, 0)
+	}
+	if ctx.Err() != nil {
+		p.clear()
+		return errors.Join(r.end(), errInterrupted)
+	}
+	return nil
+}
+
+// wait takes the lane's next chunk; nil: there is none. What was printed is seen
+// before it waits.
+func (r *report) wait(ctx context.Context, l *lane, p *progress) *chunk {
+	select {
+	case c := <-l.chunks:
+		r.count(c)
+		return c
+	default:
+	}
+	for {
+		p.clear()
+		r.flush()
+		p.show()
+		select {
+		case c := <-l.chunks:
+			p.clear()
+			r.count(c)
+			return c
+		case <-p.tick:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// progress says on a terminal how far it is.
+type progress struct {
+	s     *scan
+	start time.Time
+	tick  <-chan time.Time
+	shown bool
+}
+
+func newProgress(s *scan) *progress {
+	p := &progress{s: s, start: time.Now()}
+	if s.Progress {
+		p.tick = time.NewTicker(200 * time.Millisecond).C
+	}
+	return p
+}
+
+// show says it where that has taken a while.
+func (p *progress) show() {
+	took := time.Since(p.start)
+	if p.tick == nil || took < 2*time.Second {
+		return
+	}
+	read := p.s.read.Load()
+	text := size(read)
+	if p.s.size > 0 {
+		text += " of " + size(max(read, p.s.size))
+	}
+	p.s.say("\r\x1b[K" + text + ", " + size(int64(float64(read)/took.Seconds())) + "/s")
+	p.shown = true
+}
+
+func (p *progress) clear() {
+	if p.shown {
+		p.s.say("\r\x1b[K")
+		p.shown = false
+	}
+}
