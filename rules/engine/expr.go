@@ -222,6 +222,7 @@ func findFirst(body []byte, set []Needle) (start, end int, ok bool) {
 type Needle struct {
 	Text []byte
 	Fold bool
+	rare int // where in Text the byte is that logs have least, for Index
 }
 
 func needles(set []Literal) []Needle {
@@ -230,7 +231,8 @@ func needles(set []Literal) []Needle {
 	}
 	out := make([]Needle, len(set))
 	for i, l := range set {
-		out[i] = Needle{[]byte(l.Text), l.Fold}
+		out[i] = Needle{Text: []byte(l.Text), Fold: l.Fold}
+		out[i].rare, _ = out[i].rarest()
 	}
 	return out
 }
@@ -240,13 +242,39 @@ func (n *Needle) Index(b []byte) int {
 	if !n.Fold {
 		return bytes.Index(b, n.Text)
 	}
-	first := n.Text[0]
-	for i := 0; i+len(n.Text) <= len(b); i++ {
-		if lower(b[i]) == first && n.Is(b[i:i+len(n.Text)]) {
-			return i
+	if len(b) < len(n.Text) {
+		return -1
+	}
+	// A match has the rare byte in one case or the other, each of which is looked
+	// for by itself: where lines have it in one case only, the other costs one look.
+	c := n.Text[n.rare]
+	in := b[:len(b)-len(n.Text)+n.rare+1]
+	low, up := after(in, c, n.rare), len(in)
+	if isLetter(c) {
+		up = after(in, c^0x20, n.rare)
+	}
+	for {
+		at := min(low, up)
+		if at == len(in) {
+			return -1
+		}
+		if start := at - n.rare; n.Is(b[start : start+len(n.Text)]) {
+			return start
+		}
+		if at == low {
+			low = after(in, c, at+1)
+		} else {
+			up = after(in, c^0x20, at+1)
 		}
 	}
-	return -1
+}
+
+// after is where c first is in b from i on, len(b) where it is not.
+func after(b []byte, c byte, i int) int {
+	if n := bytes.IndexByte(b[i:], c); n >= 0 {
+		return i + n
+	}
+	return len(b)
 }
 
 // Is reports whether b, which is as long as the needle, is the needle.

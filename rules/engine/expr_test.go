@@ -91,7 +91,7 @@ func TestFoldIndex(t *testing.T) {
 		{"@a", "`A @A", 3},
 		{"a", "", -1},
 	} {
-		n := Needle{[]byte(tt.text), true}
+		n := needles([]Literal{{Text: tt.text, Fold: true}})[0]
 		if got := n.Index([]byte(tt.in)); got != tt.want {
 			t.Errorf("%q in %q: %d", tt.text, tt.in, got)
 		}

@@ -1,6 +1,9 @@
 package engine
 
-import "sync"
+import (
+	"math"
+	"sync"
+)
 
 // sample is what logs are like: which literals are rare, and so worth looking
 // for, is judged by it.
@@ -80,6 +83,17 @@ func Cases(c byte, fold bool) []byte {
 		return []byte{c, c ^ 0x20}
 	}
 	return []byte{c}
+}
+
+// rarest is the byte of the needle that logs have least.
+func (n *Needle) rarest() (at int, share float64) {
+	share = math.Inf(1)
+	for i, c := range n.Text {
+		if f := logModel().char(c, n.Fold); f < share {
+			at, share = i, f
+		}
+	}
+	return at, share
 }
 
 // frequency is how often one of the literals is met, for each byte of a log.

@@ -41,7 +41,7 @@ type Targets struct {
 func (t *Targets) Add(lit Literal, near Near, bit int32) {
 	x := t.known[lit]
 	if x == nil || near != nil {
-		x = &target{Needle: Needle{[]byte(lit.Text), lit.Fold}, near: near}
+		x = &target{Needle: Needle{Text: []byte(lit.Text), Fold: lit.Fold}, near: near}
 		t.list = append(t.list, x)
 		if t.known == nil {
 			t.known = map[Literal]*target{}
@@ -96,17 +96,6 @@ func NewScanner(t *Targets) *Scanner {
 	return s
 }
 
-// rarest is the byte of the target that logs have least.
-func (t *target) rarest() (at int, share float64) {
-	share = math.Inf(1)
-	for i, c := range t.Text {
-		if f := logModel().char(c, t.Fold); f < share {
-			at, share = i, f
-		}
-	}
-	return at, share
-}
-
 // Scan marks in c each record of b that has a target in its body.
 func (s *Scanner) Scan(b *agent.Batch, c *Candidates) {
 	for i := range s.rare {
@@ -147,10 +136,10 @@ func (r *rareByte) scan(b *agent.Batch, c *Candidates) {
 // A table is the shift table of some targets. Of each it looks at a window, the
 // part that is rarest in logs.
 type table struct {
-	most    int             // the longest step; no target is shorter
-	shift   [1 << 16]uint8  // by pair of bytes: 0 where it ends a window
-	bucket  [1 << 16]uint16 // by pair that ends a window: where in buckets
-	buckets [][]windowed
+	most  int            // the longest step; no target is shorter
+	shift [1 << 16]uint8 // by pair of bytes: 0 where it ends a window
+	quads buckets        // by a window's last four bytes
+	pairs buckets        // by its last two: targets whose window is shorter
 }
 
 // A windowed is a target and where its window is.
@@ -169,7 +158,7 @@ func newTable(targets []*target) *table {
 	var best *table
 	far := 0.0
 	for most := min(shortest, minStep); most <= shortest; most++ {
-		t := &table{most: most, buckets: [][]windowed{nil}}
+		t := &table{most: most}
 		t.fill(targets)
 		if step := t.step(); step > far {
 			best, far = t, step
@@ -193,12 +182,10 @@ func (t *table) fill(targets []*target) {
 				for _, y := range Cases(target.Text[last-j+1], target.Fold) {
 					k := uint16(x) | uint16(y)<<8
 					t.shift[k] = min(t.shift[k], uint8(j))
-					if j == 0 {
-						t.put(k, newWindowed(target, last))
-					}
 				}
 			}
 		}
+		t.put(newWindowed(target, last))
 		for _, y := range Cases(target.Text[last+2-window], target.Fold) {
 			for x := range 256 {
 				k := uint16(x) | uint16(y)<<8
@@ -214,15 +201,6 @@ func newWindowed(t *target, last int) windowed {
 		w.mask = 0x20
 	}
 	return w
-}
-
-func (t *table) put(k uint16, w windowed) {
-	if t.bucket[k] == 0 {
-		t.bucket[k] = uint16(len(t.buckets))
-		t.buckets = append(t.buckets, nil)
-	}
-	list := &t.buckets[t.bucket[k]]
-	*list = append(*list, w)
 }
 
 // lastPair chooses the target's window: a rare last pair, which leads to a look at
@@ -355,21 +333,3 @@ func (t *table) hop(buf []byte, s *[streams]stretch, n int) (left int) {
 	return n
 }
 
-// check looks for the targets whose window's last pair is at i.
-func (t *table) check(buf []byte, records []agent.Record, i uint, s *stretch, c *Candidates) {
-	bucket := t.buckets[t.bucket[pairAt(buf, i)]]
-	for k := range bucket {
-		w := &bucket[k]
-		start := int(i) - w.last
-		stop := start + len(w.Text)
-		if start < 0 || stop > len(buf) || buf[start]|w.mask != w.head || !w.Is(buf[start:stop]) {
-			continue
-		}
-		for uint(records[s.rec].Body.End) <= i {
-			s.rec++
-		}
-		if body := records[s.rec].Body; start >= int(body.Start) && stop <= int(body.End) {
-			c.mark(s.rec, w.wants)
-		}
-	}
-}
