@@ -2,27 +2,35 @@ package engine
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/webgrip/logkeel/agent"
 )
 
-// Buckets are targets by what their windows end with. A bit says whether there
-// is any, so that where a step leads to nothing, as most do among hundreds of
-// targets, that costs two loads.
+// A filter has a bit for each kind of four bytes, and says whether a target may
+// end its window with them: where a step leads to nothing, as most do among
+// hundreds of targets, that costs one load.
+type filter [1 << 16 / 64]uint64
+
+func (f *filter) has(k uint16) bool { return f[k>>6]&(1<<(k&63)) != 0 }
+func (f *filter) set(k uint16)      { f[k>>6] |= 1 << (k & 63) }
+
+// kindOf is the kind of the four bytes that start at i, letters in any case.
+func kindOf(buf []byte, i uint) uint16 { return kind(binary.LittleEndian.Uint32(buf[i : i+4])) }
+
+func kind(four uint32) uint16 { return uint16((four | 0x20202020) * 0x9E3779B1 >> 16) }
+
+// Buckets are targets by what their windows end with.
 type buckets struct {
-	some [1 << 16 / 64]uint64
-	slot []uint16 // by the same 16 bits: where in lists; nil while there is nothing
+	slot []uint16 // by key: where in lists; nil while there is nothing
 	list [][]windowed
 }
 
-func (b *buckets) has(k uint16) bool { return b.some[k>>6]&(1<<(k&63)) != 0 }
-
 func (b *buckets) put(k uint16, w *windowed) {
 	if b.slot == nil {
-		b.slot = make([]uint16, 1<<16)
+		b.slot, b.list = make([]uint16, 1<<16), [][]windowed{nil}
 	}
-	if !b.has(k) {
-		b.some[k>>6] |= 1 << (k & 63)
+	if b.slot[k] == 0 {
 		b.slot[k] = uint16(len(b.list))
 		b.list = append(b.list, nil)
 	}
@@ -30,21 +38,34 @@ func (b *buckets) put(k uint16, w *windowed) {
 	*list = append(*list, *w)
 }
 
-// quadAt stands for the four bytes that start at i, letters in any case.
-func quadAt(buf []byte, i uint) uint16 {
-	const odd = 0x9E3779B1
-	return uint16((binary.LittleEndian.Uint32(buf[i:i+4]) | 0x20202020) * odd >> 16)
+func (b *buckets) at(k uint16) []windowed {
+	if b.slot == nil {
+		return nil
+	}
+	return b.list[b.slot[k]]
 }
 
 // put adds a target by its window.
 func (t *table) put(w windowed) {
 	if w.last >= 2 {
-		t.quads.put(quadAt(w.Text, uint(w.last-2)), &w)
+		k := kindOf(w.Text, uint(w.last-2))
+		t.filter.set(k)
+		t.long.put(k, &w)
 		return
+	}
+	if w.last == 1 {
+		three := uint32(w.Text[0])<<8 | uint32(w.Text[1])<<16 | uint32(w.Text[2])<<24
+		for before := range uint32(256) {
+			t.filter.set(kind(three | before))
+		}
+	} else {
+		for k := range t.filter {
+			t.filter[k] = math.MaxUint64
+		}
 	}
 	for _, x := range Cases(w.Text[w.last], w.Fold) {
 		for _, y := range Cases(w.Text[w.last+1], w.Fold) {
-			t.pairs.put(uint16(x)|uint16(y)<<8, &w)
+			t.short.put(uint16(x)|uint16(y)<<8, &w)
 		}
 	}
 }
@@ -52,15 +73,9 @@ func (t *table) put(w windowed) {
 // check looks for the targets whose window's last pair is at i.
 func (t *table) check(buf []byte, records []agent.Record, i uint, s *stretch, c *Candidates) {
 	if i >= 2 {
-		if k := quadAt(buf, i-2); t.quads.has(k) {
-			verify(t.quads.list[t.quads.slot[k]], buf, records, i, s, c)
-		}
+		verify(t.long.at(kindOf(buf, i-2)), buf, records, i, s, c)
 	}
-	if t.pairs.slot != nil {
-		if k := pairAt(buf, i); t.pairs.has(k) {
-			verify(t.pairs.list[t.pairs.slot[k]], buf, records, i, s, c)
-		}
-	}
+	verify(t.short.at(pairAt(buf, i)), buf, records, i, s, c)
 }
 
 // verify marks the record for each target of the list that is there.

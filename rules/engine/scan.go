@@ -136,10 +136,11 @@ func (r *rareByte) scan(b *agent.Batch, c *Candidates) {
 // A table is the shift table of some targets. Of each it looks at a window, the
 // part that is rarest in logs.
 type table struct {
-	most  int            // the longest step; no target is shorter
-	shift [1 << 16]uint8 // by pair of bytes: 0 where it ends a window
-	quads buckets        // by a window's last four bytes
-	pairs buckets        // by its last two: targets whose window is shorter
+	most   int            // the longest step; no target is shorter
+	shift  [1 << 16]uint8 // by pair of bytes: 0 where it ends a window
+	filter filter
+	long   buckets // by the kind of the window's last four bytes
+	short  buckets // by its last two: targets whose window is no longer than three
 }
 
 // A windowed is a target and where its window is.
@@ -261,6 +262,7 @@ func (t *table) scan(b *agent.Batch, c *Candidates) {
 		from = to
 	}
 	if n == streams {
+		t.first(buf, records, &s[0], c)
 		t.sideBySide(buf, records, &s, c)
 	}
 	for k := range n {
@@ -272,13 +274,23 @@ func (t *table) scan(b *agent.Batch, c *Candidates) {
 // to one load.
 func pairAt(buf []byte, i uint) uint16 { return uint16(buf[i]) | uint16(buf[i+1])<<8 }
 
+// first takes a stretch as far as four bytes are behind it.
+func (t *table) first(buf []byte, records []agent.Record, s *stretch, c *Candidates) {
+	end := s.end
+	s.end = min(end, 2)
+	t.alone(buf, records, s, c)
+	s.end = end
+}
+
 // alone finishes one stretch.
 func (t *table) alone(buf []byte, records []agent.Record, s *stretch, c *Candidates) {
 	i := s.at
 	for i < s.end {
 		step := uint(t.shift[pairAt(buf, i)])
 		if step == 0 {
-			t.check(buf, records, i, s, c)
+			if i < 2 || t.filter.has(kindOf(buf, i-2)) {
+				t.check(buf, records, i, s, c)
+			}
 			step = 1
 		}
 		i += step
@@ -304,7 +316,9 @@ func (t *table) sideBySide(buf []byte, records []agent.Record, s *[streams]stret
 			for k := range s { // a window may end here
 				step := uint(t.shift[pairAt(buf, s[k].at)])
 				if step == 0 {
-					t.check(buf, records, s[k].at, &s[k], c)
+					if t.filter.has(kindOf(buf, s[k].at-2)) {
+						t.check(buf, records, s[k].at, &s[k], c)
+					}
 					step = 1
 				}
 				s[k].at += step
@@ -314,22 +328,42 @@ func (t *table) sideBySide(buf []byte, records []agent.Record, s *[streams]stret
 	}
 }
 
-// hop goes at most n steps, until a window may end somewhere, and returns how many
+// hop goes at most n steps, until a target may be somewhere, and returns how many
 // are left. It calls nothing, so that all that the loop needs is in registers.
 func (t *table) hop(buf []byte, s *[streams]stretch, n int) (left int) {
-	shift := &t.shift
+	shift, f := &t.shift, &t.filter
 	i0, i1, i2, i3 := s[0].at, s[1].at, s[2].at, s[3].at
 	for ; n > 0; n-- {
 		n0 := uint(shift[pairAt(buf, i0)])
 		n1 := uint(shift[pairAt(buf, i1)])
 		n2 := uint(shift[pairAt(buf, i2)])
 		n3 := uint(shift[pairAt(buf, i3)])
-		if n0 == 0 || n1 == 0 || n2 == 0 || n3 == 0 {
-			break
+		if n0 == 0 {
+			if f.has(kindOf(buf, i0-2)) {
+				break
+			}
+			n0 = 1
+		}
+		if n1 == 0 {
+			if f.has(kindOf(buf, i1-2)) {
+				break
+			}
+			n1 = 1
+		}
+		if n2 == 0 {
+			if f.has(kindOf(buf, i2-2)) {
+				break
+			}
+			n2 = 1
+		}
+		if n3 == 0 {
+			if f.has(kindOf(buf, i3-2)) {
+				break
+			}
+			n3 = 1
 		}
 		i0, i1, i2, i3 = i0+n0, i1+n1, i2+n2, i3+n3
 	}
 	s[0].at, s[1].at, s[2].at, s[3].at = i0, i1, i2, i3
 	return n
 }
-
