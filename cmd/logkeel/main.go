@@ -22,6 +22,7 @@ var version = "dev"
 const (
 	exitFailed = 1 // something went wrong while it ran
 	exitUsage  = 2 // the command line or the configuration is wrong
+	exitFound  = 3 // scan found something, with --fail-on-match
 )
 
 // A usageError is the user's to mend: exit code 2.
@@ -65,7 +66,7 @@ logs to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost
 while an aggregator or a mail server is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
-configuration is wrong.`,
+configuration is wrong, 3 scan --fail-on-match found something.`,
 		Example: `  logkeel check                        # is agent.yaml right?
   logkeel run                          # run with ./agent.yaml
   logkeel scan --since 24h             # what would have been found and mailed
