@@ -258,7 +258,9 @@ func (s *scan) produce(ctx context.Context, l *lane, f feed, d *desk) *chunk {
 	if l.mixed {
 		slices.SortStableFunc(c.matches, func(a, b match) int { return cmp.Compare(a.record.Time, b.record.Time) })
 	}
-	c.upto = max(l.last, l.when)
+	if c.upto = l.last; c.upto == 0 {
+		c.upto = l.when
+	}
 	return c
 }
 
@@ -313,6 +315,14 @@ func (c *chunk) add(l *lane, b *agent.Batch, record, from int) {
 
 // choose leaves the records that are asked for, and counts their lines.
 func (s *scan) choose(l *lane, c *chunk, b *agent.Batch) {
+	if l.last == 0 { // lines before the first that has a time were written about then
+		for _, r := range b.Records {
+			if r.Time != 0 && r.Flags&agent.Malformed == 0 {
+				l.last = r.Time
+				break
+			}
+		}
+	}
 	kept := b.Records[:0]
 	for _, r := range b.Records {
 		if r.Flags&agent.Malformed != 0 || r.Time == 0 {

@@ -145,6 +145,29 @@ func TestSaysThatItCannotWrite(t *testing.T) {
 	}
 }
 
+// Log after log, in which something is found each second: the clock of the alerts goes on
+// meanwhile. Lines before the first that has a time do not move it.
+func TestAlertsComeWhileFindingsDo(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("ERROR before the first time\n")
+	for i := range 600 {
+		fmt.Fprintf(&text, "%s ERROR\n", epoch.Add(time.Duration(i)*time.Second).Format(time.RFC3339))
+	}
+	var out bytes.Buffer
+	o := Options{Files: []string{"-"}, In: strings.NewReader(text.String()), Set: operations(t), Out: &out, Err: io.Discard, JSON: true, Quiet: true, Now: epoch.Add(48 * time.Hour)}
+	if _, err := Run(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	var got struct{ Summary summaryObject }
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	s := got.Summary
+	if s.Alerts != 1 || s.Untimed != 0 || len(s.Notices) == 0 || s.Notices[0].Time > epoch.Add(time.Minute).Format(time.RFC3339) {
+		t.Errorf("%+v", s)
+	}
+}
+
 func TestBusiestHour(t *testing.T) {
 	var mails []mail
 	for _, minutes := range []int{0, 30, 61, 80, 89, 300} {
