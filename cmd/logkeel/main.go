@@ -22,6 +22,7 @@ var version = "dev"
 const (
 	exitFailed = 1 // something went wrong while it ran
 	exitUsage  = 2 // the command line or the configuration is wrong
+	exitFound  = 3 // scan found something, with --fail-on-match
 )
 
 // A usageError is the user's to mend: exit code 2.
@@ -66,7 +67,7 @@ to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost whil
 an aggregator or a mail server is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
-configuration is wrong.`,
+configuration is wrong, 3 scan --fail-on-match found something.`,
 		Example: `  logkeel check                        # is agent.yaml right?
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others

@@ -21,9 +21,6 @@ import (
 	"github.com/webgrip/logkeel/rules"
 )
 
-// exitFound is for --fail-on-match.
-const exitFound = 3
-
 // errFound says that a scan found something, where that is a failure.
 var errFound = errors.New("something was found")
 

@@ -50,10 +50,7 @@ func TestScan(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	a.Files = nil
-	for _, f := range kept {
-		a.Files = append(a.Files, f)
-	}
+	a.Files = kept
 	for _, f := range commands {
 		name := strings.TrimSuffix(f.Name, ".cmd")
 		t.Run(name, func(t *testing.T) {

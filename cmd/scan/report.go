@@ -217,7 +217,7 @@ func (r *report) end() error {
 	if err := r.out.Flush(); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	for _, err := range r.s.failures {
+	for _, err := range r.s.failed() {
 		r.s.say("logkeel scan: " + string(appendVisible(nil, []byte(err.Error()))) + "\n")
 	}
 	return nil

@@ -71,15 +71,14 @@ const (
 // A scan is one run.
 type scan struct {
 	Options
-	lanes   []*lane
-	keep    []bool // by rule
-	budget  int    // bytes of text that a chunk may have
-	since   int64  // ns
-	until   int64
-	size    int64 // bytes to read, where they are known
-	read    atomic.Int64
-	desks   chan *desk
-	stopped <-chan struct{}
+	lanes  []*lane
+	keep   []bool // by rule
+	budget int    // bytes of text that a chunk may have
+	since  int64  // ns
+	until  int64
+	size   int64 // bytes to read, where they are known
+	read   atomic.Int64
+	desks  chan *desk
 
 	mu       sync.Mutex
 	failures []error
@@ -95,7 +94,7 @@ type desk struct {
 // Run scans. An error says that it could not go on; what could not be read is in the
 // Result only.
 func Run(ctx context.Context, o Options) (Result, error) {
-	s := &scan{Options: o, keep: make([]bool, len(o.Set.Rules())), stopped: ctx.Done(), until: 1<<63 - 1}
+	s := &scan{Options: o, keep: make([]bool, len(o.Set.Rules())), until: 1<<63 - 1}
 	for i, r := range o.Set.Rules() {
 		s.keep[i] = o.Rule == nil || o.Rule(r)
 	}
@@ -123,11 +122,20 @@ func Run(ctx context.Context, o Options) (Result, error) {
 	}
 	err = s.merge(ctx, report)
 	stop()
-	wg.Wait()
+	if !errors.Is(err, errInterrupted) { // else one may be in a read of a pipe, which nothing interrupts but the process's end
+		wg.Wait()
+	}
 	if err == nil {
 		err = report.end()
 	}
-	return Result{report.findings, len(s.failures)}, err
+	return Result{report.findings, len(s.failed())}, err
+}
+
+// failed are the errors until now.
+func (s *scan) failed() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.failures)
 }
 
 // fail notes that something could not be read, and says what to do.
@@ -250,7 +258,9 @@ func (s *scan) produce(ctx context.Context, l *lane, f feed, d *desk) *chunk {
 	if l.mixed {
 		slices.SortStableFunc(c.matches, func(a, b match) int { return cmp.Compare(a.record.Time, b.record.Time) })
 	}
-	c.upto = max(l.last, l.when)
+	if c.upto = l.last; c.upto == 0 {
+		c.upto = l.when
+	}
 	return c
 }
 
@@ -305,6 +315,14 @@ func (c *chunk) add(l *lane, b *agent.Batch, record, from int) {
 
 // choose leaves the records that are asked for, and counts their lines.
 func (s *scan) choose(l *lane, c *chunk, b *agent.Batch) {
+	if l.last == 0 { // lines before the first that has a time were written about then
+		for _, r := range b.Records {
+			if r.Time != 0 && r.Flags&agent.Malformed == 0 {
+				l.last = r.Time
+				break
+			}
+		}
+	}
 	kept := b.Records[:0]
 	for _, r := range b.Records {
 		if r.Flags&agent.Malformed != 0 || r.Time == 0 {

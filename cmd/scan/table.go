@@ -76,7 +76,7 @@ func (r *report) notes() (all []string) {
 	if r.ahead > 0 {
 		all = append(all, plural(r.ahead, "match lies", "matches lie")+" in the future, and made no alert")
 	}
-	if n := len(r.s.failures); n > 0 {
+	if n := len(r.s.failed()); n > 0 {
 		all = append(all, "This is not all: "+plural(n, "log or file", "logs or files")+" could not be read")
 	}
 	return all
@@ -141,7 +141,7 @@ func (r *report) summaryJSON() {
 	if from, most := busiest(r.mails); most > 0 {
 		o.Busiest, o.At = most, from.UTC().Format(time.RFC3339)
 	}
-	for _, err := range r.s.failures {
+	for _, err := range r.s.failed() {
 		o.Errors = append(o.Errors, err.Error())
 	}
 	_, _ = r.out.Write(append(appendJSON(nil, struct {

@@ -172,7 +172,9 @@ func (r *Replay) calm() bool {
 	return !r.alerts.Pending()
 }
 
-// run moves the clock to at, with all that happens before.
+// run moves the clock to at, with all that happens until then: what is due at at
+// comes before what is judged then, or it would be put off for as long as something
+// comes each whole second.
 func (r *Replay) run(at time.Time) {
 	if !r.begun {
 		r.begun = true
@@ -186,7 +188,7 @@ func (r *Replay) run(at time.Time) {
 	}
 	for {
 		next, ok := r.nextEvent()
-		if !ok || !next.Before(at) {
+		if !ok || next.After(at) {
 			break
 		}
 		r.happen(next)
