@@ -69,6 +69,8 @@ type Alerts struct {
 	consumer *agent.Consumer
 	grouped  sync.Pool     // of *groupedKeys
 	grace    time.Duration // until when no log's alert is over, by Elapsed
+	begun    time.Duration // likewise
+	away     time.Duration // how long no agent ran before; negative where that is not known
 
 	mu        sync.Mutex
 	rules     []ruleState // by Rule.Index
@@ -76,10 +78,13 @@ type Alerts struct {
 	snapshots map[string]*pace
 	outbox    map[string]*outgoing // by alert ID
 	touched   []*key               // scratch of Records
-	dirty     bool                 // something moved since the file was written
-	unstored  error                // why the last write of it failed
-	failures  uint64               // to write it
-	dropped   uint64               // alerts that nobody took
+	watches   map[string]*watch    // by source ID, of rules on absence
+	sweeps    uint64
+	apart     time.Duration // of the two clocks
+	dirty     bool          // something moved since the file was written
+	unstored  error         // why the last write of it failed
+	failures  uint64        // to write it
+	dropped   uint64        // alerts that nobody took
 
 	rest time.Duration // until when the file is left alone, by Elapsed; of Run
 }
@@ -94,8 +99,9 @@ type ruleState struct {
 	keys   map[string]*key
 	series map[string]*series // of a rule on samples
 	fired  uint64
-	folded bool // it was said that there are too many keys
-	full   bool // and too many series
+	folded bool   // it was said that there are too many keys
+	full   bool   // and too many series
+	unread uint64 // the sweep in which one of its logs had something unread, of a rule on absence by groups
 }
 
 // A key is what a rule counts apart from all else.
@@ -118,6 +124,8 @@ type key struct {
 	since    time.Time // of a sample: from when on the condition has held
 	sinceRun time.Duration
 	snapshot string // and the name of the snapshot it is in
+
+	silence *silence // of a rule on absence
 }
 
 // An outgoing alert is one that fires, or is over and was not handed on yet.
@@ -143,7 +151,12 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		rules:     make([]ruleState, len(set.rules)),
 		snapshots: map[string]*pace{},
 		outbox:    map[string]*outgoing{},
-		grace:     o.Clock.Elapsed() + startGrace,
+		watches:   map[string]*watch{},
+		begun:     o.Clock.Elapsed(), grace: o.Clock.Elapsed() + startGrace,
+		away: -1,
+	}
+	if d, ok := o.Ledger.Away(); ok && o.Before == nil {
+		a.away = d
 	}
 	for i := range a.rules {
 		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}}
@@ -153,6 +166,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.expect()
 	a.consumer = o.Ledger.Detached(agent.RulesConsumer, saved)
 	if o.Before != nil {
 		a.succeed(o.Before)
@@ -190,6 +204,7 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 	if len(findings) == 0 {
 		a.mu.Lock()
 		defer a.mu.Unlock()
+		a.anyLine(b, from)
 		a.safe(b)
 		return
 	}
@@ -201,8 +216,14 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 	m.wall, m.elapsed = a.clock.Wall(), a.clock.Elapsed()
 	m.now = m.wall.UnixNano()
 	for i := range findings {
-		a.found(a.keyOf(&m, &findings[i]), &m, &findings[i])
+		k := a.keyOf(&m, &findings[i])
+		if k.rule.policy.absent > 0 {
+			a.came(k, a.watchOf(b.Source), b.Records[findings[i].Record].Time, m.now, m.elapsed)
+			continue
+		}
+		a.found(k, &m, &findings[i])
 	}
+	a.anyLine(b, from)
 	for _, k := range a.touched {
 		a.settle(k, &m)
 	}

@@ -43,6 +43,8 @@ type ruleSpec struct {
 	Changed change        `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`
 
+	Absent conf.Duration `yaml:"absent"`
+
 	Source    map[string]conf.Strings `yaml:"source"`
 	Threshold int                     `yaml:"threshold"`
 	Window    conf.Duration           `yaml:"window"`
@@ -73,6 +75,7 @@ type loaded struct {
 	measure    *measure
 	policy     policy
 	source     selector
+	text       string
 }
 
 // A place is where something stands.
@@ -166,6 +169,8 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	switch {
 	case p.has("match") && p.has("sample"):
 		p.say("sample", "make two rules of it", "a rule looks for lines or at a sample, not both")
+	case p.has("absent"):
+		p.onAbsence(spec, &l)
 	case p.has("sample"):
 		p.onSample(spec, &l)
 	default:

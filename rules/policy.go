@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 )
 
@@ -23,8 +24,10 @@ const (
 type policy struct {
 	threshold int
 	window    time.Duration
-	by        []keyPart // what makes the key; none: all findings are counted together
-	byLog     bool      // the default: each log, or each series, is counted apart
+	by        []keyPart       // what makes the key; none: all findings are counted together
+	absent    time.Duration   // it is an alert that nothing came for so long; 0: that something did
+	named     [][]agent.Label // keys that are waited for also where they never were
+	byLog     bool            // the default: each log, or each series, is counted apart
 }
 
 // A keyPart is a label of the source, or a named group of the rule's

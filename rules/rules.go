@@ -32,6 +32,8 @@ type Set struct {
 	ruleOf []int32 // by expression
 	// samples has the rules on samples, as indexes in rules, by the sample's name.
 	samples map[string][]int32
+	// absences says that there are rules on the absence of lines.
+	absences bool
 
 	section Section
 	redact  *redactor // nil: nothing is cut out of records
@@ -50,7 +52,8 @@ type rule struct {
 	where      *where   // nil: whatever the expressions found
 	measure    *measure // nil: the rule is on lines
 	policy     policy
-	grouped    bool // it counts by what a group found
+	grouped    bool   // it counts by what a group found
+	text       string // what its expressions are, where people are told of them
 }
 
 var _ agent.Matcher = (*Set)(nil)
@@ -144,11 +147,12 @@ func buildSet(list []loaded, redact *redactor) *Set {
 	s := &Set{samples: map[string][]int32{}, redact: redact}
 	var targets targets
 	for _, l := range list {
-		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
+		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, text: l.text, first: int32(len(s.exprs))}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
 		}
+		s.absences = s.absences || l.policy.absent > 0
 		l.rule.Index = len(s.rules)
 		for _, e := range l.match {
 			for _, lit := range e.seek {

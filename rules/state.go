@@ -37,6 +37,7 @@ type savedKey struct {
 	Behind   []int64       `json:"behind,omitempty"`
 	Lines    []agent.Line  `json:"lines,omitempty"`
 	Held     time.Time     `json:"held,omitzero"`
+	Heard    time.Time     `json:"heard,omitzero"` // of a rule on absence
 	Deadline time.Time     `json:"deadline,omitzero"`
 	Since    time.Time     `json:"since,omitzero"`
 	Snapshot string        `json:"snapshot,omitempty"`
@@ -63,6 +64,9 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 			}
 			if k.held != 0 {
 				saved.Held = dataTime(k.held)
+			}
+			if k.silence != nil {
+				saved.Heard = wall.Add(k.heard - elapsed)
 			}
 			if k.deadline > elapsed {
 				saved.Deadline = wall.Add(k.deadline - elapsed)
@@ -137,7 +141,7 @@ func (a *Alerts) restore(s *savedState) {
 		if k := &s.Keys[i]; k.Alert == nil && !fresh {
 			k.Since = time.Time{} // what was in between is not known
 		}
-		a.restoreKey(rules[s.Keys[i].Rule], &s.Keys[i], wall, elapsed)
+		a.restoreKey(rules[s.Keys[i].Rule], &s.Keys[i], s.Written, wall, elapsed)
 	}
 	for i := range s.Series {
 		v := &s.Series[i]
@@ -148,11 +152,11 @@ func (a *Alerts) restore(s *savedState) {
 }
 
 // restoreKey takes up a key again. An alert whose rule is gone is over.
-func (a *Alerts) restoreKey(r *rule, s *savedKey, wall time.Time, elapsed time.Duration) {
+func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elapsed time.Duration) {
 	if s.Alert != nil && a.outbox[s.Alert.ID] != nil {
 		s.Alert = a.outbox[s.Alert.ID].alert
 	}
-	if r == nil || (r.measure != nil) != (s.Snapshot != "") {
+	if r == nil || (r.measure != nil) != (s.Snapshot != "") || (r.policy.absent > 0) != !s.Heard.IsZero() {
 		if s.Alert != nil {
 			s.Alert.Ended, s.Alert.End = wall, "its rule was removed"
 			a.changed(s.Alert, true)
@@ -173,6 +177,9 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, wall time.Time, elapsed time.D
 	k.behind.keep(r.policy.threshold)
 	if !s.Held.IsZero() {
 		k.held = s.Held.UnixNano()
+	}
+	if r.policy.absent > 0 {
+		a.restoreSilence(k, s.Heard, written, wall, elapsed)
 	}
 	// The clock may have been put anywhere meanwhile.
 	k.deadline = elapsed + min(s.Deadline.Sub(wall), r.policy.window)

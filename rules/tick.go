@@ -88,10 +88,15 @@ func (a *Alerts) sweep(unread map[string]int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
+	if a.set.absences {
+		a.look(unread, wall, elapsed)
+	}
 	for i := range a.rules {
 		rs := &a.rules[i]
 		for _, k := range rs.keys {
-			if k.rule.measure != nil {
+			if k.silence != nil {
+				a.sweepAbsent(k, wall, elapsed)
+			} else if k.rule.measure != nil {
 				a.sweepSample(k, wall, elapsed)
 			} else if unread[k.source] == 0 {
 				a.sweepLog(k, elapsed)

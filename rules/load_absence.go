@@ -1,0 +1,76 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const (
+	minAbsent = 10 * time.Second
+	maxAbsent = 7 * 24 * time.Hour
+	// maxNamed bounds how many keys a rule's source may name.
+	maxNamed = 100
+)
+
+// onAbsence reads what a rule has that says that something did not come.
+func (p *problems) onAbsence(spec *ruleSpec, l *loaded) {
+	p.refuse(
+		misfit{"sample", "absent is about lines", "remove absent; a series that is missing is measured by its sampler's up, as redis_up"},
+		misfit{"threshold", "threshold counts lines that are there", "remove it, or absent"},
+		misfit{"window", "absent says for how long nothing came", "remove it, or absent"},
+	)
+	if len(spec.Match) > 0 {
+		p.onLines(spec, l)
+		l.text = spec.Match[0]
+		if len(spec.Match) > 1 {
+			l.text = strings.Join(spec.Match, " or ")
+		}
+	} else {
+		const hint = "say under match which lines are waited for"
+		p.refuse(misfit{"match", "there is no expression", "remove it to wait for any line"}, misfit{"not", "not needs match", hint}, misfit{"where", "where needs match", hint})
+		p.by(spec.By, func(name string) { l.policy.by = append(l.policy.by, keyPart{name: name}) })
+	}
+	p.within("absent", spec.Absent, minAbsent, maxAbsent)
+	l.policy.absent = time.Duration(spec.Absent)
+	l.rule.Unmarked = true
+	if l.policy.byLog && len(spec.Source) > 0 {
+		l.policy.byLog = false
+		for _, name := range slices.Sorted(maps.Keys(spec.Source)) {
+			l.policy.by = append(l.policy.by, keyPart{name: name})
+		}
+	}
+	if l.policy.byLog {
+		return
+	}
+	named, ok := namedKeys(l.policy.by, func(name string) []string { return spec.Source[name] })
+	if !ok {
+		p.say("source", "make several rules of it, or name fewer under by", "it names more than %d to be waited for", maxNamed)
+	}
+	l.policy.named = named
+}
+
+// namedKeys are the keys that are known from the values of source alone: none
+// where a part of them is not. ok is false where they are too many.
+func namedKeys(by []keyPart, values func(name string) []string) (keys [][]agent.Label, ok bool) {
+	keys = [][]agent.Label{{}}
+	for _, part := range by {
+		var next [][]agent.Label
+		for _, k := range keys {
+			for _, v := range values(part.name) {
+				if part.group || v == "" {
+					continue
+				}
+				next = append(next, append(slices.Clone(k), agent.Label{Name: part.name, Value: v}))
+			}
+			if len(next) > maxNamed {
+				return nil, false
+			}
+		}
+		keys = next
+	}
+	return keys, true
+}
