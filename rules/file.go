@@ -42,6 +42,8 @@ type ruleSpec struct {
 	Equals  *level        `yaml:"equals"`
 	Changed change        `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`
+	Rate    conf.Duration `yaml:"rate"`
+	Delta   conf.Duration `yaml:"delta"`
 
 	Absent conf.Duration `yaml:"absent"`
 

@@ -79,6 +79,8 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		misfit{"below", "below compares a sample", limits},
 		misfit{"equals", "equals compares a sample", limits},
 		misfit{"changed", "changed is about a sample", "remove it, or name a sample"},
+		misfit{"rate", "rate is about a sample", "use threshold and window"},
+		misfit{"delta", "delta is about a sample", "remove it, or name a sample"},
 		misfit{"for", "for says how long a sample is to be so", "use threshold and window"},
 	)
 	if len(spec.Match) == 0 {
@@ -189,6 +191,7 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 	case m.above != nil && m.below != nil && *m.above >= *m.below:
 		p.say("above", "make two rules of it to have either", "no number is above %s and below %s", formatNumber(*m.above), formatNumber(*m.below))
 	}
+	p.overTime(spec, m)
 	p.within("for", spec.For, 0, maxHold)
 	p.within("window", spec.Window, minWindow, maxWindow)
 	if m.changed == 0 {

@@ -53,6 +53,7 @@ type measure struct {
 	above, below, equals *float64
 	changed              change // 0: not asked for
 	hold                 time.Duration
+	rate, delta          time.Duration // compared is the rate, or the difference, over that time; 0: the value
 }
 
 // String is the condition as people read it: "redis_up == 0 for 1m".
@@ -74,7 +75,14 @@ func (m *measure) String() string {
 	case downward:
 		parts = append(parts, "went down")
 	}
-	s := m.sample + " " + strings.Join(parts, " and ")
+	name := m.sample
+	switch {
+	case m.rate > 0:
+		name = fmt.Sprintf("rate(%s[%s])", name, conf.Duration(m.rate))
+	case m.delta > 0:
+		name = fmt.Sprintf("delta(%s[%s])", name, conf.Duration(m.delta))
+	}
+	s := name + " " + strings.Join(parts, " and ")
 	if m.hold > 0 {
 		s += fmt.Sprintf(" for %s", conf.Duration(m.hold))
 	}

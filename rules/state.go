@@ -45,9 +45,10 @@ type savedKey struct {
 }
 
 type savedSeries struct {
-	Rule  string  `json:"rule"`
-	Text  string  `json:"series"`
-	Value float64 `json:"value"`
+	Rule  string       `json:"rule"`
+	Text  string       `json:"series"`
+	Value float64      `json:"value"`
+	Ring  []savedPoint `json:"ring,omitempty"`
 }
 
 // state copies what is to be written. The caller holds mu.
@@ -78,7 +79,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 			s.Keys = append(s.Keys, saved)
 		}
 		for text, v := range rs.series {
-			s.Series = append(s.Series, savedSeries{name, text, v.value})
+			s.Series = append(s.Series, savedSeries{name, text, v.value, v.ring.save(elapsed)})
 		}
 	}
 	for _, o := range a.outbox {
@@ -146,7 +147,11 @@ func (a *Alerts) restore(s *savedState) {
 	for i := range s.Series {
 		v := &s.Series[i]
 		if r := rules[v.Rule]; r != nil && r.measure != nil {
-			a.rules[r.rule.Index].series[v.Text] = &series{value: v.Value, before: true, heard: elapsed}
+			known := &series{value: v.Value, before: true, heard: elapsed}
+			if r.measure.overTime() {
+				known.ring = restoreRing(v.Ring, wall.Sub(s.Written), elapsed, v.Value)
+			}
+			a.rules[r.rule.Index].series[v.Text] = known
 		}
 	}
 }
