@@ -96,12 +96,13 @@ var (
 
 // A ruleState is what is known of one rule.
 type ruleState struct {
-	keys   map[string]*key
-	series map[string]*series // of a rule on samples
-	fired  uint64
-	folded bool   // it was said that there are too many keys
-	full   bool   // and too many series
-	unread uint64 // the sweep in which one of its logs had something unread, of a rule on absence by groups
+	keys    map[string]*key
+	series  map[string]*series // of a rule on samples
+	fired   uint64
+	folded  bool   // it was said that there are too many keys
+	full    bool   // and too many series
+	watched int64  // from when on its findings were counted, ns; of a rule with spike
+	unread  uint64 // the sweep in which one of its logs had something unread, of a rule on absence by groups
 }
 
 // A key is what a rule counts apart from all else.
@@ -126,6 +127,7 @@ type key struct {
 	snapshot string // and the name of the snapshot it is in
 
 	silence *silence // of a rule on absence
+	surge   *surge   // of a rule with spike
 }
 
 // An outgoing alert is one that fires, or is over and was not handed on yet.
@@ -159,7 +161,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		a.away = d
 	}
 	for i := range a.rules {
-		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}}
+		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}, watched: o.Clock.Wall().UnixNano()}
 	}
 	a.grouped.New = func() any { return new(groupedKeys) }
 	saved, err := a.load()
@@ -364,7 +366,7 @@ func (a *Alerts) key(r *rule, labels []agent.Label) *key {
 	if k := rs.keys[text]; k != nil {
 		return k
 	}
-	if len(rs.keys) >= min(maxKeys, max(20, maxTimes/max(1, r.policy.threshold))) || a.keys >= maxAllKeys && len(rs.keys) > 0 {
+	if len(rs.keys) >= min(maxKeys, max(20, maxTimes/r.policy.remembers())) || a.keys >= maxAllKeys && len(rs.keys) > 0 {
 		if !rs.folded {
 			rs.folded = true
 			a.log.Warn("a rule counts by more keys than are kept apart; further ones are counted together, as "+otherKey,

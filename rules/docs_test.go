@@ -21,8 +21,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 6 {
-		t.Fatalf("%d examples, want 6", len(blocks))
+	if len(blocks) != 7 {
+		t.Fatalf("%d examples, want 7", len(blocks))
 	}
 	var main struct {
 		Rules Config `yaml:"rules"`

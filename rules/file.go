@@ -50,6 +50,7 @@ type ruleSpec struct {
 	Source    map[string]conf.Strings `yaml:"source"`
 	Threshold int                     `yaml:"threshold"`
 	Window    conf.Duration           `yaml:"window"`
+	Spike     float64                 `yaml:"spike"`
 	By        conf.Strings            `yaml:"by"`
 	Cooldown  conf.Duration           `yaml:"cooldown"`
 

@@ -97,6 +97,7 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		p.say("threshold", "say within which time, as window: 5m", "a threshold above 1 needs a window")
 	}
 	p.within("window", spec.Window, minWindow, maxWindow)
+	p.spike(spec, l)
 	p.by(spec.By, func(name string) {
 		n := 0
 		for _, e := range l.match {
@@ -173,6 +174,7 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 		misfit{"not", "not is about lines", "leave series out with source"},
 		misfit{"where", "where is about lines", limits},
 		misfit{"threshold", "threshold counts lines", "use for"},
+		misfit{"spike", "spike counts lines", "use rate or delta"},
 	)
 	m := &measure{
 		sample: spec.Sample, changed: spec.Changed, hold: time.Duration(spec.For),

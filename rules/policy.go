@@ -23,6 +23,7 @@ const (
 // window, counted apart for each key.
 type policy struct {
 	threshold int
+	spike     float64 // and so many times as many as in the window before; 0: whatever there were
 	window    time.Duration
 	by        []keyPart       // what makes the key; none: all findings are counted together
 	absent    time.Duration   // it is an alert that nothing came for so long; 0: that something did

@@ -19,29 +19,32 @@ const (
 
 // A savedState is what the file holds.
 type savedState struct {
-	Version   int           `json:"version"`
-	Written   time.Time     `json:"written"`
-	Positions []agent.Saved `json:"positions"`
-	Keys      []savedKey    `json:"keys"`
-	Series    []savedSeries `json:"series"`
-	Outbox    []agent.Alert `json:"outbox"` // not handed on yet
+	Version   int              `json:"version"`
+	Written   time.Time        `json:"written"`
+	Positions []agent.Saved    `json:"positions"`
+	Keys      []savedKey       `json:"keys"`
+	Series    []savedSeries    `json:"series"`
+	Outbox    []agent.Alert    `json:"outbox"`            // not handed on yet
+	Watched   map[string]int64 `json:"watched,omitempty"` // by rule with spike
 
 	err error // why it must not be written
 }
 
 type savedKey struct {
-	Rule     string        `json:"rule"`
-	Labels   []agent.Label `json:"labels"`
-	Source   string        `json:"source,omitempty"`
-	Times    []int64       `json:"times,omitempty"`
-	Behind   []int64       `json:"behind,omitempty"`
-	Lines    []agent.Line  `json:"lines,omitempty"`
-	Held     time.Time     `json:"held,omitzero"`
-	Heard    time.Time     `json:"heard,omitzero"` // of a rule on absence
-	Deadline time.Time     `json:"deadline,omitzero"`
-	Since    time.Time     `json:"since,omitzero"`
-	Snapshot string        `json:"snapshot,omitempty"`
-	Alert    *agent.Alert  `json:"alert,omitempty"`
+	Rule         string        `json:"rule"`
+	Labels       []agent.Label `json:"labels"`
+	Source       string        `json:"source,omitempty"`
+	Times        []int64       `json:"times,omitempty"`
+	Behind       []int64       `json:"behind,omitempty"`
+	Lines        []agent.Line  `json:"lines,omitempty"`
+	Counts       *savedTally   `json:"counts,omitempty"`
+	CountsBehind *savedTally   `json:"counts_behind,omitempty"`
+	Held         time.Time     `json:"held,omitzero"`
+	Heard        time.Time     `json:"heard,omitzero"` // of a rule on absence
+	Deadline     time.Time     `json:"deadline,omitzero"`
+	Since        time.Time     `json:"since,omitzero"`
+	Snapshot     string        `json:"snapshot,omitempty"`
+	Alert        *agent.Alert  `json:"alert,omitempty"`
 }
 
 type savedSeries struct {
@@ -58,6 +61,12 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 	for i := range a.rules {
 		rs := &a.rules[i]
 		name := a.set.rules[i].rule.Name
+		if a.set.rules[i].policy.spike > 0 {
+			if s.Watched == nil {
+				s.Watched = map[string]int64{}
+			}
+			s.Watched[name] = rs.watched
+		}
 		for _, k := range rs.keys {
 			saved := savedKey{
 				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times.times()), Behind: slices.Clone(k.behind.times()),
@@ -65,6 +74,10 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 			}
 			if k.held != 0 {
 				saved.Held = dataTime(k.held)
+			}
+			if k.surge != nil {
+				step := k.rule.policy.step()
+				saved.Counts, saved.CountsBehind = k.surge.now.save(step), k.surge.behind.save(step)
 			}
 			if k.silence != nil {
 				saved.Heard = wall.Add(k.heard - elapsed)
@@ -137,6 +150,11 @@ func (a *Alerts) restore(s *savedState) {
 		a.outbox[alert.ID] = &outgoing{alert: alert, changed: true, pending: true, urgent: true}
 	}
 	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
+	for name, t := range s.Watched {
+		if r := rules[name]; r != nil {
+			a.rules[r.rule.Index].watched = min(t, wall.UnixNano())
+		}
+	}
 	fresh := wall.Sub(s.Written) < missingAfter
 	for i := range s.Keys {
 		if k := &s.Keys[i]; k.Alert == nil && !fresh {
@@ -182,6 +200,9 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 	k.behind.keep(r.policy.threshold)
 	if !s.Held.IsZero() {
 		k.held = s.Held.UnixNano()
+	}
+	if r.policy.spike > 0 {
+		a.restoreSurge(k, s, wall)
 	}
 	if r.policy.absent > 0 {
 		a.restoreSilence(k, s.Heard, written, wall, elapsed)

@@ -125,7 +125,11 @@ func (a *Alerts) sweepLog(k *key, elapsed time.Duration) {
 	if k.alert != nil {
 		a.end(k, k.alert.Last, "")
 	}
-	if elapsed-k.heard > k.rule.policy.window {
+	keep := k.rule.policy.window
+	if k.surge != nil {
+		keep *= 2 // it is the window before for the next one
+	}
+	if elapsed-k.heard > keep {
 		a.forget(k)
 	}
 }
