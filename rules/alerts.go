@@ -78,6 +78,7 @@ type Alerts struct {
 	snapshots map[string]*pace
 	outbox    map[string]*outgoing // by alert ID
 	touched   []*key               // scratch of Records
+	metrics   []*family            // by metric.index
 	watches   map[string]*watch    // by source ID, of rules on absence
 	sweeps    uint64
 	apart     time.Duration // of the two clocks
@@ -163,6 +164,9 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 	for i := range a.rules {
 		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}, watched: o.Clock.Wall().UnixNano()}
 	}
+	for _, m := range set.metrics {
+		a.metrics = append(a.metrics, newFamily(m))
+	}
 	a.grouped.New = func() any { return new(groupedKeys) }
 	saved, err := a.load()
 	if err != nil {
@@ -181,6 +185,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 func (a *Alerts) succeed(before *Alerts) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
+	a.succeedMetrics(before)
 	a.failures, a.dropped = before.failures, before.dropped
 	for name, p := range before.snapshots {
 		if a.clock.Elapsed()-p.last <= p.patience() {
@@ -217,7 +222,11 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 	defer a.mu.Unlock()
 	m.wall, m.elapsed = a.clock.Wall(), a.clock.Elapsed()
 	m.now = m.wall.UnixNano()
+	a.observe(findings, m.grouped)
 	for i := range findings {
+		if a.set.rules[findings[i].Rule.Index].policy.quiet {
+			continue
+		}
 		k := a.keyOf(&m, &findings[i])
 		if k.rule.policy.absent > 0 {
 			a.came(k, a.watchOf(b.Source), b.Records[findings[i].Record].Time, m.now, m.elapsed)
@@ -297,6 +306,9 @@ type groupedKeys struct {
 	text []byte
 	ends []int
 	at   int // that is next
+
+	values   []byte        // of labels, each ended by a 0
+	observed []observation // of the findings whose rules have a metric
 }
 
 func (g *groupedKeys) next() []byte {
@@ -310,14 +322,23 @@ func (g *groupedKeys) next() []byte {
 
 func (a *Alerts) groupedKeys(b *agent.Batch, findings []agent.Finding) (g *groupedKeys) {
 	g = a.grouped.Get().(*groupedKeys)
-	g.text, g.ends, g.at = g.text[:0], g.ends[:0], 0
+	g.text, g.ends, g.at, g.values, g.observed = g.text[:0], g.ends[:0], 0, g.values[:0], g.observed[:0]
 	for i := range findings {
 		f := &findings[i]
 		r := &a.set.rules[f.Rule.Index]
+		if !r.grouped && r.metric == nil {
+			continue
+		}
+		var found submatch
+		if r.grouped || r.metric.captures() {
+			found = a.set.submatch(b, f)
+		}
+		if r.metric != nil {
+			g.observe(r.metric, b.Source, &found)
+		}
 		if !r.grouped {
 			continue
 		}
-		found := a.set.submatch(b, f)
 		for _, p := range r.policy.by {
 			g.text = append(append(g.text, p.name...), 0)
 			if p.group {

@@ -54,13 +54,16 @@ type ruleSpec struct {
 	By        conf.Strings            `yaml:"by"`
 	Cooldown  conf.Duration           `yaml:"cooldown"`
 
+	Metric *metricSpec `yaml:"metric"`
+	Alert  bool        `yaml:"alert"`
+
 	Summary string `yaml:"summary"`
 	Runbook string `yaml:"runbook"`
 }
 
 // SetDefaults makes conf fill in what a rule need not say.
 func (r *ruleSpec) SetDefaults() {
-	r.Class, r.Severity = "other", "warning"
+	r.Class, r.Severity, r.Alert = "other", "warning", true
 	r.Threshold, r.Window = 1, conf.Duration(defaultWindow)
 }
 
@@ -79,6 +82,7 @@ type loaded struct {
 	policy     policy
 	source     selector
 	text       string
+	metric     *metricUse
 }
 
 // A place is where something stands.
@@ -96,6 +100,8 @@ type loader struct {
 	errs   []error
 	redact Redact
 	sums   []fileSum
+
+	metrics map[string]*metric // by name
 }
 
 // A fileSum tells what a file held.

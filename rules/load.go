@@ -110,6 +110,7 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		}
 		l.policy.by = append(l.policy.by, keyPart{name: name, group: n > 0})
 	})
+	p.metric(spec, l)
 }
 
 // by reads the names that a rule counts by.
@@ -175,6 +176,8 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 		misfit{"where", "where is about lines", limits},
 		misfit{"threshold", "threshold counts lines", "use for"},
 		misfit{"spike", "spike counts lines", "use rate or delta"},
+		misfit{"metric", "metric is about lines", "a sample is one already"},
+		misfit{"alert", "alert is about lines", "remove the rule"},
 	)
 	m := &measure{
 		sample: spec.Sample, changed: spec.Changed, hold: time.Duration(spec.For),

@@ -32,7 +32,7 @@ func (p *problems) onAbsence(spec *ruleSpec, l *loaded) {
 		}
 	} else {
 		const hint = "say under match which lines are waited for"
-		p.refuse(misfit{"match", "there is no expression", "remove it to wait for any line"}, misfit{"not", "not needs match", hint}, misfit{"where", "where needs match", hint})
+		p.refuse(misfit{"match", "there is no expression", "remove it to wait for any line"}, misfit{"not", "not needs match", hint}, misfit{"where", "where needs match", hint}, misfit{"metric", "metric needs match", hint}, misfit{"alert", "a rule with absent is there for its alert", "remove it"})
 		p.by(spec.By, func(name string) { l.policy.by = append(l.policy.by, keyPart{name: name}) })
 	}
 	p.within("absent", spec.Absent, minAbsent, maxAbsent)

@@ -28,6 +28,7 @@ type policy struct {
 	by        []keyPart       // what makes the key; none: all findings are counted together
 	absent    time.Duration   // it is an alert that nothing came for so long; 0: that something did
 	named     [][]agent.Label // keys that are waited for also where they never were
+	quiet     bool            // findings make no alert
 	byLog     bool            // the default: each log, or each series, is counted apart
 }
 

@@ -34,6 +34,7 @@ type Set struct {
 	samples map[string][]int32
 	// absences says that there are rules on the absence of lines.
 	absences bool
+	metrics  []*metric // by index
 
 	section Section
 	redact  *redactor // nil: nothing is cut out of records
@@ -52,8 +53,9 @@ type rule struct {
 	where      *where   // nil: whatever the expressions found
 	measure    *measure // nil: the rule is on lines
 	policy     policy
-	grouped    bool   // it counts by what a group found
-	text       string // what its expressions are, where people are told of them
+	grouped    bool       // it counts by what a group found
+	metric     *metricUse // nil: it makes none
+	text       string     // what its expressions are, where people are told of them
 }
 
 var _ agent.Matcher = (*Set)(nil)
@@ -147,10 +149,14 @@ func buildSet(list []loaded, redact *redactor) *Set {
 	s := &Set{samples: map[string][]int32{}, redact: redact}
 	var targets targets
 	for _, l := range list {
-		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, text: l.text, first: int32(len(s.exprs))}
+		r := rule{rule: l.rule, source: l.source, not: l.not, where: l.where, measure: l.measure, policy: l.policy, text: l.text, metric: l.metric, first: int32(len(s.exprs))}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
+		}
+		if l.metric != nil && !slices.Contains(s.metrics, l.metric.metric) {
+			l.metric.metric.index = len(s.metrics)
+			s.metrics = append(s.metrics, l.metric.metric)
 		}
 		s.absences = s.absences || l.policy.absent > 0
 		l.rule.Index = len(s.rules)

@@ -239,8 +239,12 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 			}
 		}
 	}
+	metrics := a.samples()
 	failures, dropped := a.failures, a.dropped
 	a.mu.Unlock()
+	for _, s := range metrics {
+		yield(s)
+	}
 	for _, c := range counts {
 		labels := []agent.Label{{Name: "rule", Value: c.rule.Name}, {Name: "class", Value: c.rule.Class}, {Name: "severity", Value: c.rule.Severity}}
 		yield(agent.Sample{Name: "logkeel_alerts", Help: "Alerts that fire now.", Labels: labels, Value: float64(c.firing)})
