@@ -121,8 +121,8 @@ func TestMetricsAreBounded(t *testing.T) {
 // A metric without groups allocates nothing, and one with groups what the search takes.
 func TestMetricsAllocateNothing(t *testing.T) {
 	for rule, most := range map[string]float64{
-		`match: error, alert: false, metric: {name: x_total, counter: true, labels: [service]}`:               0,
-		`match: 'error (?P<n>\d+)', alert: false, metric: {name: x, histogram: n, labels: [service]}`:           1000,
+		`match: error, alert: false, metric: {name: x_total, counter: true, labels: [service]}`:                  0,
+		`match: 'error (?P<n>\d+)', alert: false, metric: {name: x, histogram: n, labels: [service]}`:            1000,
 		`match: 'error (?P<n>\d+)', by: [n], metric: {name: x, histogram: n, labels: [service]}, severity: info`: 1010,
 	} {
 		b := newBench(t, rulesOf(t, rule)...)
