@@ -34,6 +34,7 @@ type Alert struct {
 
 	Condition string  `json:"condition,omitempty"` // of a sample: what held, as "redis_up == 0 for 1m"
 	Value     float64 `json:"value,omitempty"`     // and its newest value
+	Absent    bool    `json:"absent,omitempty"`    // it is that nothing came: Condition says what, and there is no Value
 }
 
 // Firing reports whether the alert goes on.
@@ -56,12 +57,17 @@ type Alerter interface {
 	// Records judges the findings of b in the records from index from on, and
 	// takes the source up to b.Pos. It keeps nothing of b.
 	Records(b *Batch, from int)
+	// Opened says that the source is being read from now on, and Closed that it is
+	// not any more; gone says that it will not come back.
+	Opened(src *Source)
+	Closed(src *Source, gone bool)
 	// Samples judges a full snapshot; nil says that there is none any more. It
 	// does not change samples and may keep them.
 	Samples(name string, samples []Sample)
 	// Run brings alerts to the outputs and what it has counted to the disk
-	// until ctx is done, and then once more. unread says, by source, what is
-	// there and was not read yet: no alert of such a source is over.
+	// until ctx is done, and then once more. unread says, by open source,
+	// what is there and was not read yet, 0 where that is nothing: no alert of a
+	// source with something unread is over.
 	Run(ctx context.Context, unread func() map[string]int64) error
 	// Stored is an error where Run, when it ended, could not write what was
 	// counted: another Alerter would begin where the last write was.

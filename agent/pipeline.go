@@ -33,10 +33,11 @@ var (
 // A works is what batches go through at a time: it is replaced as a whole,
 // between two batches.
 type works struct {
-	matcher Matcher
-	alerts  Alerter
-	rules   *Consumer // of alerts
-	outputs []RecordOutput
+	matcher  Matcher
+	alerts   Alerter
+	rules    *Consumer // of alerts
+	outputs  []RecordOutput
+	unmarked bool // what some rules find is not marked
 
 	retired  context.Context // done when they are to be replaced
 	retire   context.CancelFunc
@@ -67,10 +68,15 @@ func newWorks(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *wor
 	if alerts == nil {
 		alerts = noAlerts{l.Consumer(RulesConsumer)}
 	}
-	w := &works{matcher: m, alerts: alerts, rules: alerts.Consumer(), outputs: outputs, replaced: make(chan struct{})}
+	w := &works{
+		matcher: m, alerts: alerts, rules: alerts.Consumer(), outputs: outputs,
+		unmarked: slices.ContainsFunc(m.Rules(), unmarked), replaced: make(chan struct{}),
+	}
 	w.retired, w.retire = context.WithCancel(context.Background())
 	return w
 }
+
+func unmarked(r *Rule) bool { return r.Unmarked }
 
 func (w *works) each(do func(*Consumer)) {
 	do(w.rules)
@@ -99,6 +105,7 @@ func (p *Pipeline) swap(build func() (*works, error)) error {
 		f.waiting.close()  // it has the works before
 		f.src.memo.Clear() // the key is whoever worked it out, and may be gone
 		w.each(func(c *Consumer) { c.setOpen(f.src.ID, true) })
+		w.alerts.Opened(f.src)
 		all := f.resume(w)
 		if f.rooted = len(all) > 0; f.rooted {
 			f.begin(w, all[0])
@@ -128,6 +135,7 @@ func (p *Pipeline) Open(src *Source) Feed {
 	defer p.release()
 	f := &feed{p: p, src: src, series: p.stats.open(src), catching: p.caught.begin(src.ID)}
 	w.each(func(c *Consumer) { c.setOpen(src.ID, true) })
+	w.alerts.Opened(src)
 	p.stats.addFeed(f)
 	return f
 }
@@ -156,8 +164,8 @@ func (p *Pipeline) Remember(key string) {
 	c.Safe(key, Position{Epoch: 1})
 }
 
-// Unread returns the open sources of which something is known to be there and
-// was not read, by ID, in bytes.
+// Unread says of each open source, by ID, how many bytes are known to be there
+// and were not read. While a batch waits for an output more may be there.
 func (p *Pipeline) Unread() map[string]int64 { return p.stats.unread() }
 
 // Meter reports lines, bytes and findings by source, and what was sampled.
@@ -179,8 +187,9 @@ type feed struct {
 	src    *Source
 	series *series
 	behind atomic.Int64
-	rooted bool // each output has a position
-	stale  bool // what is read next is not what some output needs next
+	emits  atomic.Bool // a batch is under way
+	rooted bool        // each output has a position
+	stale  bool        // what is read next is not what some output needs next
 
 	catching bool // it was not at its end yet
 	waiting  waiting
@@ -237,6 +246,8 @@ func (f *feed) Release(b *Batch) { f.p.pool.put(b) }
 
 func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	defer f.p.pool.put(b)
+	f.emits.Store(true)
+	defer f.emits.Store(false)
 	for {
 		w := f.p.hold()
 		err := errRewound
@@ -269,6 +280,9 @@ func (f *feed) emit(ctx context.Context, w *works, b *Batch) error {
 	if from, ok := firstAfter(b, w.rules.taken(f.src.ID)); ok {
 		f.series.count(b, from)
 		w.alerts.Records(b, from)
+	}
+	if w.unmarked {
+		b.Findings = slices.DeleteFunc(b.Findings, func(f Finding) bool { return f.Rule.Unmarked })
 	}
 	for _, o := range w.outputs {
 		c := o.Consumer()
@@ -352,6 +366,7 @@ func (f *feed) Close(gone bool) {
 	f.waiting.close()
 	f.p.stats.removeFeed(f)
 	w.each(func(c *Consumer) { c.setOpen(f.src.ID, false) })
+	w.alerts.Closed(f.src, gone)
 	if gone {
 		f.p.ledger.Forget(f.src.ID)
 	}
@@ -362,6 +377,8 @@ type noAlerts struct{ consumer *Consumer }
 
 func (n noAlerts) Consumer() *Consumer     { return n.consumer }
 func (n noAlerts) Records(b *Batch, _ int) { n.consumer.Safe(b.Source.ID, b.Pos) }
+func (noAlerts) Opened(*Source)            {}
+func (noAlerts) Closed(*Source, bool)      {}
 func (noAlerts) Samples(string, []Sample)  {}
 func (noAlerts) Stored() error             { return nil }
 

@@ -7,6 +7,7 @@ type SampleType uint8
 const (
 	Gauge SampleType = iota
 	Counter
+	Histogram
 )
 
 // A Sample is one measured value. All samples of a name have the same help,
@@ -16,5 +17,14 @@ type Sample struct {
 	Help   string
 	Type   SampleType
 	Labels []Label
-	Value  float64
+	Value  float64 // of a histogram the sum
+
+	Count   uint64   // of values, of a histogram
+	Buckets []Bucket // ascending, likewise
+}
+
+// A Bucket is how many of a histogram's values are not above Upper.
+type Bucket struct {
+	Upper float64
+	Count uint64
 }

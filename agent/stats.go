@@ -155,9 +155,11 @@ func (st *stats) unread() map[string]int64 {
 	defer st.mu.Unlock()
 	unread := map[string]int64{}
 	for f := range st.feeds {
-		if n := f.behind.Load(); n > 0 {
-			unread[f.src.ID] = n
+		n := f.behind.Load()
+		if f.emits.Load() {
+			n = max(n, 1) // what comes behind it is not known
 		}
+		unread[f.src.ID] = n
 	}
 	return unread
 }

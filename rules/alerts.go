@@ -32,6 +32,10 @@ type AlertOptions struct {
 	Log     *slog.Logger
 	Clock   Clock // the zero value is the machine's
 
+	// NoAbsence leaves out rules on the absence of lines, where logs end for other
+	// reasons than that nothing was written.
+	NoAbsence bool
+
 	// Before is what these replace, after its Run has ended, or nil: counters go
 	// on where its were, and so does Clock.
 	Before *Alerts
@@ -59,6 +63,7 @@ func machineClock() Clock {
 // lines that came after it are judged again, with the same result.
 type Alerts struct {
 	set      *Set
+	absences bool // there are rules on the absence of lines, and they are judged
 	outputs  []agent.AlertOutput
 	path     string
 	log      *slog.Logger
@@ -68,6 +73,8 @@ type Alerts struct {
 	consumer *agent.Consumer
 	grouped  sync.Pool     // of *groupedKeys
 	grace    time.Duration // until when no log's alert is over, by Elapsed
+	begun    time.Duration // likewise
+	away     time.Duration // how long no agent ran before; negative where that is not known
 
 	mu        sync.Mutex
 	rules     []ruleState // by Rule.Index
@@ -75,10 +82,14 @@ type Alerts struct {
 	snapshots map[string]*pace
 	outbox    map[string]*outgoing // by alert ID
 	touched   []*key               // scratch of Records
-	dirty     bool                 // something moved since the file was written
-	unstored  error                // why the last write of it failed
-	failures  uint64               // to write it
-	dropped   uint64               // alerts that nobody took
+	metrics   []*family            // by metric.index
+	watches   map[string]*watch    // by source ID, of rules on absence
+	sweeps    uint64
+	apart     time.Duration // of the two clocks
+	dirty     bool          // something moved since the file was written
+	unstored  error         // why the last write of it failed
+	failures  uint64        // to write it
+	dropped   uint64        // alerts that nobody took
 
 	rest time.Duration // until when the file is left alone, by Elapsed; of Run
 }
@@ -90,11 +101,13 @@ var (
 
 // A ruleState is what is known of one rule.
 type ruleState struct {
-	keys   map[string]*key
-	series map[string]*series // of a rule on samples
-	fired  uint64
-	folded bool // it was said that there are too many keys
-	full   bool // and too many series
+	keys    map[string]*key
+	series  map[string]*series // of a rule on samples
+	fired   uint64
+	folded  bool   // it was said that there are too many keys
+	full    bool   // and too many series
+	watched int64  // from when on its findings were counted, ns; of a rule with spike
+	unread  uint64 // the sweep in which one of its logs had something unread, of a rule on absence by groups
 }
 
 // A key is what a rule counts apart from all else.
@@ -117,6 +130,9 @@ type key struct {
 	since    time.Time // of a sample: from when on the condition has held
 	sinceRun time.Duration
 	snapshot string // and the name of the snapshot it is in
+
+	silence *silence // of a rule on absence
+	surge   *surge   // of a rule with spike
 }
 
 // An outgoing alert is one that fires, or is over and was not handed on yet.
@@ -137,21 +153,30 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		o.Clock = machineClock()
 	}
 	a := &Alerts{
-		set: set, outputs: o.Outputs, path: statePath(o.Dir), clock: o.Clock,
+		set: set, absences: set.absences && !o.NoAbsence, outputs: o.Outputs, path: statePath(o.Dir), clock: o.Clock,
 		log: o.Log, trouble: agent.NewTrouble(o.Log), handing: agent.NewTrouble(o.Log),
 		rules:     make([]ruleState, len(set.rules)),
 		snapshots: map[string]*pace{},
 		outbox:    map[string]*outgoing{},
-		grace:     o.Clock.Elapsed() + startGrace,
+		watches:   map[string]*watch{},
+		begun:     o.Clock.Elapsed(), grace: o.Clock.Elapsed() + startGrace,
+		away: -1,
+	}
+	if d, ok := o.Ledger.Away(); ok && o.Before == nil {
+		a.away = d
 	}
 	for i := range a.rules {
-		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}}
+		a.rules[i] = ruleState{keys: map[string]*key{}, series: map[string]*series{}, watched: o.Clock.Wall().UnixNano()}
+	}
+	for _, m := range set.metrics {
+		a.metrics = append(a.metrics, newFamily(m))
 	}
 	a.grouped.New = func() any { return new(groupedKeys) }
 	saved, err := a.load()
 	if err != nil {
 		return nil, err
 	}
+	a.expect()
 	a.consumer = o.Ledger.Detached(agent.RulesConsumer, saved)
 	if o.Before != nil {
 		a.succeed(o.Before)
@@ -164,6 +189,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 func (a *Alerts) succeed(before *Alerts) {
 	before.mu.Lock()
 	defer before.mu.Unlock()
+	a.succeedMetrics(before)
 	a.failures, a.dropped = before.failures, before.dropped
 	for name, p := range before.snapshots {
 		if a.clock.Elapsed()-p.last <= p.patience() {
@@ -179,6 +205,14 @@ func (a *Alerts) succeed(before *Alerts) {
 	}
 }
 
+// Begin says that time begins only now, where Clock said before that it was 1970:
+// from now on what rules name is waited for.
+func (a *Alerts) Begin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.expect()
+}
+
 // Consumer holds the positions up to which records were judged.
 func (a *Alerts) Consumer() *agent.Consumer { return a.consumer }
 
@@ -189,6 +223,7 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 	if len(findings) == 0 {
 		a.mu.Lock()
 		defer a.mu.Unlock()
+		a.anyLine(b, from)
 		a.safe(b)
 		return
 	}
@@ -199,9 +234,19 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 	defer a.mu.Unlock()
 	m.wall, m.elapsed = a.clock.Wall(), a.clock.Elapsed()
 	m.now = m.wall.UnixNano()
+	a.observe(findings, m.grouped)
 	for i := range findings {
-		a.found(a.keyOf(&m, &findings[i]), &m, &findings[i])
+		if a.set.rules[findings[i].Rule.Index].policy.quiet {
+			continue
+		}
+		k := a.keyOf(&m, &findings[i])
+		if k.rule.policy.absent > 0 {
+			a.came(k, a.watchOf(b.Source), b.Records[findings[i].Record].Time, m.now, m.elapsed)
+			continue
+		}
+		a.found(k, &m, &findings[i])
 	}
+	a.anyLine(b, from)
 	for _, k := range a.touched {
 		a.settle(k, &m)
 	}
@@ -274,6 +319,9 @@ type groupedKeys struct {
 	ends    []int
 	at      int // that is next
 	reading reading
+
+	values   []byte        // of labels, each ended by a 0
+	observed []observation // of the findings whose rules have a metric
 }
 
 func (g *groupedKeys) next() []byte {
@@ -287,14 +335,23 @@ func (g *groupedKeys) next() []byte {
 
 func (a *Alerts) groupedKeys(b *agent.Batch, findings []agent.Finding) (g *groupedKeys) {
 	g = a.grouped.Get().(*groupedKeys)
-	g.text, g.ends, g.at = g.text[:0], g.ends[:0], 0
+	g.text, g.ends, g.at, g.values, g.observed = g.text[:0], g.ends[:0], 0, g.values[:0], g.observed[:0]
 	for i := range findings {
 		f := &findings[i]
 		r := &a.set.rules[f.Rule.Index]
+		if !r.grouped && r.metric == nil {
+			continue
+		}
+		var found submatch
+		if r.grouped || r.metric.captures() {
+			found = a.set.submatch(b, f, &g.reading)
+		}
+		if r.metric != nil {
+			g.observe(r.metric, b.Source, &found)
+		}
 		if !r.grouped {
 			continue
 		}
-		found := a.set.submatch(b, f, &g.reading)
 		for _, p := range r.policy.by {
 			g.text = append(append(g.text, p.name...), 0)
 			if p.group {
@@ -343,7 +400,7 @@ func (a *Alerts) key(r *rule, labels []agent.Label) *key {
 	if k := rs.keys[text]; k != nil {
 		return k
 	}
-	if len(rs.keys) >= min(maxKeys, max(20, maxTimes/max(1, r.policy.threshold))) || a.keys >= maxAllKeys && len(rs.keys) > 0 {
+	if len(rs.keys) >= min(maxKeys, max(20, maxTimes/r.policy.remembers())) || a.keys >= maxAllKeys && len(rs.keys) > 0 {
 		if !rs.folded {
 			rs.folded = true
 			a.log.Warn("a rule counts by more keys than are kept apart; further ones are counted together, as "+otherKey,

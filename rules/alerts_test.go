@@ -297,7 +297,7 @@ func TestKilledAtAnyTime(t *testing.T) {
 		fails  bool
 	}
 	rules := func() []loaded {
-		return []loaded{ruleOn("Error", times(1, 20*time.Second)), ruleOn("Slow", times(4, 10*time.Second)), ruleOn("Attack", times(2, time.Minute))}
+		return []loaded{ruleOn("Error", times(1, 20*time.Second)), ruleOn("Slow", times(4, 10*time.Second)), ruleOn("Attack", times(2, time.Minute)), ruleOn("Fine", policy{threshold: 2, window: 30 * time.Second, spike: 2, byLog: true})}
 	}
 	run := func(steps []step, kills bool) map[string]string {
 		b := newBench(t, rules()...)

@@ -90,9 +90,15 @@ func (b *bench) log(source string, t time.Time, lines ...string) {
 	b.read(source)
 }
 
+// sourceNamed is the log of a container: app-1 is one of the service app.
+func sourceNamed(name string) *agent.Source {
+	service, _, _ := strings.Cut(name, "-")
+	return &agent.Source{ID: "docker/" + name, Collector: "docker", Name: name, Labels: []agent.Label{{Name: "container", Value: name}, {Name: "service", Value: service}}}
+}
+
 // read reads what was written after the place where the rules stand.
 func (b *bench) read(source string) {
-	src := &agent.Source{ID: "docker/" + source, Collector: "docker", Name: source, Labels: []agent.Label{{Name: "container", Value: source}}}
+	src := sourceNamed(source)
 	at := b.Consumer().Position(src.ID).Offset
 	batch := &agent.Batch{Source: src, Pos: agent.Position{Epoch: 1, Offset: at}}
 	for _, line := range b.written[source][at:] {

@@ -21,8 +21,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 8 {
-		t.Fatalf("%d examples, want 8", len(blocks))
+	if len(blocks) != 11 {
+		t.Fatalf("%d examples, want 11", len(blocks))
 	}
 	var main struct {
 		Rules Config `yaml:"rules"`
@@ -54,7 +54,8 @@ func TestDocumentation(t *testing.T) {
 	}
 	want := []string{
 		"0:PaymentDeclined:payment declined", "2:SlowCheckout:checkout took 31 s",
-		`3:SlowRequest:"GET /cart HTTP/1.1" 200 512 "-" rt=1.502`, `5:ServerErrors:"GET /export/all HTTP/1.1" 502 `,
+		`3:SlowRequest:"GET /cart HTTP/1.1" 200 512 "-" rt=1.502`, `3:Requests:"GET /cart HTTP/1.1" 200 512 "-" rt=1.502`, `4:Requests:"GET /cart HTTP/1.1" 200 512 "-" rt=1.498`,
+		`5:ServerErrors:"GET /export/all HTTP/1.1" 502 `, `5:Requests:"GET /export/all HTTP/1.1" 502 512 "-" rt=9.5`,
 		"6:LoginsFailed:failed login for anna from 10.0.0.7",
 		`7:ServerErrors:"GET /a%2fb HTTP/1.1" 502 `, `8:ServerErrors:"GET /%68ealth HTTP/1.1" 502 `, "9:LoginsRejected:POST",
 	}

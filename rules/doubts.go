@@ -36,7 +36,7 @@ func (s *Set) Doubts() []Doubt {
 			all = append(all, Doubt{r.rule, fmt.Sprintf(format, args...), hint})
 		}
 		never := s.never(r, add)
-		if n := most[i]; n > 0 && r.policy.threshold == 1 && !never {
+		if n := most[i]; n > 0 && r.policy.threshold == 1 && r.policy.absent == 0 && !r.policy.quiet && !never {
 			add("write more of what such a line has, or a threshold", "it holds for most lines whatever they say: for %d of %d ordinary ones", n, strings.Count(ordinary, "\n"))
 		}
 		for j := range i {
@@ -140,7 +140,8 @@ func (s *Set) repeats(a, b *rule) string {
 
 func equalPolicies(a, b *rule) bool {
 	p, q := &a.policy, &b.policy
-	return a.rule.Severity == b.rule.Severity && a.rule.Class == b.rule.Class && p.threshold == q.threshold && p.window == q.window && p.byLog == q.byLog && slices.Equal(p.by, q.by)
+	return a.rule.Severity == b.rule.Severity && a.rule.Class == b.rule.Class && p.threshold == q.threshold && p.window == q.window && p.byLog == q.byLog && slices.Equal(p.by, q.by) &&
+		p.absent == q.absent && p.spike == q.spike && p.quiet == q.quiet && a.metric == nil && b.metric == nil
 }
 
 func sameWhere(a, b *where) bool {

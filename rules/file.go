@@ -45,12 +45,20 @@ type ruleSpec struct {
 	Equals  *level        `yaml:"equals"`
 	Changed change        `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`
+	Rate    conf.Duration `yaml:"rate"`
+	Delta   conf.Duration `yaml:"delta"`
+
+	Absent conf.Duration `yaml:"absent"`
 
 	Source    sourceSpec    `yaml:"source"`
 	Threshold int           `yaml:"threshold"`
 	Window    conf.Duration `yaml:"window"`
+	Spike     float64       `yaml:"spike"`
 	By        conf.Strings  `yaml:"by"`
 	Cooldown  conf.Duration `yaml:"cooldown"`
+
+	Metric *metricSpec `yaml:"metric"`
+	Alert  bool        `yaml:"alert"`
 
 	Summary string `yaml:"summary"`
 	Runbook string `yaml:"runbook"`
@@ -58,7 +66,7 @@ type ruleSpec struct {
 
 // SetDefaults makes conf fill in what a rule need not say.
 func (r *ruleSpec) SetDefaults() {
-	r.Class, r.Severity = "other", "warning"
+	r.Class, r.Severity, r.Alert = "other", "warning", true
 	r.Threshold, r.Window = 1, conf.Duration(defaultWindow)
 }
 
@@ -77,6 +85,8 @@ type loaded struct {
 	measure    *measure
 	policy     policy
 	source     selector
+	text       string
+	metric     *metricUse
 }
 
 // An expr is one expression of a rule. In one that has none the empty expression
@@ -115,6 +125,7 @@ type loader struct {
 
 	tests     []Test
 	keepTests bool
+	metrics   map[string]*metric // by name
 }
 
 // A fileSum tells what a file held.
@@ -190,6 +201,8 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	switch {
 	case p.has("match") && p.has("sample"):
 		p.say("sample", "make two rules of it", "a rule looks for lines or at a sample, not both")
+	case p.has("absent"):
+		p.onAbsence(spec, &l)
 	case p.has("sample"):
 		p.onSample(spec, &l)
 	default:

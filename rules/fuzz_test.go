@@ -258,6 +258,8 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(?P<ms>\\d+)', where: ms > 5s, threshold: 5, window: 1h, by: [ms]}, {name: s, sample: a, above: 5KB, for: 1m}]}]"))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, format: json, where: a.b == 'x' or n > 5, by: [a.b]}, {name: s, format: logfmt, match: x, where: stream != 'stderr'}]}]"))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, format: access, where: status >= 500 and path =~ '^/api', by: [client]}, {name: s, format: record, where: a != ''}]}]"))
+	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: x, absent: 1h, by: []}, {name: s, sample: a, delta: 1h, below: -5KB}, {name: t, match: y, spike: 2.5, window: 1h}, {name: u, absent: 1m, source: {a: [b, c]}}]}]"))
+	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(?P<n>x)', alert: false, metric: {name: x, histogram: n, buckets: [1ms, 1], labels: [n, a.b], max_series: 5}}]}]"))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(', not: [''], source: {a: []}, class: x, severity: y}]}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := &loader{names: map[string]place{}}

@@ -24,8 +24,7 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 		a.end(k, k.alert.Last, "")
 	}
 	p := &k.rule.policy
-	times := k.timesFor(r.Time, m.now)
-	holds := times.add(r.Time, p.threshold, p.window)
+	holds, oldest, n := a.counted(k, r.Time, m.now)
 	if holds {
 		k.held = later(k.held, r.Time, m.now)
 		// What was found late is over sooner, by as much as it is late.
@@ -44,8 +43,8 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 		a.fire(k, &agent.Alert{
 			ID:     recordID(k, m.b, r),
 			Source: m.b.Source.Name, Labels: m.b.Source.Labels,
-			Starts: dataTime(times.oldest()), Last: dataTime(r.Time), Seen: m.wall.UTC(),
-			Late: late > lateAfter, Count: uint64(times.len()), First: k.lines.newest(p.threshold),
+			Starts: dataTime(oldest), Last: dataTime(r.Time), Seen: m.wall.UTC(),
+			Late: late > lateAfter, Count: n, First: k.lines.newest(p.threshold),
 		})
 		k.lines = recent{}
 	}

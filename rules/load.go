@@ -80,6 +80,8 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		misfit{"below", "below compares a sample", limits},
 		misfit{"equals", "equals compares a sample", limits},
 		misfit{"changed", "changed is about a sample", "remove it, or name a sample"},
+		misfit{"rate", "rate is about a sample", "use threshold and window"},
+		misfit{"delta", "delta is about a sample", "remove it, or name a sample"},
 		misfit{"for", "for says how long a sample is to be so", "use threshold and window"},
 	)
 	l.format = p.format(spec)
@@ -101,6 +103,7 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		p.say("threshold", "say within which time, as window: 5m", "a threshold above 1 needs a window")
 	}
 	p.within("window", spec.Window, minWindow, maxWindow)
+	p.spike(spec, l)
 	p.by(spec.By, func(name string) {
 		n := 0
 		for _, e := range l.match {
@@ -113,6 +116,7 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		}
 		l.policy.by = append(l.policy.by, keyPart{name: name, group: n > 0 || countsByField(name, l.format)})
 	})
+	p.metric(spec, l)
 	if len(spec.Match) == 0 && l.format != fields.None {
 		p.unmatched(l)
 	}
@@ -182,6 +186,9 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 		misfit{"not", "not is about lines", "leave series out with source"},
 		misfit{"where", "where is about lines", limits},
 		misfit{"threshold", "threshold counts lines", "use for"},
+		misfit{"spike", "spike counts lines", "use rate or delta"},
+		misfit{"metric", "metric is about lines", "a sample is one already"},
+		misfit{"alert", "alert is about lines", "remove the rule"},
 	)
 	m := &measure{
 		sample: spec.Sample, changed: spec.Changed, hold: time.Duration(spec.For),
@@ -200,6 +207,7 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 	case m.above != nil && m.below != nil && *m.above >= *m.below:
 		p.say("above", "make two rules of it to have either", "no number is above %s and below %s", formatNumber(*m.above), formatNumber(*m.below))
 	}
+	p.overTime(spec, m)
 	p.within("for", spec.For, 0, maxHold)
 	p.within("window", spec.Window, minWindow, maxWindow)
 	if m.changed == 0 {

@@ -22,6 +22,21 @@ type sourceSpec struct {
 	faults []fault
 }
 
+// exact are the values that the label may have, where they are named and no
+// matcher excludes some.
+func (s *sourceSpec) exact(label string) (values []string) {
+	for _, c := range s.selector {
+		if c.label != label {
+			continue
+		}
+		if c.re != nil || c.negated || values != nil {
+			return nil
+		}
+		values = c.values
+	}
+	return values
+}
+
 // A fault is what is wrong with a field.
 type fault struct{ field, msg, hint string }
 

@@ -36,12 +36,37 @@ func (a *Alerts) NextTick() (at time.Duration, ok bool) {
 
 // keyDue is when sweep has something to do with the key.
 func (a *Alerts) keyDue(k *key) time.Duration {
+	if k.silence != nil {
+		return a.absentDue(k)
+	}
 	if k.rule.measure != nil {
 		return k.heard + a.snapshots[k.snapshot].patience() + 1
 	}
 	at := max(k.deadline, a.grace)
 	if k.alert == nil {
-		at = max(at, k.heard+k.rule.policy.window+1)
+		keep := k.rule.policy.window
+		if k.surge != nil {
+			keep *= 2
+		}
+		at = max(at, k.heard+keep+1)
+	}
+	return at
+}
+
+// absentDue is when sweepAbsent has something to do with the key.
+func (a *Alerts) absentDue(k *key) time.Duration {
+	r, s := k.rule, k.silence
+	switch {
+	case !a.absences:
+		return math.MaxInt64
+	case r.perLog() && !s.opened && !s.named:
+		return a.begun + unopenedAfter
+	case k.alert == nil:
+		return max(k.heard+r.policy.absent, a.grace)
+	}
+	at := a.outbox[k.alert.ID].handed + goesOnAfter
+	if s.logs == 0 && !s.named {
+		at = min(at, k.heard+r.policy.absent+forgetAbsent+1)
 	}
 	return at
 }

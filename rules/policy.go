@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 )
 
@@ -22,9 +23,13 @@ const (
 // window, counted apart for each key.
 type policy struct {
 	threshold int
+	spike     float64 // and so many times as many as in the window before; 0: whatever there were
 	window    time.Duration
-	by        []keyPart // what makes the key; none: all findings are counted together
-	byLog     bool      // the default: each log, or each series, is counted apart
+	by        []keyPart       // what makes the key; none: all findings are counted together
+	absent    time.Duration   // it is an alert that nothing came for so long; 0: that something did
+	named     [][]agent.Label // keys that are waited for also where they never were
+	quiet     bool            // findings make no alert
+	byLog     bool            // the default: each log, or each series, is counted apart
 }
 
 // A keyPart is a label of the source; or, in the record, a named group of the
@@ -50,6 +55,7 @@ type measure struct {
 	above, below, equals *float64
 	changed              change // 0: not asked for
 	hold                 time.Duration
+	rate, delta          time.Duration // compared is the rate, or the difference, over that time; 0: the value
 }
 
 // String is the condition as people read it: "redis_up == 0 for 1m".
@@ -71,7 +77,14 @@ func (m *measure) String() string {
 	case downward:
 		parts = append(parts, "went down")
 	}
-	s := m.sample + " " + strings.Join(parts, " and ")
+	name := m.sample
+	switch {
+	case m.rate > 0:
+		name = fmt.Sprintf("rate(%s[%s])", name, conf.Duration(m.rate))
+	case m.delta > 0:
+		name = fmt.Sprintf("delta(%s[%s])", name, conf.Duration(m.delta))
+	}
+	s := name + " " + strings.Join(parts, " and ")
 	if m.hold > 0 {
 		s += fmt.Sprintf(" for %s", conf.Duration(m.hold))
 	}

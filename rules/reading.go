@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent"
@@ -100,7 +101,7 @@ func (r *rule) shown(v *fields.Values, body []byte) (start, end int) {
 	return 0, end
 }
 
-// want makes the fields ready that the rule compares and counts by.
+// want makes the fields ready that the rule compares, counts by and exports.
 func (s *Set) want(r *rule) {
 	if r.format == fields.None {
 		return
@@ -113,7 +114,14 @@ func (s *Set) want(r *rule) {
 			r.numbers = append(r.numbers, s.wantField(r, name))
 		}
 	}
-	for _, p := range r.policy.by {
+	counted := r.policy.by
+	if r.metric != nil {
+		counted = append(slices.Clone(counted), r.metric.labels...)
+		if r.metric.value != "" {
+			counted = append(counted, keyPart{name: r.metric.value, group: true})
+		}
+	}
+	for _, p := range counted {
 		if p.group {
 			s.wantField(r, p.name)
 		}

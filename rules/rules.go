@@ -34,6 +34,9 @@ type Set struct {
 	ruleOf []int32 // by expression
 	// samples has the rules on samples, as indexes in rules, by the sample's name.
 	samples map[string][]int32
+	// absences says that there are rules on the absence of lines.
+	absences bool
+	metrics  []*metric // by index
 
 	// wanted are the fields that rules ask for, by format.
 	wanted [fields.Count]*fields.Wanted
@@ -58,7 +61,9 @@ type rule struct {
 	where      *where        // nil: whatever the expressions found
 	measure    *measure      // nil: the rule is on lines
 	policy     policy
-	grouped    bool // it counts by what a group or a field found
+	grouped    bool       // it counts by what a group or a field found
+	metric     *metricUse // nil: it makes none
+	text       string     // what its expressions are, where people are told of them
 }
 
 var _ agent.Matcher = (*Set)(nil)
@@ -152,11 +157,19 @@ func buildSet(list []loaded, redact *redactor) *Set {
 	s := &Set{samples: map[string][]int32{}, redact: redact}
 	var targets engine.Targets
 	for _, l := range list {
-		r := rule{rule: l.rule, source: l.source, not: l.not, format: l.format, where: l.where, measure: l.measure, policy: l.policy, first: int32(len(s.exprs))}
+		r := rule{
+			rule: l.rule, source: l.source, not: l.not, format: l.format, where: l.where, measure: l.measure, policy: l.policy, text: l.text, metric: l.metric,
+			first: int32(len(s.exprs)),
+		}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
 		}
+		if l.metric != nil && !slices.Contains(s.metrics, l.metric.metric) {
+			l.metric.metric.index = len(s.metrics)
+			s.metrics = append(s.metrics, l.metric.metric)
+		}
+		s.absences = s.absences || l.policy.absent > 0
 		l.rule.Index = len(s.rules)
 		for _, e := range l.match {
 			for _, lit := range e.Seek() {
@@ -181,6 +194,9 @@ func buildSet(list []loaded, redact *redactor) *Set {
 
 // Rules returns all rules, by their Index.
 func (s *Set) Rules() []*agent.Rule { return slices.Clone(s.meta) }
+
+// Waits reports whether there are rules on the absence of lines.
+func (s *Set) Waits() bool { return s.absences }
 
 // FullPass returns the rules with an expression that has to be tried on each
 // record, for there is no text worth looking for in it. They cost the most.

@@ -29,6 +29,9 @@ type series struct {
 	value    float64
 	before   bool          // value is of the snapshot before, or older
 	heard    time.Duration // when it was last measured, by Elapsed
+
+	ring  *ring // of a rule that compares what it changed by over a time
+	jumps uint64
 }
 
 // A pace is how often a snapshot is taken.
@@ -36,6 +39,9 @@ type pace struct {
 	round uint64
 	last  time.Duration // by Elapsed
 	gap   time.Duration
+
+	apart time.Duration // of the two clocks
+	jumps uint64        // how often one was set, or the machine slept
 }
 
 // patience is how long what is in the snapshot may be missing.
@@ -65,12 +71,17 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	} else {
 		p.gap = now.elapsed - p.last
 	}
+	apart := time.Duration(now.wall.UnixNano()) - now.elapsed
+	if d := apart - p.apart; p.round > 0 && (d > clockJump || d < -clockJump) {
+		p.jumps++
+	}
+	p.apart = apart
 	p.round++
 	p.last = now.elapsed
 	verdicts := map[*key]*verdict{}
 	for i := range samples {
 		for _, rule := range a.set.samples[samples[i].Name] {
-			a.sample(&a.set.rules[rule], &samples[i], verdicts, &now)
+			a.sample(&a.set.rules[rule], &samples[i], verdicts, p, &now)
 		}
 	}
 	for k, v := range verdicts {
@@ -88,10 +99,12 @@ type instant struct {
 // A verdict is what the series of one key say together: one is enough.
 type verdict struct {
 	holds  bool
+	known  bool          // some series is known for as long as the rule looks back
 	sample *agent.Sample // the first that holds, or else the first
+	value  float64       // that was compared
 }
 
-func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, now *instant) {
+func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p *pace, now *instant) {
 	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.holds(func(name string) string { return sampleLabel(s, name) }) {
 		return
 	}
@@ -107,7 +120,7 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, no
 			}
 			return
 		}
-		known = &series{}
+		known = &series{jumps: p.jumps}
 		rs.series[text] = known
 	}
 	if known.key == nil || known.key.gone {
@@ -115,11 +128,16 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, no
 	}
 	v := verdicts[known.key]
 	if v == nil {
-		v = &verdict{sample: s}
+		v = &verdict{sample: s, value: s.Value}
 		verdicts[known.key] = v
 	}
-	if r.measure.holds(s.Value, known.value, known.before) && !v.holds {
-		v.holds, v.sample = true, s
+	value, ok := s.Value, true
+	if r.measure.overTime() {
+		value, ok = r.measure.change(known, s.Value, p, now)
+		a.dirty = true
+	}
+	if holds := ok && r.measure.holds(value, known.value, known.before); ok && !v.known || holds && !v.holds {
+		v.holds, v.known, v.sample, v.value = holds, true, s, value
 	}
 	if known.value != s.Value || !known.before {
 		a.dirty = true
@@ -133,6 +151,10 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 		k.since = time.Time{} // what was in between is not known
 	}
 	k.heard, k.snapshot = now.elapsed, now.snapshot
+	if !v.known {
+		k.since = time.Time{} // what fires goes on until that is known
+		return
+	}
 	if !v.holds {
 		a.dirty = a.dirty || !k.since.IsZero()
 		k.since = time.Time{}
@@ -150,7 +172,7 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 		k.deadline = now.elapsed + k.rule.policy.window
 	}
 	if k.alert != nil {
-		a.goesOn(k.alert, v.sample, now)
+		a.goesOn(k.alert, v, now)
 		return
 	}
 	if now.elapsed-k.sinceRun >= m.hold {
@@ -158,17 +180,18 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 			ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(k.since.UnixNano()))),
 			Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
 			Starts: k.since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-			Condition: m.String(), Value: v.sample.Value,
+			Condition: m.String(), Value: v.value,
 		})
 	}
 }
 
 // goesOn brings an alert to where its condition is now. That it goes on is told
 // from time to time, for people ask when it was last so.
-func (a *Alerts) goesOn(alert *agent.Alert, s *agent.Sample, now *instant) {
+func (a *Alerts) goesOn(alert *agent.Alert, v *verdict, now *instant) {
+	s := v.sample
 	o := a.outbox[alert.ID]
-	same := alert.Value == s.Value && slices.Equal(alert.Labels, s.Labels)
-	alert.Value, alert.Labels, alert.Source, alert.Last = s.Value, s.Labels, sampleSource(s, now.snapshot), now.wall.UTC()
+	same := alert.Value == v.value && slices.Equal(alert.Labels, s.Labels)
+	alert.Value, alert.Labels, alert.Source, alert.Last = v.value, s.Labels, sampleSource(s, now.snapshot), now.wall.UTC()
 	if !same || now.elapsed-o.handed >= goesOnAfter {
 		a.changed(alert, false)
 	}

@@ -28,34 +28,39 @@ func statePath(dir string) string {
 
 // A savedState is what the file holds.
 type savedState struct {
-	Version   int           `json:"version"`
-	Written   time.Time     `json:"written"`
-	Positions []agent.Saved `json:"positions"`
-	Keys      []savedKey    `json:"keys"`
-	Series    []savedSeries `json:"series"`
-	Outbox    []agent.Alert `json:"outbox"` // not handed on yet
+	Version   int              `json:"version"`
+	Written   time.Time        `json:"written"`
+	Positions []agent.Saved    `json:"positions"`
+	Keys      []savedKey       `json:"keys"`
+	Series    []savedSeries    `json:"series"`
+	Outbox    []agent.Alert    `json:"outbox"`            // not handed on yet
+	Watched   map[string]int64 `json:"watched,omitempty"` // by rule with spike
 
 	err error // why it must not be written
 }
 
 type savedKey struct {
-	Rule     string        `json:"rule"`
-	Labels   []agent.Label `json:"labels"`
-	Source   string        `json:"source,omitempty"`
-	Times    []int64       `json:"times,omitempty"`
-	Behind   []int64       `json:"behind,omitempty"`
-	Lines    []agent.Line  `json:"lines,omitempty"`
-	Held     time.Time     `json:"held,omitzero"`
-	Deadline time.Time     `json:"deadline,omitzero"`
-	Since    time.Time     `json:"since,omitzero"`
-	Snapshot string        `json:"snapshot,omitempty"`
-	Alert    *agent.Alert  `json:"alert,omitempty"`
+	Rule         string        `json:"rule"`
+	Labels       []agent.Label `json:"labels"`
+	Source       string        `json:"source,omitempty"`
+	Times        []int64       `json:"times,omitempty"`
+	Behind       []int64       `json:"behind,omitempty"`
+	Lines        []agent.Line  `json:"lines,omitempty"`
+	Counts       *savedTally   `json:"counts,omitempty"`
+	CountsBehind *savedTally   `json:"counts_behind,omitempty"`
+	Held         time.Time     `json:"held,omitzero"`
+	Heard        time.Time     `json:"heard,omitzero"` // of a rule on absence
+	Deadline     time.Time     `json:"deadline,omitzero"`
+	Since        time.Time     `json:"since,omitzero"`
+	Snapshot     string        `json:"snapshot,omitempty"`
+	Alert        *agent.Alert  `json:"alert,omitempty"`
 }
 
 type savedSeries struct {
-	Rule  string  `json:"rule"`
-	Text  string  `json:"series"`
-	Value float64 `json:"value"`
+	Rule  string       `json:"rule"`
+	Text  string       `json:"series"`
+	Value float64      `json:"value"`
+	Ring  []savedPoint `json:"ring,omitempty"`
 }
 
 // state copies what is to be written. The caller holds mu.
@@ -65,6 +70,12 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 	for i := range a.rules {
 		rs := &a.rules[i]
 		name := a.set.rules[i].rule.Name
+		if a.set.rules[i].policy.spike > 0 {
+			if s.Watched == nil {
+				s.Watched = map[string]int64{}
+			}
+			s.Watched[name] = rs.watched
+		}
 		for _, k := range rs.keys {
 			saved := savedKey{
 				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times.times()), Behind: slices.Clone(k.behind.times()),
@@ -72,6 +83,13 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 			}
 			if k.held != 0 {
 				saved.Held = dataTime(k.held)
+			}
+			if k.surge != nil {
+				step := k.rule.policy.step()
+				saved.Counts, saved.CountsBehind = k.surge.now.save(step), k.surge.behind.save(step)
+			}
+			if k.silence != nil {
+				saved.Heard = wall.Add(k.heard - elapsed)
 			}
 			if k.deadline > elapsed {
 				saved.Deadline = wall.Add(k.deadline - elapsed)
@@ -83,7 +101,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 			s.Keys = append(s.Keys, saved)
 		}
 		for text, v := range rs.series {
-			s.Series = append(s.Series, savedSeries{name, text, v.value})
+			s.Series = append(s.Series, savedSeries{name, text, v.value, v.ring.save(elapsed)})
 		}
 	}
 	for _, o := range a.outbox {
@@ -144,27 +162,36 @@ func (a *Alerts) restore(s *savedState) {
 		a.outbox[alert.ID] = &outgoing{alert: alert, changed: true, pending: true, urgent: true}
 	}
 	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
+	for name, t := range s.Watched {
+		if r := rules[name]; r != nil {
+			a.rules[r.rule.Index].watched = min(t, wall.UnixNano())
+		}
+	}
 	fresh := wall.Sub(s.Written) < missingAfter
 	for i := range s.Keys {
 		if k := &s.Keys[i]; k.Alert == nil && !fresh {
 			k.Since = time.Time{} // what was in between is not known
 		}
-		a.restoreKey(rules[s.Keys[i].Rule], &s.Keys[i], wall, elapsed)
+		a.restoreKey(rules[s.Keys[i].Rule], &s.Keys[i], s.Written, wall, elapsed)
 	}
 	for i := range s.Series {
 		v := &s.Series[i]
 		if r := rules[v.Rule]; r != nil && r.measure != nil {
-			a.rules[r.rule.Index].series[v.Text] = &series{value: v.Value, before: true, heard: elapsed}
+			known := &series{value: v.Value, before: true, heard: elapsed}
+			if r.measure.overTime() {
+				known.ring = restoreRing(v.Ring, wall.Sub(s.Written), elapsed, v.Value)
+			}
+			a.rules[r.rule.Index].series[v.Text] = known
 		}
 	}
 }
 
 // restoreKey takes up a key again. An alert whose rule is gone is over.
-func (a *Alerts) restoreKey(r *rule, s *savedKey, wall time.Time, elapsed time.Duration) {
+func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elapsed time.Duration) {
 	if s.Alert != nil && a.outbox[s.Alert.ID] != nil {
 		s.Alert = a.outbox[s.Alert.ID].alert
 	}
-	if r == nil || (r.measure != nil) != (s.Snapshot != "") {
+	if r == nil || (r.measure != nil) != (s.Snapshot != "") || (r.policy.absent > 0) != !s.Heard.IsZero() {
 		if s.Alert != nil {
 			s.Alert.Ended, s.Alert.End = wall, "its rule was removed"
 			a.changed(s.Alert, true)
@@ -185,6 +212,12 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, wall time.Time, elapsed time.D
 	k.behind.keep(r.policy.threshold)
 	if !s.Held.IsZero() {
 		k.held = s.Held.UnixNano()
+	}
+	if r.policy.spike > 0 {
+		a.restoreSurge(k, s, wall)
+	}
+	if r.policy.absent > 0 {
+		a.restoreSilence(k, s.Heard, written, wall, elapsed)
 	}
 	// The clock may have been put anywhere meanwhile.
 	k.deadline = elapsed + min(s.Deadline.Sub(wall), r.policy.window)
@@ -218,8 +251,12 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 			}
 		}
 	}
+	metrics := a.samples()
 	failures, dropped := a.failures, a.dropped
 	a.mu.Unlock()
+	for _, s := range metrics {
+		yield(s)
+	}
 	for _, c := range counts {
 		labels := []agent.Label{{Name: "rule", Value: c.rule.Name}, {Name: "class", Value: c.rule.Class}, {Name: "severity", Value: c.rule.Severity}}
 		yield(agent.Sample{Name: "logkeel_alerts", Help: "Alerts that fire now.", Labels: labels, Value: float64(c.firing)})

@@ -88,10 +88,17 @@ func (a *Alerts) sweep(unread map[string]int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
+	if a.absences {
+		a.look(unread, wall, elapsed)
+	}
 	for i := range a.rules {
 		rs := &a.rules[i]
 		for _, k := range rs.keys {
-			if k.rule.measure != nil {
+			if k.silence != nil {
+				if a.absences {
+					a.sweepAbsent(k, wall, elapsed)
+				}
+			} else if k.rule.measure != nil {
 				a.sweepSample(k, wall, elapsed)
 			} else if unread[k.source] == 0 {
 				a.sweepLog(k, elapsed)
@@ -120,7 +127,11 @@ func (a *Alerts) sweepLog(k *key, elapsed time.Duration) {
 	if k.alert != nil {
 		a.end(k, k.alert.Last, "")
 	}
-	if elapsed-k.heard > k.rule.policy.window {
+	keep := k.rule.policy.window
+	if k.surge != nil {
+		keep *= 2 // it is the window before for the next one
+	}
+	if elapsed-k.heard > keep {
 		a.forget(k)
 	}
 }

@@ -213,7 +213,7 @@ func (p *plan) other(a *agent.Alert) *entry {
 		return p.edit(e)
 	}
 	o := agent.Alert{
-		ID: otherName + " " + a.ID, Rule: a.Rule, Source: otherName, Condition: a.Condition, Late: a.Late,
+		ID: otherName + " " + a.ID, Rule: a.Rule, Source: otherName, Condition: a.Condition, Absent: a.Absent, Late: a.Late,
 		Starts: a.Starts, Last: a.Last, Seen: a.Seen, First: slices.Clone(a.First),
 	}
 	for _, l := range a.Key {

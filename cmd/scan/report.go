@@ -63,7 +63,7 @@ func newReport(s *scan) (*report, error) {
 	for i := range r.rules {
 		r.rules[i].logs = map[*agent.Source]bool{}
 	}
-	o := replay.Options{Set: s.Set, Step: time.Second, Began: r.began, Told: r.told}
+	o := replay.Options{Set: s.Set, Step: time.Second, NoAbsence: true, Began: r.began, Told: r.told}
 	for _, m := range s.Mails {
 		o.Notify = append(o.Notify, m.Config)
 	}

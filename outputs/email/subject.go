@@ -55,7 +55,7 @@ func what(n *notify.Notice) string {
 	samples := true
 	for i := range alerts {
 		rules[alerts[i].Rule.Name], sources[alerts[i].Source] = true, true
-		samples = samples && alerts[i].Condition != ""
+		samples = samples && alerts[i].Condition != "" && !alerts[i].Absent
 	}
 	count := number(uint64(len(alerts)+n.More), "alert")
 	switch {

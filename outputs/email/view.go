@@ -165,7 +165,9 @@ func (r *renderer) alert(n *notify.Notice, a *agent.Alert, l limits) alertView {
 	}
 	if a.Condition != "" {
 		add("Condition", a.Condition)
-		add("Value", strconv.FormatFloat(a.Value, 'g', 6, 64))
+		if !a.Absent {
+			add("Value", strconv.FormatFloat(a.Value, 'g', 6, 64))
+		}
 	}
 	if a.Count > 0 {
 		add("Findings", strconv.FormatUint(a.Count, 10))

@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -49,7 +50,15 @@ func (b *bridge) Collect(out chan<- prometheus.Metric) {
 		r := rests[s.Name]
 		if r == nil {
 			r = &rest{first: s}
+			r.first.Buckets, r.first.Count = slices.Clone(s.Buckets), 0
+			for i := range r.first.Buckets {
+				r.first.Buckets[i].Count = 0
+			}
 			rests[s.Name] = r
+		}
+		r.first.Count += s.Count
+		for i := range min(len(s.Buckets), len(r.first.Buckets)) {
+			r.first.Buckets[i].Count += s.Buckets[i].Count
 		}
 		r.sum += s.Value
 		r.n++
@@ -83,7 +92,17 @@ func (b *bridge) metric(s agent.Sample, value float64, other bool) prometheus.Me
 			values[i] = overflow
 		}
 	}
-	m, err := prometheus.NewConstMetric(b.desc(s), kind, value, values...)
+	var m prometheus.Metric
+	var err error
+	if s.Type == agent.Histogram {
+		buckets := make(map[float64]uint64, len(s.Buckets))
+		for _, k := range s.Buckets {
+			buckets[k.Upper] = k.Count
+		}
+		m, err = prometheus.NewConstHistogram(b.desc(s), s.Count, value, buckets, values...)
+	} else {
+		m, err = prometheus.NewConstMetric(b.desc(s), kind, value, values...)
+	}
 	if err != nil {
 		return prometheus.NewInvalidMetric(b.desc(s), err)
 	}

@@ -30,6 +30,8 @@ type Options struct {
 	Notify []notify.Config // of the notifiers, which must have passed Check
 	Log    *slog.Logger    // what rules.Alerts say, as of too many keys; nil: silent
 
+	NoAbsence bool // rules on the absence of lines are left out
+
 	// Step is how long after one another records of one batch may be to be
 	// judged as if they came together: at the time of the last of them. 0 judges
 	// each at its own time; a second is faster where many come at once.
@@ -69,10 +71,11 @@ func New(o Options) (*Replay, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r := &Replay{o: o, firing: map[string]bool{}, seen: map[*agent.Source]bool{}}
+	start := time.Unix(0, 0) // which rules take for no time at all
+	r := &Replay{o: o, now: start, epoch: start, firing: map[string]bool{}, seen: map[*agent.Source]bool{}}
 	var err error
 	r.alerts, err = rules.NewAlerts(o.Set, rules.AlertOptions{
-		Ledger: agent.NewLedger(o.Log), Outputs: []agent.AlertOutput{output{r}}, Log: o.Log,
+		Ledger: agent.NewLedger(o.Log), NoAbsence: o.NoAbsence, Outputs: []agent.AlertOutput{output{r}}, Log: o.Log,
 		Clock: rules.Clock{
 			Wall:    func() time.Time { return r.now },
 			Elapsed: func() time.Duration { return r.now.Sub(r.epoch) },
@@ -83,7 +86,12 @@ func New(o Options) (*Replay, error) {
 }
 
 // Now is the time that the replay has come to; zero before its first.
-func (r *Replay) Now() time.Time { return r.now }
+func (r *Replay) Now() time.Time {
+	if !r.begun {
+		return time.Time{}
+	}
+	return r.now
+}
 
 // Records judges the findings of b, which Set.Match has seen, each record at its
 // own time. An alert's ID comes of its first record: b.Pos.Epoch and Record.End
@@ -121,7 +129,7 @@ func (r *Replay) judge(b *agent.Batch, from, to int) {
 		p.Findings = append(p.Findings, f)
 	}
 	r.alerts.Records(p, 0)
-	if len(p.Findings) > 0 || !r.seen[p.Source] {
+	if len(p.Findings) > 0 || r.o.Set.Waits() || !r.seen[p.Source] {
 		r.seen[p.Source] = true
 		r.wake()
 	}
@@ -179,6 +187,8 @@ func (r *Replay) run(at time.Time) {
 	if !r.begun {
 		r.begun = true
 		r.now, r.epoch = at, at.Add(-running)
+		r.alerts.Begin()
+		r.wake()
 		for _, c := range r.o.Notify {
 			r.notify = append(r.notify, notify.NewRehearsal(c, r.epoch))
 		}

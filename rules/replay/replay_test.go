@@ -144,7 +144,12 @@ func TestAlertsAndNotices(t *testing.T) {
 // What is skipped are ticks at which nothing happens: with one each second it
 // is the same.
 func TestNothingIsSkippedThatMatters(t *testing.T) {
-	set := load(t, ruleText)
+	set := load(t, ruleText+`
+      - {name: Silent, absent: 4m, source: {container: [app, db]}}
+      - {name: NoUser, absent: 7m, match: 'user='}
+      - {name: Surge, match: declined, threshold: 2, spike: 2, window: 2m}
+      - {name: Faster, sample: up, delta: 30s, above: 0}
+`)
 	for seed := range uint64(40) {
 		var want []string
 		for _, skip := range []bool{false, true} {

@@ -122,9 +122,9 @@ func TestRun(t *testing.T) {
   - input: [fine, payment declined]
     expect: {findings: {PaymentDeclined: 1, Slow: 1}, alerts: [{rule: PaymentDeclined}]}
 `, []string{
-			`3: expect.findings.PaymentDeclined: PaymentDeclined: 1 finding: PaymentDeclined: 0 findings; the log has no label service, and source asks for "shop", in "payment declined"`,
+			`3: expect.findings.PaymentDeclined: PaymentDeclined: 1 finding: PaymentDeclined: 0 findings; the log has no label service, and source asks for service="shop", in "payment declined"`,
 			`3: expect.findings.Slow: Slow: 1 finding: Slow: 0 findings; does not have "took ", in "fine"`,
-			`3: expect.alerts[0]: PaymentDeclined: no such alert; the log has no label service, and source asks for "shop", in "payment declined"`,
+			`3: expect.alerts[0]: PaymentDeclined: no such alert; the log has no label service, and source asks for service="shop", in "payment declined"`,
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -71,8 +71,21 @@ func throughTime(set *rules.Set, t *rules.Test) ([]Failure, error) {
 		}
 		list = list[n:]
 	}
+	s.replay.Run(begin().Add(lastOf(t) + time.Second)) // what does not come is waited for
 	s.replay.Settle(settle)
 	return append(s.checkFindings(t), s.checkAlerts(t)...), nil
+}
+
+// lastOf is the last time of which the test says something.
+func lastOf(t *rules.Test) (last time.Duration) {
+	for i := range t.Expect.Alerts {
+		for _, at := range []*conf.Duration{t.Expect.Alerts[i].At, t.Expect.Alerts[i].Ends} {
+			if at != nil {
+				last = max(last, time.Duration(*at))
+			}
+		}
+	}
+	return last
 }
 
 // events are the inputs, repeated, in the order of their times.
