@@ -15,6 +15,9 @@ type plain struct {
 
 func (p *plain) joining() *joining { return &p.join }
 
+// sieve is nil: there is nothing to decode that could be spared.
+func (p *plain) sieve() *sieve { return nil }
+
 func (p *plain) limit() int {
 	if p.join.format != nil {
 		return maxGroup(p.maxLine) + p.maxPhysical()
