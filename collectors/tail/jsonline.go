@@ -80,7 +80,7 @@ func fromTail(l []byte) (text int, stream agent.Stream, tm []byte, ok bool) {
 	if n < len(head)+len(tailOut)+2 || l[n-1] != '}' || l[n-2] != '"' || string(l[:len(head)]) != head {
 		return 0, 0, nil, false
 	}
-	q := n - 2 - usualTime // where the time starts
+	q := n - 2 - usualTime                                            // where the time starts
 	if q < len(head)+len(tailOut) || l[q-1] != '"' || l[q-2] != ':' { // seven digits have the quote of "time" there
 		if q = bytes.LastIndexByte(l[max(0, n-3-maxTime):n-2], '"'); q < 0 {
 			return 0, 0, nil, false
