@@ -2,7 +2,6 @@ package tail
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 
 	"github.com/webgrip/logkeel/agent"
@@ -25,11 +24,12 @@ type sieve struct {
 	filter agent.Filter // nil: each line is decoded
 
 	lines agent.Batch // usual ones of the block; End is where the next line begins
-	want  []uint64    // bits of those to be decoded
-	all   int         // from which one on all are
-	at    int         // the one that is next
-	seen  int         // lines of the block
-	rest  int         // blocks for which the sieve rests
+	marks marks
+	want  []uint64 // bits of those to be decoded
+	all   int      // from which one on all are
+	at    int      // the one that is next
+	seen  int      // lines of the block
+	rest  int      // blocks for which the sieve rests
 }
 
 // due reports whether the next block is worth a look.
@@ -68,6 +68,7 @@ func (s *sieve) look(block []byte, most int, clock *rfc3339) {
 	}
 	s.want = s.want[:words]
 	clear(s.want)
+	s.marks.read(block)
 	s.lines.Buf = block
 	s.all = min(n, s.filter.Wanted(&s.lines, s.want))
 	s.lines.Buf = nil
@@ -93,7 +94,7 @@ func (s *sieve) pass(b *agent.Batch, at int, base int64) (next int) {
 	l := &s.lines.Records[i]
 	size, ok := 0, int(l.Body.Start) == at+len(head)
 	if ok {
-		size, ok = usualSize(b.Buf[l.Body.Start:l.Body.End])
+		size, ok = s.marks.usualSize(b.Buf, int(l.Body.Start), int(l.Body.End))
 	}
 	if !ok {
 		if s.filter.Follows() {
@@ -111,70 +112,4 @@ func (s *sieve) pass(b *agent.Batch, at int, base int64) (next int) {
 	p.Bytes += size
 	p.Time, p.End = l.Time, base+l.End
 	return int(l.End)
-}
-
-// usualSize is how long the inside of a JSON string is when it is decoded, without
-// a line end. ok is false where it is no such thing, or where something is escaped
-// that need not be: then nobody can know what is in it.
-func usualSize(s []byte) (n int, ok bool) {
-	less, last, before := 0, -2, -2 // bytes of escapes; where the last two of two bytes are
-	for r := 0; r < len(s); {
-		if len(s)-r >= 8 {
-			m := special(binary.LittleEndian.Uint64(s[r:]))
-			if m == 0 {
-				r += 8
-				continue
-			}
-			r += bits.TrailingZeros64(m) / 8
-		}
-		switch c := s[r]; {
-		case c == '"':
-			return 0, false
-		case c != '\\':
-			r++
-			continue
-		}
-		if r+1 == len(s) {
-			return 0, false
-		}
-		switch c := s[r+1]; {
-		case c == 'u':
-			size := neededSize(s, r)
-			if size == 0 {
-				return 0, false
-			}
-			less += 6 - size
-			r += 6
-		case c != '/' && escapes[c] != 0:
-			before, last = last, r
-			less++
-			r += 2
-		default:
-			return 0, false
-		}
-	}
-	n = len(s)
-	if last != n-2 || n < 2 || s[n-1] != 'n' {
-		return n - less, true
-	}
-	if n > 2 && s[n-3] == '\r' || n > 3 && before == n-4 && s[n-3] == 'r' {
-		less++ // a terminal's line end
-	}
-	return n - less - 1, true
-}
-
-// neededSize is how many bytes the escape \uXXXX at s[r:] stands for, where JSON,
-// or whoever embeds it in HTML or JavaScript, needs it; else 0. Line ends are
-// written otherwise.
-func neededSize(s []byte, r int) int {
-	v, ok := hex4(s, r)
-	switch {
-	case !ok || v == '\n' || v == '\r':
-		return 0
-	case v < ' ' || v == '"' || v == '\\' || v == '<' || v == '>' || v == '&':
-		return 1
-	case v == 0x2028 || v == 0x2029 || v == 0xfffd:
-		return 3
-	}
-	return 0
 }

@@ -1,0 +1,45 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// func markAVX2(block *byte, words int, back, quote *uint64)
+TEXT ·markAVX2(SB), NOSPLIT, $0-32
+	MOVQ block+0(FP), SI
+	MOVQ words+8(FP), CX
+	MOVQ back+16(FP), DI
+	MOVQ quote+24(FP), DX
+	MOVL $0x5c5c5c5c, AX
+	MOVQ AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL $0x22222222, AX
+	MOVQ AX, X1
+	VPBROADCASTD X1, Y1
+
+loop:
+	TESTQ CX, CX
+	JZ done
+	VMOVDQU (SI), Y2
+	VMOVDQU 32(SI), Y3
+	VPCMPEQB Y0, Y2, Y4
+	VPCMPEQB Y0, Y3, Y5
+	VPCMPEQB Y1, Y2, Y6
+	VPCMPEQB Y1, Y3, Y7
+	VPMOVMSKB Y4, R8
+	VPMOVMSKB Y5, R9
+	VPMOVMSKB Y6, R10
+	VPMOVMSKB Y7, R11
+	SHLQ $32, R9
+	SHLQ $32, R11
+	ORQ R9, R8
+	ORQ R11, R10
+	MOVQ R8, (DI)
+	MOVQ R10, (DX)
+	ADDQ $64, SI
+	ADDQ $8, DI
+	ADDQ $8, DX
+	DECQ CX
+	JMP loop
+
+done:
+	VZEROUPPER
+	RET
