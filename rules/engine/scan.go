@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"math"
+	"slices"
 	"sort"
 
 	"github.com/webgrip/logkeel/agent"
@@ -90,10 +91,21 @@ func NewScanner(t *Targets) *Scanner {
 	}
 	for _, group := range [][]*target{long, short} {
 		if len(group) > 0 {
-			s.tables = append(s.tables, newTable(group))
+			s.tables = append(s.tables, tableOf(group))
 		}
 	}
 	return s
+}
+
+// tableOf makes the table that is fastest here.
+func tableOf(group []*target) *table {
+	long := !slices.ContainsFunc(group, func(t *target) bool { return len(t.Text) < sweepWindow })
+	if long && canSweep() {
+		if t := newSwept(group); t != nil {
+			return t
+		}
+	}
+	return newTable(group)
 }
 
 // rarest is the byte of the target that logs have least.
@@ -151,6 +163,7 @@ type table struct {
 	shift   [1 << 16]uint8  // by pair of bytes: 0 where it ends a window
 	bucket  [1 << 16]uint16 // by pair that ends a window: where in buckets
 	buckets [][]windowed
+	swept   *sweep // nil: it goes in steps
 }
 
 // A windowed is a target and where its window is.
@@ -264,6 +277,10 @@ type stretch struct {
 func (t *table) scan(b *agent.Batch, c *Candidates) {
 	records := b.Records
 	first, end := int(records[0].Body.Start), int(records[len(records)-1].Body.End)
+	if t.swept != nil && end-first >= sweepLeast {
+		t.sweep(b, c)
+		return
+	}
 	buf := b.Buf[:end]
 	var s [streams]stretch
 	n := streams
