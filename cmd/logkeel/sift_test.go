@@ -152,7 +152,7 @@ func TestSiftedIsTheSame(t *testing.T) {
 		if len(options) > 0 {
 			least = 10 // in each block a key may begin
 		}
-		if want.passed != 0 || got.passed < least {
+		if want.passed != 0 || got.passed < least && tail.CanSift() {
 			t.Errorf("%d lines were passed over where all are wanted, and %d where only flagged ones are", want.passed, got.passed)
 		}
 		if len(want.records) < 100 || !slices.Equal(got.records, want.records) {

@@ -372,7 +372,7 @@ func (c *rfc3339) parse(b []byte) (ns int64, ok bool) {
 	if n < 20 || b[n-1] != 'Z' || n > 30 {
 		return parseTime(b)
 	}
-	if string(b[:19]) != string(c.second[:]) {
+	if !same19(b, &c.second) {
 		t, err := time.Parse("2006-01-02T15:04:05", string(b[:19]))
 		if err != nil || !inRange(t.Unix()) {
 			return 0, false
@@ -386,17 +386,41 @@ func (c *rfc3339) parse(b []byte) (ns int64, ok bool) {
 			return 0, false
 		}
 		digits := b[20 : n-1]
+		if n == usualTime {
+			if frac, ok = eightDigits(digits); !ok {
+				return 0, false
+			}
+			digits = digits[8:]
+		}
 		for _, d := range digits {
 			if d -= '0'; d > 9 {
 				return 0, false
 			}
 			frac = frac*10 + int64(d)
 		}
-		for k := len(digits); k < 9; k++ {
+		for k := n - 21; k < 9; k++ {
 			frac *= 10
 		}
 	}
 	return c.unix*1e9 + frac, true
+}
+
+// same19 reports whether b begins with second.
+func same19(b []byte, second *[19]byte) bool {
+	word := binary.LittleEndian.Uint64
+	return word(b) == word(second[:]) && word(b[8:]) == word(second[8:]) && word(b[11:]) == word(second[11:])
+}
+
+// eightDigits reads the first eight bytes of b.
+func eightDigits(b []byte) (n int64, ok bool) {
+	x := binary.LittleEndian.Uint64(b) ^ '0'*ones
+	if (x|x+6*ones)&(0xf0*ones) != 0 {
+		return 0, false
+	}
+	x = x*10 + x>>8 // pairs
+	const pairs = 0x000000ff_000000ff
+	x = (x&pairs*(1_000_000<<32+100) + x>>16&pairs*(10_000<<32+1)) >> 32
+	return int64(x), true
 }
 
 func parseTime(b []byte) (int64, bool) {

@@ -5,40 +5,47 @@ import (
 	"math/bits"
 )
 
-// marks say where a block has backslashes and quotes: a bit a byte.
-type marks struct{ back, quote []uint64 }
+// A mark says which of 64 bytes are backslashes, quotes and line ends.
+type mark struct{ back, quote, end uint64 }
+
+// marks are those of a block.
+type marks []mark
 
 // read makes the marks those of block.
 func (m *marks) read(block []byte) {
 	words := (len(block) + 63) / 64
-	if cap(m.back) < words {
-		m.back, m.quote = make([]uint64, words), make([]uint64, words)
+	if cap(*m) < words {
+		*m = make(marks, words)
 	}
-	m.back, m.quote = m.back[:words], m.quote[:words]
-	markAll(block, m.back, m.quote)
+	*m = (*m)[:words]
+	markAll(block, *m)
 }
 
 // markWords is markAll, eight bytes at a time.
-func markWords(block []byte, back, quote []uint64) {
-	for i := range back {
-		b, q := uint64(0), uint64(0)
+func markWords(block []byte, all marks) {
+	for i := range all {
+		var m mark
 		rest := block[64*i:]
 		if len(rest) < 64 {
 			for k, c := range rest {
-				if c == '\\' {
-					b |= 1 << k
-				} else if c == '"' {
-					q |= 1 << k
+				switch c {
+				case '\\':
+					m.back |= 1 << k
+				case '"':
+					m.quote |= 1 << k
+				case '\n':
+					m.end |= 1 << k
 				}
 			}
 		} else {
 			for k := 0; k < 64; k += 8 {
 				x := binary.LittleEndian.Uint64(rest[k : k+8 : 64])
-				b |= equalBytes(x^'\\'*ones) << k
-				q |= equalBytes(x^'"'*ones) << k
+				m.back |= equalBytes(x^'\\'*ones) << k
+				m.quote |= equalBytes(x^'"'*ones) << k
+				m.end |= equalBytes(x^'\n'*ones) << k
 			}
 		}
-		back[i], quote[i] = b, q
+		all[i] = m
 	}
 }
 
@@ -51,12 +58,12 @@ func equalBytes(x uint64) uint64 {
 // usualSize is how long the inside of the JSON string block[from:to] is when it is
 // decoded, without a line end. ok is false where it is no such thing, or where
 // something is escaped that need not be: then nobody can know what is in it.
-func (m *marks) usualSize(block []byte, from, to int) (n int, ok bool) {
+func (m marks) usualSize(block []byte, from, to int) (n int, ok bool) {
 	less := 0          // bytes that escapes have more than what they stand for
 	carry := uint64(0) // the first byte of the word is escaped
 	text := block[:to]
 	for w := from >> 6; w<<6 < to; w++ {
-		back, quote := m.back[w], m.quote[w]
+		back, quote := m[w].back, m[w].quote
 		if at := w << 6; at < from {
 			back &= ^uint64(0) << (from - at)
 			quote &= ^uint64(0) << (from - at)

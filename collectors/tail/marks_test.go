@@ -10,25 +10,24 @@ import (
 // TestMarks compares both ways to mark a block, of all lengths around those that
 // are looked at at a time, with what is there.
 func TestMarks(t *testing.T) {
-	text := []byte(strings.Repeat(`a\"b#!]"[\\\"`+"\xdc\xa2\x5d\x23\x00\xff", 40))
+	text := []byte(strings.Repeat(`a\"b#!]"[\\\"`+"\n\x0b\x8a\xdc\xa2\x5d\x23\x00\xff\n", 40))
 	for n := range 400 {
 		for from := range 3 {
 			block := text[from : from+n : from+n]
 			var got marks
 			got.read(block)
-			words := (n + 63) / 64
-			if len(got.back) != words || len(got.quote) != words {
-				t.Fatalf("%d bytes have %d words", n, len(got.back))
+			plain := make(marks, (n+63)/64)
+			markWords(block, plain)
+			if !slices.Equal(got, plain) {
+				t.Fatalf("%d bytes from %d: %x; eight at a time: %x", n, from, got, plain)
 			}
-			plain := marks{make([]uint64, words), make([]uint64, words)}
-			markWords(block, plain.back, plain.quote)
-			if !slices.Equal(got.back, plain.back) || !slices.Equal(got.quote, plain.quote) {
-				t.Fatalf("%d bytes from %d: %x, %x; eight at a time: %x, %x", n, from, got.back, got.quote, plain.back, plain.quote)
-			}
-			for i := range words * 64 {
-				back, quote := got.back[i/64]>>(i%64)&1 == 1, got.quote[i/64]>>(i%64)&1 == 1
-				if back != (i < n && block[i] == '\\') || quote != (i < n && block[i] == '"') {
-					t.Fatalf("%d bytes from %d: byte %d: %v, %v", n, from, i, back, quote)
+			for i := range len(got) * 64 {
+				c, m := byte(0), got[i/64]
+				if i < n {
+					c = block[i]
+				}
+				if m.back>>(i%64)&1 == 1 != (c == '\\') || m.quote>>(i%64)&1 == 1 != (c == '"') || m.end>>(i%64)&1 == 1 != (c == '\n') {
+					t.Fatalf("%d bytes from %d: byte %d: %x", n, from, i, m)
 				}
 			}
 		}

@@ -1,7 +1,6 @@
 package tail
 
 import (
-	"bytes"
 	"math/bits"
 
 	"github.com/webgrip/logkeel/agent"
@@ -34,6 +33,9 @@ type sieve struct {
 
 // due reports whether the next block is worth a look.
 func (s *sieve) due() bool {
+	if !CanSift() {
+		return false
+	}
 	if s.rest > 0 {
 		s.rest--
 		return false
@@ -47,19 +49,20 @@ func (s *sieve) look(block []byte, most int, clock *rfc3339) {
 	if s.filter == nil {
 		return
 	}
-	for at := 0; ; {
-		n := bytes.IndexByte(block[at:], '\n')
-		if n < 0 {
-			break
-		}
-		s.seen++
-		if text, _, tm, ok := fromTail(block[at : at+n]); ok && text < most {
-			if ns, ok := clock.parse(tm); ok {
-				from := at + len(head)
-				s.lines.Records = append(s.lines.Records, agent.Record{Time: ns, End: int64(at + n + 1), Body: span(from, from+text)})
+	s.marks.read(block)
+	at := 0
+	for w, m := range s.marks {
+		for ends := m.end; ends != 0; ends &= ends - 1 {
+			n := w<<6 + bits.TrailingZeros64(ends)
+			s.seen++
+			if text, _, tm, ok := fromTail(block[at:n]); ok && text < most {
+				if ns, ok := clock.parse(tm); ok {
+					from := at + len(head)
+					s.lines.Records = append(s.lines.Records, agent.Record{Time: ns, End: int64(n + 1), Body: span(from, from+text)})
+				}
 			}
+			at = n + 1
 		}
-		at += n + 1
 	}
 	n := len(s.lines.Records)
 	words := (n + 63) / 64
@@ -68,7 +71,6 @@ func (s *sieve) look(block []byte, most int, clock *rfc3339) {
 	}
 	s.want = s.want[:words]
 	clear(s.want)
-	s.marks.read(block)
 	s.lines.Buf = block
 	s.all = min(n, s.filter.Wanted(&s.lines, s.want))
 	s.lines.Buf = nil
