@@ -414,7 +414,7 @@ func same19(b []byte, second *[19]byte) bool {
 // eightDigits reads the first eight bytes of b.
 func eightDigits(b []byte) (n int64, ok bool) {
 	x := binary.LittleEndian.Uint64(b) ^ '0'*ones
-	if (x|x+6*ones)&(0xf0*ones) != 0 {
+	if (x|(x+6*ones))&(0xf0*ones) != 0 {
 		return 0, false
 	}
 	x = x*10 + x>>8 // pairs
