@@ -18,6 +18,9 @@ type sift struct {
 	opens   uint64   // likewise: a private key may begin, and go on in the records that follow
 }
 
+// envelope is what Docker writes around a text.
+const envelope = `{"log":"\n","stream":"stdout","stream":"stderr","time":"`
+
 var _ agent.Prefilter = (*Set)(nil)
 
 // Filter finds the lines of src in which a rule may find something. It is nil
@@ -54,7 +57,7 @@ func (s *Set) newSift() *sift {
 	n := len(s.exprs)
 	f := &sift{words: (n+63)/64 + 1, hasCut: 1, opens: 2}
 	f.blind, f.cuts = make([]uint64, f.words), make([]uint64, f.words)
-	var targets engine.Targets
+	targets := engine.Targets{Around: envelope}
 	cut, told := s.redact.unescaped()
 	for i, e := range s.exprs {
 		seek := e.SeekUnescaped()

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -33,6 +34,10 @@ type Near func(buf []byte, at int) bool
 
 // Targets gathers what is looked for, each literal once.
 type Targets struct {
+	// Around is what stands around the bodies of most records, and is scanned with
+	// them: what is in it is not worth looking at.
+	Around string
+
 	list  []*target
 	known map[Literal]*target
 }
@@ -71,6 +76,7 @@ const (
 	rareEnough  = 1.0 / 100 // share of the byte
 	streams     = 4         // stretches of a batch that are scanned side by side
 	streamBytes = 256       // size from which on that is worth while
+	aroundShare = 1.0 / 200 // how often a log has what stands around each record, of its places
 )
 
 // NewScanner returns a scanner for what t holds.
@@ -91,21 +97,21 @@ func NewScanner(t *Targets) *Scanner {
 	}
 	for _, group := range [][]*target{long, short} {
 		if len(group) > 0 {
-			s.tables = append(s.tables, tableOf(group))
+			s.tables = append(s.tables, tableOf(group, t.Around))
 		}
 	}
 	return s
 }
 
 // tableOf makes the table that is fastest here.
-func tableOf(group []*target) *table {
+func tableOf(group []*target, around string) *table {
 	long := !slices.ContainsFunc(group, func(t *target) bool { return len(t.Text) < sweepWindow })
 	if long && canSweep() {
-		if t := newSwept(group); t != nil {
+		if t := newSwept(group, around); t != nil {
 			return t
 		}
 	}
-	return newTable(group)
+	return newTable(group, around)
 }
 
 // rarest is the byte of the target that logs have least.
@@ -174,7 +180,7 @@ type windowed struct {
 }
 
 // newTable makes the table that takes the longest steps.
-func newTable(targets []*target) *table {
+func newTable(targets []*target, around string) *table {
 	shortest := maxStep
 	for _, t := range targets {
 		shortest = min(shortest, len(t.Text))
@@ -183,7 +189,7 @@ func newTable(targets []*target) *table {
 	far := 0.0
 	for most := min(shortest, minStep); most <= shortest; most++ {
 		t := &table{most: most, buckets: [][]windowed{nil}}
-		t.fill(targets)
+		t.fill(targets, around)
 		if step := t.step(); step > far {
 			best, far = t, step
 		}
@@ -194,13 +200,13 @@ func newTable(targets []*target) *table {
 // fill lets no step miss a window's last pair: a pair of the window is as many
 // steps before it as it stands before it, and so is a pair that ends in the
 // window's first byte.
-func (t *table) fill(targets []*target) {
+func (t *table) fill(targets []*target, around string) {
 	for i := range t.shift {
 		t.shift[i] = uint8(t.most)
 	}
 	for _, target := range targets {
 		window := min(len(target.Text), t.most+1)
-		last := lastPair(target, window)
+		last := lastPair(target, window, around)
 		for j := range window - 1 {
 			for _, x := range Cases(target.Text[last-j], target.Fold) {
 				for _, y := range Cases(target.Text[last-j+1], target.Fold) {
@@ -240,13 +246,16 @@ func (t *table) put(k uint16, w windowed) {
 
 // lastPair chooses the target's window: a rare last pair, which leads to a look at
 // the text, and rare ones before it, which make steps short.
-func lastPair(t *target, window int) (last int) {
+func lastPair(t *target, window int, around string) (last int) {
 	least := math.Inf(1)
 	for end := window - 2; end+1 < len(t.Text); end++ {
 		sum := 0.0
 		for j := range window - 1 {
 			p := logModel().pair(t.Text[end-j], t.Text[end-j+1], t.Fold)
 			if j == 0 {
+				if strings.Contains(around, string(t.Text[end:end+2])) {
+					p += aroundShare
+				}
 				p *= 12
 			}
 			sum += p

@@ -30,9 +30,9 @@ const (
 
 // newSwept returns a table that is swept, nil where its windows are too many or
 // too common.
-func newSwept(targets []*target) *table {
+func newSwept(targets []*target, around string) *table {
 	t := &table{most: sweepWindow - 1, buckets: [][]windowed{nil}}
-	t.fill(targets)
+	t.fill(targets, around)
 	var all []window
 	for _, list := range t.buckets {
 		for i := range list {
@@ -41,7 +41,7 @@ func newSwept(targets []*target) *table {
 			}
 		}
 	}
-	groups, share := group(all)
+	groups, share := group(all, around)
 	if share > sweepBlind {
 		return nil
 	}
@@ -85,33 +85,43 @@ func (w window) with(o window) window {
 }
 
 // share is how often a log has what w stands for, of its places.
-func (w window) share() float64 {
+func (w window) share(around string) float64 {
 	m, p := logModel(), 1.0
 	for k := range w {
 		sum := 0.0
 		for c, f := range m.one {
-			if w[k].low>>(c&15)&1 != 0 && w[k].high>>(c>>4)&1 != 0 {
+			if w.has(k, byte(c)) {
 				sum += f
 			}
 		}
 		p *= sum
 	}
+	for i := range max(0, len(around)-sweepWindow+1) {
+		if w.has(0, around[i]) && w.has(1, around[i+1]) && w.has(2, around[i+2]) {
+			p += aroundShare
+		}
+	}
 	return p
+}
+
+// has reports whether byte k may be c.
+func (w *window) has(k int, c byte) bool {
+	return w[k].low>>(c&15)&1 != 0 && w[k].high>>(c>>4)&1 != 0
 }
 
 // group puts each window where it adds least to how often a group is met. share is
 // how often any is.
-func group(all []window) (groups [sweepGroups]window, share float64) {
+func group(all []window, around string) (groups [sweepGroups]window, share float64) {
 	var shares [sweepGroups]float64
 	for _, w := range all {
 		best, least := 0, math.Inf(1)
 		for g := range groups {
-			if more := groups[g].with(w).share() - shares[g]; more < least {
+			if more := groups[g].with(w).share(around) - shares[g]; more < least {
 				best, least = g, more
 			}
 		}
 		groups[best] = groups[best].with(w)
-		shares[best] = groups[best].share()
+		shares[best] = groups[best].share(around)
 	}
 	for _, s := range shares {
 		share += s

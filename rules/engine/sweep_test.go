@@ -32,7 +32,7 @@ type bothTables struct {
 }
 
 func newBoth(targets *Targets) *bothTables {
-	b := &bothTables{newSwept(targets.list), newTable(targets.list), 0}
+	b := &bothTables{newSwept(targets.list, ""), newTable(targets.list, ""), 0}
 	for _, x := range targets.list {
 		b.bits = max(b.bits, int(slices.Max(x.wants))+1)
 	}
@@ -119,7 +119,7 @@ func TestSweepWords(t *testing.T) {
 	for i, s := range []string{"ERROR", "xss", "CSRF", "slow"} {
 		targets.Add(Literal{Text: strings.ToLower(s), Fold: i%2 == 0}, nil, int32(i))
 	}
-	swept := newSwept(targets.list).swept
+	swept := newSwept(targets.list, "").swept
 	text := []byte(strings.Repeat(sample, 4))
 	for n := 1; n < 40; n++ {
 		for from := range 40 {
@@ -146,13 +146,13 @@ func TestSweepIsChosen(t *testing.T) {
 			many.Add(Literal{Text: lowerASCII(w), Fold: true}, nil, int32(i))
 		}
 	}
-	if newSwept(few.list) == nil {
+	if newSwept(few.list, "") == nil {
 		t.Error("a few literals are not swept")
 	}
-	if newSwept(many.list) != nil {
+	if newSwept(many.list, "") != nil {
 		t.Errorf("%d literals are swept", len(many.list))
 	}
-	if got := tableOf(few.list).swept != nil; got != canSweep() {
+	if got := tableOf(few.list, "").swept != nil; got != canSweep() {
 		t.Errorf("it is swept: %v, though it would pay: %v", got, canSweep())
 	}
 }
@@ -164,7 +164,7 @@ func BenchmarkScan(b *testing.B) {
 	}
 	text := bytes.Repeat([]byte(sample), 60)
 	batch := recordsOf(text, 200, 40)
-	for name, table := range map[string]*table{"swept": newSwept(targets.list), "steps": newTable(targets.list)} {
+	for name, table := range map[string]*table{"swept": newSwept(targets.list, ""), "steps": newTable(targets.list, "")} {
 		b.Run(name, func(b *testing.B) {
 			var c Candidates
 			b.SetBytes(int64(len(text)))
