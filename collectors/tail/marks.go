@@ -82,7 +82,11 @@ func (m marks) usualSize(block []byte, from, to int) (n int, ok bool) {
 		less += bits.OnesCount64(starts)
 		carry = starts >> 63
 		for other := starts &^ (quote >> 1); other != 0; other &= other - 1 {
-			more, ok := needed(text, w<<6+bits.TrailingZeros64(other))
+			r := w<<6 + bits.TrailingZeros64(other)
+			if r+1 < to && text[r+1] == 'n' {
+				continue
+			}
+			more, ok := needed(text, r)
 			if !ok {
 				return 0, false
 			}
