@@ -18,6 +18,7 @@ type Batch struct {
 	Findings []Finding // ascending by Record
 	Fields   []Fields  // by record; none where records are text and nothing else
 	Pos      Position  // where Source stands once this batch is safe
+	Passed   Passed    // lines before Pos that are not among Records, for nobody wants them
 }
 
 // Fields are what a record came with beside its text, where it came as a map.
@@ -36,7 +37,7 @@ func (b *Batch) Body(i int) []byte {
 func (b *Batch) Reset() {
 	b.Source = nil
 	b.Buf, b.Records, b.Findings, b.Fields = b.Buf[:0], b.Records[:0], b.Findings[:0], b.Fields[:0]
-	b.Pos = Position{}
+	b.Pos, b.Passed = Position{}, Passed{}
 }
 
 // A Record is one line of a log, joined where the log had it in pieces.

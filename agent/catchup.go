@@ -47,15 +47,15 @@ func (c *catchUp) gap() {
 	c.gaps++
 }
 
-// count counts the records of b from index from on.
+// count counts the records of b from index from on, and what was passed over.
 func (c *catchUp) count(b *Batch, from int) {
-	bytes := 0
+	bytes := b.Passed.Bytes
 	for i := from; i < len(b.Records); i++ {
 		bytes += b.Records[i].Body.Len()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.lines += uint64(len(b.Records) - from)
+	c.lines += uint64(len(b.Records) - from + b.Passed.Lines)
 	c.bytes += uint64(bytes)
 }
 
@@ -69,12 +69,14 @@ func (c *catchUp) end() (lines, bytes, gaps uint64) {
 
 // countNew counts those records that no consumer has had.
 func (f *feed) countNew(w *works, b *Batch) {
-	newest := 0
+	newest, lacked := 0, true
 	w.each(func(c *Consumer) {
-		from, _ := firstAfter(b, c.taken(f.src.ID))
-		newest = max(newest, from)
+		from, ok := firstAfter(b, c.taken(f.src.ID))
+		newest, lacked = max(newest, from), lacked && ok
 	})
-	f.p.caught.count(b, newest)
+	if lacked {
+		f.p.caught.count(b, newest)
+	}
 }
 
 // sayCaughtUp waits until all collectors have read what was there when they

@@ -38,6 +38,8 @@ type works struct {
 	rules    *Consumer // of alerts
 	outputs  []RecordOutput
 	unmarked bool // what some rules find is not marked
+	// prefilter is the matcher where no output wants what it finds nothing in; or nil.
+	prefilter Prefilter
 
 	retired  context.Context // done when they are to be replaced
 	retire   context.CancelFunc
@@ -71,6 +73,9 @@ func newWorks(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *wor
 	w := &works{
 		matcher: m, alerts: alerts, rules: alerts.Consumer(), outputs: outputs,
 		unmarked: slices.ContainsFunc(m.Rules(), unmarked), replaced: make(chan struct{}),
+	}
+	if selective(outputs) {
+		w.prefilter, _ = m.(Prefilter)
 	}
 	w.retired, w.retire = context.WithCancel(context.Background())
 	return w
@@ -252,7 +257,11 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 		w := f.p.hold()
 		err := errRewound
 		again := false
-		if !f.stale {
+		switch {
+		case f.stale:
+		case f.outdated(w, b):
+			err = ErrOutdated
+		default:
 			err = f.emit(f.waiting.context(ctx, w), w, b)
 			again = err != nil && ctx.Err() == nil && w.retired.Err() != nil
 		}
@@ -332,7 +341,7 @@ func (f *feed) root(w *works, b *Batch) {
 	start := b.Pos
 	if all := f.resume(w); len(all) > 0 {
 		start = all[0]
-	} else if len(b.Records) > 0 { // a log that is begun at its end has a batch without any first
+	} else if b.Lines() > 0 { // a log that is begun at its end has a batch without any first
 		start.Offset, start.Near, start.Time = 0, 0, 0
 	}
 	f.begin(w, start)

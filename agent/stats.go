@@ -45,8 +45,8 @@ func (s *series) count(b *Batch, from int) {
 			}
 		}
 	}
-	s.lines.Add(uint64(len(b.Records) - from))
-	s.bytes.Add(bytes)
+	s.lines.Add(uint64(len(b.Records) - from + b.Passed.Lines))
+	s.bytes.Add(bytes + uint64(b.Passed.Bytes))
 	if malformed|cut != 0 {
 		s.malformed.Add(malformed)
 		s.cut.Add(cut)

@@ -156,12 +156,12 @@ func (a *Alerts) expect() {
 
 // anyLine tells rules on the absence of any line that there was one.
 func (a *Alerts) anyLine(b *agent.Batch, from int) {
-	if !a.absences || from >= len(b.Records) {
+	if !a.absences || from >= len(b.Records) && b.Passed.Lines == 0 {
 		return
 	}
 	w := a.watchOf(b.Source)
 	wall, elapsed := a.clock.Wall(), a.clock.Elapsed()
-	t := b.Records[len(b.Records)-1].Time
+	t := b.LastTime()
 	for _, of := range w.of {
 		if of.rule.first == of.rule.end {
 			a.came(of.key, w, t, wall.UnixNano(), elapsed)

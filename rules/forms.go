@@ -34,8 +34,8 @@ func (f *secretFinder) secretForms(k *builtin) {
 	f.lookFor(false, "$2y$", "$2a$", "$2b$")
 	f.add(k.password, argon, false, "$argon2")
 	f.lookFor(false, "rgon2")
-	f.add(k.privateKey, privateKey, false, "PRIVATE KEY")
-	f.lookFor(false, "PRIVATE KEY")
+	f.add(k.privateKey, privateKey, false, keyWords)
+	f.lookFor(false, keyWords)
 	f.add(k.password, dsn, false, "@")
 	f.lookFor(false, "@")
 	f.users = true
@@ -84,6 +84,9 @@ func argon(t text, i, j int) (start, end int, ok bool) {
 	}
 	return i, end, end-j >= 40
 }
+
+// keyWords are where a private key begins.
+const keyWords = "PRIVATE KEY"
 
 // maxUser bounds the user and the password of a URL, in bytes.
 const maxUser = 256

@@ -22,6 +22,7 @@ type view struct {
 	always []uint64 // those of them that have to be tried on each record
 	any    bool     // active is not empty
 	full   bool     // always is not empty
+	each   bool     // a rule may hold for records whatever their text is
 }
 
 // viewKey is what views are kept under in a source: one a source, however often
@@ -50,6 +51,7 @@ func (s *Set) newView(src *agent.Source) *view {
 		if !r.source.selects(src) {
 			continue
 		}
+		v.each = v.each || r.measure == nil && r.first == r.end
 		for e := r.first; e < r.end; e++ {
 			v.active[e>>6] |= 1 << (e & 63)
 			v.any = true

@@ -47,6 +47,8 @@ type Set struct {
 	scanner *engine.Scanner
 	words   int // of 64 expressions, or patterns of the redactor
 	pool    sync.Pool
+	sifting sync.Once
+	sifted  *sift
 }
 
 // A rule is one rule with what it is judged by. It is on lines, and then has

@@ -41,6 +41,7 @@ type splitter interface {
 	// it, whatever they are.
 	limit() int
 	joining() *joining
+	sieve() *sieve // nil: it decodes nothing
 }
 
 // dockerJSON splits the logs of Docker's json-file driver, one object a line:
@@ -56,9 +57,12 @@ type dockerJSON struct {
 	group   group
 	raw     []byte // of a line that is being decoded
 	join    joining
+	sifts   sieve
 }
 
 func (d *dockerJSON) joining() *joining { return &d.join }
+
+func (d *dockerJSON) sieve() *sieve { return &d.sifts }
 
 // maxPhysical is how long a line of the file may be. JSON makes up to six bytes
 // of one.
@@ -77,9 +81,14 @@ type cursor struct {
 func (d *dockerJSON) split(b *agent.Batch, base int64, m mode) int {
 	d.join.open = false
 	block := b.Buf
+	d.sifts.look(block, min(d.maxLine, fragmentSize), &d.clock)
 	var c cursor
 	for c.read || c.at < len(block) {
 		if !c.read {
+			if next := d.sifts.pass(b, c.at, base); next > 0 {
+				c.at = next
+				continue
+			}
 			e, ok := d.line(block, c.at, m)
 			if !ok {
 				break

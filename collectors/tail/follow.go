@@ -130,6 +130,7 @@ func (r *reader) read(ctx context.Context, m mode, keep bool) (more bool, err er
 	if over && bound == 0 && int64(got) == left {
 		j.rest = r.heard
 	}
+	r.sift(got)
 	covered := r.split.split(b, r.pos.Offset, m)
 	r.hear(j)
 	if covered == 0 {
@@ -141,7 +142,23 @@ func (r *reader) read(ctx context.Context, m mode, keep bool) (more bool, err er
 		return r.nothingYet(size, got == r.block), nil
 	}
 	r.block = blockSize
-	return true, r.emit(ctx, b, int64(covered), size)
+	if err = r.emit(ctx, b, int64(covered), size); errors.Is(err, agent.ErrOutdated) {
+		err = nil // it is read again
+	}
+	return true, err
+}
+
+// sift has the splitter pass over what nobody wants of a block of so many bytes.
+func (r *reader) sift(size int) {
+	s := r.split.sieve()
+	if s == nil {
+		return
+	}
+	s.filter = nil
+	// A gap is said with the time of what comes next.
+	if f, ok := r.feed.(agent.Sifter); ok && size >= siftLeast && r.split.joining().format == nil && !r.gap && s.due() {
+		s.filter = f.Filter(r.pos)
+	}
 }
 
 // nothingYet is called where a block does not hold one whole record.
@@ -165,8 +182,8 @@ func (r *reader) emit(ctx context.Context, b *agent.Batch, covered, size int64) 
 		r.feed.Release(b)
 		return err
 	}
-	if n := len(b.Records); n > 0 {
-		next.Time = b.Records[n-1].Time
+	if t := b.LastTime(); t != 0 {
+		next.Time = t
 	}
 	r.behind(size - r.pos.Offset) // Emit may have to wait
 	if err := r.send(ctx, b, next); err != nil {

@@ -20,10 +20,14 @@ type line struct {
 	fragment bool // the first part, or one in the middle, of a longer line
 }
 
+// What stands around a text, in parts that are compared at once.
 const (
-	head    = `{"log":"`
-	tailOut = `","stream":"stdout","time":"`
-	tailErr = `","stream":"stderr","time":"`
+	head     = `{"log":"`
+	outStart = `","stream":"stdo`
+	outEnd   = `ut","time":"`
+	errStart = `","stream":"stde`
+	errEnd   = `rr","time":"`
+	tailSize = len(outStart + outEnd)
 )
 
 var (
@@ -77,24 +81,25 @@ func (d *dockerJSON) parse(block []byte, at, end, to int) (line, bool) {
 // a line after one that was torn.
 func fromTail(l []byte) (text int, stream agent.Stream, tm []byte, ok bool) {
 	n := len(l)
-	if n < len(head)+len(tailOut)+2 || l[n-1] != '}' || l[n-2] != '"' || string(l[:len(head)]) != head {
+	if n < len(head)+tailSize+2 || l[n-1] != '}' || l[n-2] != '"' || string(l[:len(head)]) != head {
 		return 0, 0, nil, false
 	}
-	q := n - 2 - usualTime // where the time starts
-	if q < len(head)+len(tailOut) || l[q-1] != '"' {
+	q := n - 2 - usualTime                                        // where the time starts
+	if q < len(head)+tailSize || l[q-1] != '"' || l[q-2] != ':' { // seven digits have the quote of "time" there
 		if q = bytes.LastIndexByte(l[max(0, n-3-maxTime):n-2], '"'); q < 0 {
 			return 0, 0, nil, false
 		}
 		q += max(0, n-3-maxTime) + 1
 	}
-	text = q - len(tailOut)
+	text = q - tailSize
 	if text < len(head) {
 		return 0, 0, nil, false
 	}
-	switch string(l[text:q]) {
-	case tailOut:
+	start, end := l[text:text+len(outStart)], l[text+len(outStart):q]
+	switch {
+	case string(start) == outStart && string(end) == outEnd:
 		stream = agent.Stdout
-	case tailErr:
+	case string(start) == errStart && string(end) == errEnd:
 		stream = agent.Stderr
 	default:
 		return 0, 0, nil, false
@@ -372,7 +377,7 @@ func (c *rfc3339) parse(b []byte) (ns int64, ok bool) {
 	if n < 20 || b[n-1] != 'Z' || n > 30 {
 		return parseTime(b)
 	}
-	if string(b[:19]) != string(c.second[:]) {
+	if !same19(b, &c.second) {
 		t, err := time.Parse("2006-01-02T15:04:05", string(b[:19]))
 		if err != nil || !inRange(t.Unix()) {
 			return 0, false
@@ -386,17 +391,42 @@ func (c *rfc3339) parse(b []byte) (ns int64, ok bool) {
 			return 0, false
 		}
 		digits := b[20 : n-1]
+		if n == usualTime {
+			if frac, ok = eightDigits(digits); !ok {
+				return 0, false
+			}
+			digits = digits[8:]
+		}
 		for _, d := range digits {
 			if d -= '0'; d > 9 {
 				return 0, false
 			}
 			frac = frac*10 + int64(d)
 		}
-		for k := len(digits); k < 9; k++ {
+		for k := n - 21; k < 9; k++ {
 			frac *= 10
 		}
 	}
 	return c.unix*1e9 + frac, true
+}
+
+// same19 reports whether b begins with second.
+func same19(b []byte, second *[19]byte) bool {
+	return binary.LittleEndian.Uint64(b[11:]) == binary.LittleEndian.Uint64(second[11:]) &&
+		binary.LittleEndian.Uint64(b[8:]) == binary.LittleEndian.Uint64(second[8:]) &&
+		binary.LittleEndian.Uint64(b) == binary.LittleEndian.Uint64(second[:])
+}
+
+// eightDigits reads the first eight bytes of b.
+func eightDigits(b []byte) (n int64, ok bool) {
+	x := binary.LittleEndian.Uint64(b) ^ '0'*ones
+	if (x|(x+6*ones))&(0xf0*ones) != 0 {
+		return 0, false
+	}
+	x = x*10 + x>>8 // pairs
+	const pairs = 0x000000ff_000000ff
+	x = (x&pairs*(1_000_000<<32+100) + x>>16&pairs*(10_000<<32+1)) >> 32
+	return int64(x), true
 }
 
 func parseTime(b []byte) (int64, bool) {

@@ -38,6 +38,9 @@ func (p *plain) record(block []byte, at int, e extent, base, now int64) agent.Re
 
 func (p *plain) joining() *joining { return &p.join }
 
+// sieve is nil: there is nothing to decode that could be spared.
+func (p *plain) sieve() *sieve { return nil }
+
 func (p *plain) limit() int {
 	if p.join.format != nil {
 		return maxGroup(p.maxLine) + p.maxPhysical()

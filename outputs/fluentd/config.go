@@ -45,6 +45,8 @@ const (
 	dropOldest = "drop_oldest"
 	block      = "block"
 
+	onlyFlagged = "flagged"
+
 	plain   = "none"
 	gzipped = "gzip"
 )
@@ -89,7 +91,7 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 		bad(".name", "give it a name of letters, digits, - and _; its spool and metrics are called by it", "%q is no name", c.Name)
 	}
 	errs = append(errs, c.checkServers(d, path))
-	if c.Records != "all" && c.Records != "flagged" {
+	if c.Records != "all" && c.Records != onlyFlagged {
 		bad(".records", "write all or flagged", "%q is neither all nor flagged", c.Records)
 	}
 	if _, err := parseTag(c.Tag); err != nil {

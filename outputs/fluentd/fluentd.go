@@ -33,9 +33,9 @@ type Output struct {
 }
 
 var (
-	_ agent.RecordOutput = (*Output)(nil)
-	_ agent.Keeper       = (*Output)(nil)
-	_ agent.Meter        = (*Output)(nil)
+	_ agent.Selective = (*Output)(nil)
+	_ agent.Keeper    = (*Output)(nil)
+	_ agent.Meter     = (*Output)(nil)
 )
 
 // New opens the output's spools below stateDir. Config must have passed Check.
@@ -62,6 +62,9 @@ func (o *Output) Name() string { return o.c.Name }
 // Consumer is what the output reports to when records are safe: acknowledged,
 // or in a spool.
 func (o *Output) Consumer() *agent.Consumer { return o.consumer }
+
+// FlaggedOnly reports whether records without findings are nothing to the output.
+func (o *Output) FlaggedOnly() bool { return o.c.Records == onlyFlagged }
 
 // Write encodes the records of b from index from on.
 func (o *Output) Write(ctx context.Context, b *agent.Batch, from int) error {

@@ -47,18 +47,18 @@ func (l *lane) run(ctx context.Context) {
 }
 
 func (l *lane) encode(b *agent.Batch, from int, d *described) {
-	flagged := l.c.Records == "flagged"
+	only := l.c.Records == onlyFlagged
 	f := 0
 	for f < len(b.Findings) && int(b.Findings[f].Record) < from {
 		f++
 	}
-	if flagged && f == len(b.Findings) || from == len(b.Records) {
+	if only && f == len(b.Findings) || from == len(b.Records) {
 		l.q.pass(b.Source.ID, b.Pos)
 		return
 	}
 	c := l.q.chunkFor(b.Source, d.tag)
 	before := len(c.frame)
-	if !flagged {
+	if !only {
 		c.frame = slices.Grow(c.frame, min(d.room(b, from), l.q.limits.batch))
 	}
 	nth := 0
@@ -70,7 +70,7 @@ func (l *lane) encode(b *agent.Batch, from int, d *described) {
 		for f < len(b.Findings) && int(b.Findings[f].Record) == i {
 			f++
 		}
-		if flagged && f == first {
+		if only && f == first {
 			continue
 		}
 		if len(c.frame) >= l.q.limits.batch {

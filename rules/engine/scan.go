@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"math"
+	"slices"
 	"sort"
+	"strings"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -32,6 +34,10 @@ type Near func(buf []byte, at int) bool
 
 // Targets gathers what is looked for, each literal once.
 type Targets struct {
+	// Around is what stands around the bodies of most records, and is scanned with
+	// them: what is in it is not worth looking at.
+	Around string
+
 	list  []*target
 	known map[Literal]*target
 }
@@ -70,6 +76,7 @@ const (
 	rareEnough  = 1.0 / 100 // share of the byte
 	streams     = 4         // stretches of a batch that are scanned side by side
 	streamBytes = 256       // size from which on that is worth while
+	aroundShare = 1.0 / 200 // how often a log has what stands around each record, of its places
 )
 
 // NewScanner returns a scanner for what t holds.
@@ -90,10 +97,21 @@ func NewScanner(t *Targets) *Scanner {
 	}
 	for _, group := range [][]*target{long, short} {
 		if len(group) > 0 {
-			s.tables = append(s.tables, newTable(group))
+			s.tables = append(s.tables, tableOf(group, t.Around))
 		}
 	}
 	return s
+}
+
+// tableOf makes the table that is fastest here.
+func tableOf(group []*target, around string) *table {
+	long := !slices.ContainsFunc(group, func(t *target) bool { return len(t.Text) < sweepWindow })
+	if long && canSweep() {
+		if t := newSwept(group, around); t != nil {
+			return t
+		}
+	}
+	return newTable(group, around)
 }
 
 // Scan marks in c each record of b that has a target in its body.
@@ -141,6 +159,7 @@ type table struct {
 	filter filter
 	long   buckets // by the kind of the window's last four bytes
 	short  buckets // by its last two: targets whose window is no longer than three
+	swept  *sweep  // nil: it goes in steps
 }
 
 // A windowed is a target and where its window is.
@@ -151,7 +170,7 @@ type windowed struct {
 }
 
 // newTable makes the table that takes the longest steps.
-func newTable(targets []*target) *table {
+func newTable(targets []*target, around string) *table {
 	shortest := maxStep
 	for _, t := range targets {
 		shortest = min(shortest, len(t.Text))
@@ -160,7 +179,7 @@ func newTable(targets []*target) *table {
 	far := 0.0
 	for most := min(shortest, minStep); most <= shortest; most++ {
 		t := &table{most: most}
-		t.fill(targets)
+		t.fill(targets, around)
 		if step := t.step(); step > far {
 			best, far = t, step
 		}
@@ -171,13 +190,13 @@ func newTable(targets []*target) *table {
 // fill lets no step miss a window's last pair: a pair of the window is as many
 // steps before it as it stands before it, and so is a pair that ends in the
 // window's first byte.
-func (t *table) fill(targets []*target) {
+func (t *table) fill(targets []*target, around string) {
 	for i := range t.shift {
 		t.shift[i] = uint8(t.most)
 	}
 	for _, target := range targets {
 		window := min(len(target.Text), t.most+1)
-		last := lastPair(target, window)
+		last := lastPair(target, window, around)
 		for j := range window - 1 {
 			for _, x := range Cases(target.Text[last-j], target.Fold) {
 				for _, y := range Cases(target.Text[last-j+1], target.Fold) {
@@ -206,13 +225,16 @@ func newWindowed(t *target, last int) windowed {
 
 // lastPair chooses the target's window: a rare last pair, which leads to a look at
 // the text, and rare ones before it, which make steps short.
-func lastPair(t *target, window int) (last int) {
+func lastPair(t *target, window int, around string) (last int) {
 	least := math.Inf(1)
 	for end := window - 2; end+1 < len(t.Text); end++ {
 		sum := 0.0
 		for j := range window - 1 {
 			p := logModel().pair(t.Text[end-j], t.Text[end-j+1], t.Fold)
 			if j == 0 {
+				if strings.Contains(around, string(t.Text[end:end+2])) {
+					p += aroundShare
+				}
 				p *= 12
 			}
 			sum += p
@@ -243,6 +265,10 @@ type stretch struct {
 func (t *table) scan(b *agent.Batch, c *Candidates) {
 	records := b.Records
 	first, end := int(records[0].Body.Start), int(records[len(records)-1].Body.End)
+	if t.swept != nil && end-first >= sweepLeast {
+		t.sweep(b, c)
+		return
+	}
 	buf := b.Buf[:end]
 	var s [streams]stretch
 	n := streams
