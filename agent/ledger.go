@@ -80,15 +80,8 @@ func (e *entry) position() Position {
 // OpenLedger reads the ledger in dir, which must exist, or starts a new one. A
 // ledger that can be read and, for now, not written (a full disk) is no error.
 func OpenLedger(dir string, log *slog.Logger) (*Ledger, error) {
-	l := &Ledger{
-		path:      filepath.Join(dir, ledgerName),
-		log:       log,
-		trouble:   NewTrouble(log),
-		away:      -1,
-		opened:    time.Now(),
-		consumers: map[string]*Consumer{},
-		stored:    map[string]map[string]entry{},
-	}
+	l := NewLedger(log)
+	l.path = filepath.Join(dir, ledgerName)
 	if info, err := os.Stat(l.path); err == nil {
 		l.away = max(0, time.Since(info.ModTime()))
 	}
@@ -104,6 +97,14 @@ func OpenLedger(dir string, log *slog.Logger) (*Ledger, error) {
 		l.fail(err)
 	}
 	return l, nil
+}
+
+// NewLedger starts one that is in memory only.
+func NewLedger(log *slog.Logger) *Ledger {
+	return &Ledger{
+		log: log, trouble: NewTrouble(log), away: -1, opened: time.Now(),
+		consumers: map[string]*Consumer{}, stored: map[string]map[string]entry{},
+	}
 }
 
 func (l *Ledger) load() error {
@@ -316,6 +317,9 @@ func (l *Ledger) fail(err error) {
 // snapshot replaces the file by one with a line for each position. Positions move
 // meanwhile: on a busy disk it takes seconds.
 func (l *Ledger) snapshot() (err error) {
+	if l.path == "" {
+		return nil // in memory only
+	}
 	l.mu.Lock()
 	content := l.encode(time.Now())
 	l.meanwhile = []byte{}

@@ -3,7 +3,6 @@ package rules
 import (
 	"bytes"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -28,7 +27,7 @@ const (
 // AlertOptions are what Alerts need.
 type AlertOptions struct {
 	Ledger  *agent.Ledger
-	Dir     string              // where what was counted is kept
+	Dir     string              // where what was counted is kept; "": nowhere
 	Outputs []agent.AlertOutput // who tells people
 	Log     *slog.Logger
 	Clock   Clock // the zero value is the machine's
@@ -138,7 +137,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		o.Clock = machineClock()
 	}
 	a := &Alerts{
-		set: set, outputs: o.Outputs, path: filepath.Join(o.Dir, stateName), clock: o.Clock,
+		set: set, outputs: o.Outputs, path: statePath(o.Dir), clock: o.Clock,
 		log: o.Log, trouble: agent.NewTrouble(o.Log), handing: agent.NewTrouble(o.Log),
 		rules:     make([]ruleState, len(set.rules)),
 		snapshots: map[string]*pace{},

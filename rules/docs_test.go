@@ -21,8 +21,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 5 {
-		t.Fatalf("%d examples, want 5", len(blocks))
+	if len(blocks) != 6 {
+		t.Fatalf("%d examples, want 6", len(blocks))
 	}
 	var main struct {
 		Rules Config `yaml:"rules"`

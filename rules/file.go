@@ -20,6 +20,7 @@ import (
 // A ruleFile is what stands in a file of rules.
 type ruleFile struct {
 	Groups []groupSpec `yaml:"groups"`
+	Tests  []Test      `yaml:"tests"`
 }
 
 type groupSpec struct {
@@ -90,6 +91,9 @@ type loader struct {
 	errs   []error
 	redact Redact
 	sums   []fileSum
+
+	tests     []Test
+	keepTests bool
 }
 
 // A fileSum tells what a file held.
@@ -118,7 +122,7 @@ func (l *loader) add(doc *conf.Doc, f *ruleFile, err error) {
 		l.fail(err)
 		return
 	}
-	groups := map[string]place{}
+	groups, before := map[string]place{}, len(l.rules)
 	for i := range f.Groups {
 		g := &f.Groups[i]
 		p := problems{l, doc, fmt.Sprintf("groups[%d]", i)}
@@ -128,6 +132,7 @@ func (l *loader) add(doc *conf.Doc, f *ruleFile, err error) {
 			l.rules = append(l.rules, p.rule(g.Name, &g.Rules[j]))
 		}
 	}
+	l.check(doc, f.Tests, l.rules[before:])
 }
 
 // problems judges the section at path of one file.

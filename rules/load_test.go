@@ -167,7 +167,7 @@ func TestLoadErrors(t *testing.T) {
 		{ // all that is wrong, in one go
 			Config{Packs: []string{"x"}, Files: []string{"broken.yaml", "bad.yaml", "?.yaml"}},
 			"packs[0]: there is no pack \"x\"; use one of operations, samples\n" +
-				"DIR/broken.yaml:1: group: unknown key \"group\"; did you mean \"groups\"? (keys here: groups)\n" +
+				"DIR/broken.yaml:1: group: unknown key \"group\"; did you mean \"groups\"? (keys here: groups, tests)\n" +
 				"DIR/bad.yaml:5: groups[0].rules[0].match: not an expression: missing closing ) in \"(\"; close it, or put a backslash before it where it stands for itself\n" +
 				"DIR/b.yaml:5: groups[0].rules[0].name: there is a rule \"Same\" already, at DIR/a.yaml:4; give one of them another name",
 		},
@@ -207,72 +207,6 @@ groups:
 	}
 	if list := operations(t).FullPass(); len(list) != 0 {
 		t.Errorf("of the pack: %v", list[0].Name)
-	}
-}
-
-// packLines are, for each rule of a pack, lines that it must match and lines
-// that it must not.
-func packLines() map[string]struct{ yes, no []string } {
-	return map[string]struct{ yes, no []string }{
-		"ApplicationError": {
-			yes: []string{
-				`[2025-01-09 14:30:04] production.ERROR: SQLSTATE[HY000] [2002] Connection refused {"exception":"[object]"}`,
-				`[2025-01-09 14:30:04] production.CRITICAL: disk full`,
-				`PHP FATAL: out of everything`,
-				"line one\nERROR in line two",
-			},
-			no: []string{`[2025-01-09 14:30:02] production.INFO: an error was handled`, `Fatal error: Uncaught`, `2025/01/09 14:30:08 [error] 29#29: *1 x`, ""},
-		},
-		"PerformanceIssue": {
-			yes: []string{`slow query: 4.2 s`, `[Warning] Aborted connection 9 (Got timeout reading communication packets)`, `Allowed memory size of 134217728 bytes exhausted`},
-			no:  []string{`Slow query`, `upstream timed out (110: Connection timed out)`, `GET /memo HTTP/1.1`, `MEMORY`},
-		},
-		"SecurityEvent": {
-			yes: []string{`401 unauthorized`, `basic authentication required`, `failed login for anna from 10.0.0.7`},
-			no:  []string{`Unauthorized`, `login failed`, `an authenticated user`, `failed  login`},
-		},
-		"DatabaseConnection": {
-			yes: []string{`connection to mysql failed`, `connection: failed`, `database returned error 1213`, `connectionfailed`},
-			no:  []string{`failed connection`, `error in database`, `connection opened`, "connection to mysql\nhas failed", `Connection failed`},
-		},
-		"AuthenticationFailed": {
-			yes: []string{`authentication failed`, `Authentication Failed for user anna`, `FATAL:  password AUTHENTICATION FAILED for user "x"`},
-			no:  []string{`authentication  failed`, `failed authentication`, `authentication was not failed`},
-		},
-		"SuspiciousRequest": {
-			yes: []string{`possible sql injection in id`, `xss in field name`, `csrf token mismatch`},
-			no:  []string{`CSRF token mismatch`, `XSS`, `injected service`, `GET /x HTTP/1.1`},
-		},
-	}
-}
-
-func TestPack(t *testing.T) {
-	s := operations(t)
-	lines := packLines()
-	for _, r := range s.Rules() {
-		l, ok := lines[r.Name]
-		if !ok || len(l.yes) == 0 || len(l.no) == 0 {
-			t.Errorf("%s has no lines to match and not to match", r.Name)
-		}
-		if r.Summary == "" || !strings.Contains(r.Runbook, "docker compose") && !strings.Contains(r.Runbook, "docker stats") {
-			t.Errorf("%s does not say what it is and what to do", r.Name)
-		}
-		b := batchOf(append(slices.Clone(l.yes), l.no...)...)
-		s.Match(b)
-		found := map[int]bool{}
-		for _, f := range b.Findings {
-			if f.Rule == r {
-				found[int(f.Record)] = true
-			}
-		}
-		for i := range b.Records {
-			if want := i < len(l.yes); found[i] != want {
-				t.Errorf("%s in %q: %v", r.Name, b.Body(i), found[i])
-			}
-		}
-	}
-	if len(lines) != len(s.Rules()) {
-		t.Errorf("lines of %d rules for %d rules", len(lines), len(s.Rules()))
 	}
 }
 

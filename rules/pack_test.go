@@ -43,57 +43,6 @@ func TestPacks(t *testing.T) {
 	}
 }
 
-// TestSamplesPack judges, for each rule, values that it must fire at and values
-// that it must not.
-func TestSamplesPack(t *testing.T) {
-	type sample struct {
-		label     string // name=value
-		before, v float64
-	}
-	cases := map[string]struct{ yes, no []sample }{
-		"DatabaseDown":              {yes: []sample{{"target=main", 1, 0}}, no: []sample{{"target=main", 0, 1}}},
-		"DatabaseConnectionsUsedUp": {yes: []sample{{"error=max_connections", 3, 4}}, no: []sample{{"error=max_connections", 4, 4}, {"error=max_connections", 4, 0}, {"error=peer_address", 3, 4}}},
-		"SlowStatements":            {yes: []sample{{"schema=app", 1.6, 1.51}}, no: []sample{{"schema=app", 2, 1.5}}},
-		"RedisDown":                 {yes: []sample{{"target=main", 0, 0}}, no: []sample{{"target=main", 0, 1}}},
-		"RedisEvicting":             {yes: []sample{{"target=main", 0, 1}}, no: []sample{{"target=main", 7, 7}, {"target=main", 7, 0}}},
-		"RedisRefusingWrites":       {yes: []sample{{"err=OOM", 1, 2}, {"err=MISCONF", 1, 2}}, no: []sample{{"err=WRONGTYPE", 1, 2}, {"err=OOM", 1, 1}}},
-		"RedisConnectionsUsedUp":    {yes: []sample{{"target=main", 0, 1}}, no: []sample{{"target=main", 7, 7}}},
-		"PageDown":                  {yes: []sample{{"target=main", 1, 0}}, no: []sample{{"target=main", 0, 1}}},
-		"PageUnhealthy":             {yes: []sample{{"kind=json", 0, 1}, {"kind=body", 1, 1}}, no: []sample{{"kind=json", 1, 0}, {"kind=status", 0, 1}}},
-		"PageSlow":                  {yes: []sample{{"target=main", 0, 2.01}}, no: []sample{{"target=main", 3, 2}}},
-		"ContainerUnhealthy":        {yes: []sample{{"status=unhealthy", 0, 1}}, no: []sample{{"status=unhealthy", 1, 0}, {"status=healthy", 1, 1}, {"status=starting", 1, 1}}},
-		"ContainerRestarting":       {yes: []sample{{"name=app", 0, 1}}, no: []sample{{"name=app", 1, 1}, {"name=app", 1, 0}}},
-		"ContainerOutOfMemory":      {yes: []sample{{"name=app", 1, 1}}, no: []sample{{"name=app", 1, 0}}},
-	}
-	s := samplesPack(t)
-	for i := range s.rules {
-		r := &s.rules[i]
-		c, ok := cases[r.rule.Name]
-		if !ok || len(c.yes) == 0 || len(c.no) == 0 {
-			t.Errorf("%s has no samples to fire at, and not to", r.rule.Name)
-		}
-		for j, v := range append(slices.Clone(c.yes), c.no...) {
-			name, value, _ := strings.Cut(v.label, "=")
-			l := agent.Label{Name: name, Value: value}
-			got := r.source.holds(func(label string) string {
-				if label == l.Name {
-					return l.Value
-				}
-				return ""
-			}) && r.measure.holds(v.v, v.before, true)
-			if want := j < len(c.yes); got != want {
-				t.Errorf("%s at %s, %v after %v: %v", r.rule.Name, v.label, v.v, v.before, got)
-			}
-		}
-		if r.rule.Summary == "" || !strings.Contains(r.rule.Runbook, "docker compose") && !strings.Contains(r.rule.Runbook, "curl") {
-			t.Errorf("%s does not say what it is and what to do", r.rule.Name)
-		}
-	}
-	if len(cases) != len(s.rules) {
-		t.Errorf("samples of %d rules for %d rules", len(cases), len(s.rules))
-	}
-}
-
 // TestSampledMetrics wants each metric that the pack asks for, with the labels
 // that it asks for, among those that samplers have.
 func TestSampledMetrics(t *testing.T) {

@@ -34,6 +34,7 @@ type Set struct {
 	samples map[string][]int32
 
 	section Section
+	tests   []Test
 	redact  *redactor // nil: nothing is cut out of records
 	scanner *scanner
 	words   int // of 64 expressions, or patterns of the redactor
@@ -88,7 +89,7 @@ func Load(c Config, baseDir string, options ...Option) (*Set, error) {
 		return nil, err
 	}
 	s := buildSet(l.rules, redact)
-	s.section = Section{c, l.redact, l.sums}
+	s.section, s.tests = Section{c, l.redact, l.sums}, l.tests
 	return s, nil
 }
 

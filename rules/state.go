@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -16,6 +17,14 @@ const (
 	stateName    = "alerts.json"
 	stateVersion = 1
 )
+
+// statePath is the file in dir; "" where nothing is to be kept.
+func statePath(dir string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, stateName)
+}
 
 // A savedState is what the file holds.
 type savedState struct {
@@ -99,6 +108,9 @@ func (a *Alerts) store(s *savedState) error {
 // load reads the file. One that cannot be understood is put aside: the rules
 // begin anew where the outputs read on.
 func (a *Alerts) load() ([]agent.Saved, error) {
+	if a.path == "" {
+		return nil, nil
+	}
 	b, err := os.ReadFile(a.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil

@@ -197,7 +197,7 @@ func (a *Alerts) collect(last bool) (due []agent.Alert, state *savedState) {
 		}
 		due = append(due, *o.alert)
 	}
-	if a.dirty || last {
+	if (a.dirty || last) && a.path != "" {
 		state = a.state(wall, elapsed)
 		a.dirty = false
 	}

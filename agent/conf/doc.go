@@ -53,6 +53,9 @@ func (o Options) readFile(name string) ([]byte, error) {
 // that Decode makes: list elements, values of maps, sections behind a pointer.
 type Defaulter interface{ SetDefaults() }
 
+// A Shorthand is a struct for which one text may stand in the file.
+type Shorthand interface{ SetText(text string) }
+
 // A Doc is a file that was read: it knows on which line each field stands.
 type Doc struct {
 	File    string

@@ -45,6 +45,12 @@ func fieldsOf(t reflect.Type) []field {
 
 // section fills the struct v.
 func (d *decoder) section(n *yaml.Node, v reflect.Value, p *path) {
+	if short, ok := v.Addr().Interface().(Shorthand); ok && n.Kind == yaml.ScalarNode {
+		if d.expand(n, p) {
+			short.SetText(n.Value)
+		}
+		return
+	}
 	if n.Kind != yaml.MappingNode {
 		d.noSection(n, p)
 		return

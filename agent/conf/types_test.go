@@ -145,3 +145,30 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("%v: %+v from %s", err, out, b)
 	}
 }
+
+type shortSpec struct {
+	Text string `yaml:"text"`
+	N    int    `yaml:"n"`
+}
+
+func (s *shortSpec) SetDefaults()        { s.N = 7 }
+func (s *shortSpec) SetText(text string) { s.Text = text }
+
+// One text may stand for a section, in a list as well; its errors are those of
+// the section.
+func TestShorthand(t *testing.T) {
+	var v struct {
+		List []shortSpec `yaml:"list"`
+	}
+	if _, err := Decode("f", []byte("list: [one, '${TWO}', 3, {text: x, n: 1}, {n: 2}]"), &v, Options{Env: func(string) (string, bool) { return "two", true }}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []shortSpec{{"one", 7}, {"two", 7}, {"3", 7}, {"x", 1}, {"", 2}}; !slices.Equal(v.List, want) {
+		t.Errorf("%+v", v.List)
+	}
+	_, err := Decode("f", []byte("list:\n  - {txt: x}\n  - [x]"), &v, Options{})
+	want := "f:2: list[0].txt: unknown key \"txt\"; did you mean \"text\"? (keys here: text, n)\nf:3: list[1]: expected a section (keys and values), found a list; write \"key: value\" lines below it, indented"
+	if err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}

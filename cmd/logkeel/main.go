@@ -64,6 +64,8 @@ while an aggregator or a mail server is away.
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
 configuration is wrong.`,
 		Example: `  logkeel check                        # is agent.yaml right?
+  logkeel test                         # do the rules find what they have to?
+  logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
   logkeel run --config /etc/logkeel/agent.yaml`,
 		Version:       buildVersion(),
@@ -77,9 +79,11 @@ configuration is wrong.`,
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	config := root.PersistentFlags().StringP("config", "c", "", "configuration file (default $LOGKEEL_CONFIG, ./agent.yaml, /etc/logkeel/agent.yaml)")
-	root.AddCommand(runCommand(config), checkCommand(config), healthCommand(config), demoCommand(), versionCommand())
+	root.AddCommand(runCommand(config), checkCommand(config), testCommand(config), explainCommand(config), healthCommand(config), demoCommand(), versionCommand())
 	for _, c := range root.Commands() {
-		c.Args = noArgs
+		if c.Args == nil {
+			c.Args = noArgs
+		}
 	}
 	root.Args = noArgs
 	return root

@@ -87,7 +87,11 @@ func checkCommand(config *string) *cobra.Command {
 		Use:   "check",
 		Short: "Check the configuration and the rules",
 		Long: `Check reads agent.yaml and the rule files and says all that is wrong, with file,
-line and field. It connects to nothing. Exit code 2 says that something is wrong.`,
+line and field. It connects to nothing. Exit code 2 says that something is wrong.
+
+It also names rules that are right and hardly meant so: that can never hold, hold
+for nearly every line, find what another one finds, or are tried on each line for
+they have no text to look for. Such a rule is no error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := load(*config)
 			if err != nil {
@@ -129,8 +133,8 @@ func (l *loaded) summary(w io.Writer) error {
 		p("           redact.patterns: %s has no literal to look for; it is tried on every line", name)
 	}
 	p("  matches  %d rules", len(l.rules.Rules()))
-	for _, r := range l.rules.FullPass() {
-		p("           %s:%d: %s has no literal to look for; it is tried on every line", r.File, r.Line, r.Name)
+	for _, d := range l.rules.Doubts() {
+		p("           %s:%d: %s: %s; %s", d.Rule.File, d.Rule.Line, d.Rule.Name, d.Msg, d.Hint)
 	}
 	for _, f := range l.Outputs.Fluentd {
 		p("  ships    %s: %s records to %s", f.Name, f.Records, f.Address)

@@ -1,8 +1,10 @@
 package fluentd
 
 import (
+	"fmt"
 	"math"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tinylib/msgp/msgp"
 
@@ -164,9 +166,30 @@ func appendRecord(b []byte, batch *agent.Batch, i, nth int, d *described, findin
 	}
 	if len(findings) > 0 {
 		b = msgp.AppendArrayHeader(append(b, keyFindings...), uint32(len(findings)))
-		for i := range findings {
-			b = append(b, encodedRule(rules, findings[i].Rule)...)
+		b = appendFindings(b, batch, findings, rules)
+	}
+	return b
+}
+
+// maxMatch bounds what is sent of the text for which a rule held, in bytes.
+const maxMatch = 200
+
+// appendFindings appends the findings of one record.
+func appendFindings(b []byte, batch *agent.Batch, findings []agent.Finding, rules map[*agent.Rule][]byte) []byte {
+	for i := range findings {
+		m := findings[i].Match
+		text := batch.Buf[m.Start:m.End]
+		if len(text) > maxMatch {
+			text = text[:maxMatch]
+			for n := 1; n < utf8.UTFMax; n++ { // not within a character
+				if utf8.RuneStart(batch.Buf[int(m.Start)+len(text)]) {
+					break
+				}
+				text = text[:len(text)-1]
+			}
 		}
+		b = append(b, encodedRule(rules, findings[i].Rule)...)
+		b = msgp.AppendStringFromBytes(b, text)
 	}
 	return b
 }
@@ -185,15 +208,18 @@ const (
 // maxRules bounds the memory of encoded rules; reloads bring new ones.
 const maxRules = 10_000
 
-// encodedRule is {"rule": …, "class": …, "severity": …}.
+// encodedRule is {"rule": …, "class": …, "severity": …, "file": …, "match": …}
+// but for the last value, which is that of the finding.
 func encodedRule(rules map[*agent.Rule][]byte, r *agent.Rule) []byte {
 	if b := rules[r]; b != nil {
 		return b
 	}
-	b := msgp.AppendMapHeader(nil, 3)
+	b := msgp.AppendMapHeader(nil, 5)
 	b = msgp.AppendString(msgp.AppendString(b, "rule"), r.Name)
 	b = msgp.AppendString(msgp.AppendString(b, "class"), r.Class)
 	b = msgp.AppendString(msgp.AppendString(b, "severity"), r.Severity)
+	b = msgp.AppendString(msgp.AppendString(b, "file"), fmt.Sprintf("%s:%d", r.File, r.Line))
+	b = msgp.AppendString(b, "match")
 	if len(rules) >= maxRules {
 		clear(rules)
 	}

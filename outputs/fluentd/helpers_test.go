@@ -175,7 +175,7 @@ func newBatch(src *agent.Source, from, to, padding int, flagged func(int) bool) 
 	return b
 }
 
-var testRule = &agent.Rule{Name: "Boom", Class: "error", Severity: "critical"}
+var testRule = &agent.Rule{Name: "Boom", Class: "error", Severity: "critical", File: "rules/boom.yaml", Line: 12}
 
 // poison overwrites all that Write must not keep.
 func poison(b *agent.Batch) {

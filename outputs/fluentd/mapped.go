@@ -91,9 +91,7 @@ func appendMapped(b []byte, batch *agent.Batch, i, nth int, d *described, findin
 	if join || add {
 		b = msgp.AppendArrayHeader(append(b, keyFindings...), o.findingsLen+uint32(len(findings)))
 		b = append(b, o.findings...)
-		for i := range findings {
-			b = append(b, encodedRule(rules, findings[i].Rule)...)
-		}
+		b = appendFindings(b, batch, findings, rules)
 	}
 	return b
 }

@@ -36,9 +36,9 @@ func mapped(tb testing.TB, key, text string, records ...map[string]any) *agent.B
 // TestMapped: a record that came as a map goes as it came, under its tag; the
 // agent adds what the record has not, and to findings that it has.
 func TestMapped(t *testing.T) {
-	rule := &agent.Rule{Name: "Late", Class: "error", Severity: "critical"}
+	rule := &agent.Rule{Name: "Late", Class: "error", Severity: "critical", File: "shop.yaml", Line: 7}
 	found := func(name string) map[string]any {
-		return map[string]any{"rule": name, "class": "error", "severity": "critical"}
+		return map[string]any{"rule": name, "class": "error", "severity": "critical", "file": "shop.yaml:7", "match": "tex"}
 	}
 	for _, tt := range []struct {
 		name, key string
@@ -63,7 +63,8 @@ func TestMapped(t *testing.T) {
 		b := mapped(t, tt.key, "text", tt.in)
 		b.Records[0].Flags = tt.flags
 		if tt.found {
-			b.Findings = []agent.Finding{{Rule: rule}}
+			at := b.Records[0].Body.Start
+			b.Findings = []agent.Finding{{Rule: rule, Match: agent.Span{Start: at, End: at + 3}}}
 		}
 		if err := o.Write(t.Context(), b, 0); err != nil {
 			t.Fatal(err)

@@ -141,8 +141,8 @@ func TestFieldsOnTheWire(t *testing.T) {
 	add(text, agent.Record{Time: 1_700_000_000_123_456_789, Stream: agent.Stdout})
 	add("", agent.Record{Time: 1_700_000_000_000_000_001, Stream: agent.Stderr, Flags: agent.Malformed | agent.Cut})
 	add(long, agent.Record{Time: 1_700_000_000_999_999_999, Stream: agent.Stdout})
-	slow := &agent.Rule{Name: "Slow", Class: "slow", Severity: "warning"}
-	b.Findings = []agent.Finding{{Rule: testRule, Record: 0}, {Rule: slow, Record: 0}, {Rule: slow, Record: 1}}
+	slow := &agent.Rule{Name: "Slow", Class: "slow", Severity: "warning", File: "pack:x", Line: 3}
+	b.Findings = []agent.Finding{{Rule: testRule, Record: 0, Match: agent.Span{End: int32(len(text))}}, {Rule: slow, Record: 0}, {Rule: slow, Record: 1}}
 	if err := o.Write(t.Context(), b, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -163,8 +163,8 @@ func TestFieldsOnTheWire(t *testing.T) {
 		maps.Copy(m, more)
 		return m
 	}
-	boom := map[string]any{"rule": "Boom", "class": "error", "severity": "critical"}
-	slowly := map[string]any{"rule": "Slow", "class": "slow", "severity": "warning"}
+	boom := map[string]any{"rule": "Boom", "class": "error", "severity": "critical", "file": "rules/boom.yaml:12", "match": text}
+	slowly := map[string]any{"rule": "Slow", "class": "slow", "severity": "warning", "file": "pack:x:3", "match": ""}
 	const tag = "logs.app.a.aaaaaaaaaaaa"
 	want := []testenv.Entry{
 		{Tag: tag, Time: 1_700_000_000_123_456_789, Record: with(map[string]any{"log": text, "stream": "stdout", "findings": []any{boom, slowly}})},
