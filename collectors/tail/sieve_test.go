@@ -128,6 +128,14 @@ func TestSieve(t *testing.T) {
 	if _, passed := sameSifted(t, whole, d, &needle{text: "Mozilla"}, file, 0, growing); passed != 0 {
 		t.Errorf("%d lines were passed over, want none", passed)
 	}
+	if cap(d.sifts.marks) == 0 {
+		t.Error("the memory for a full block is not kept for the next one")
+	}
+	sameSifted(t, whole, d, &needle{text: "none"}, file[:blockSize/2], 0, growing)
+	if n := cap(d.sifts.marks) + cap(d.sifts.lines.Records) + cap(d.sifts.want); n != 0 {
+		t.Error("a log of which all was read keeps the memory for large blocks")
+	}
+	sameSifted(t, whole, d, &needle{text: "Mozilla"}, file, 0, growing)
 	for n := range siftRest + 1 {
 		if got, want := d.sifts.due(), n == siftRest && CanSift(); got != want {
 			t.Errorf("%d blocks after one of which all was wanted: due is %v", n, got)
