@@ -82,6 +82,7 @@ func (d *dockerJSON) split(b *agent.Batch, base int64, m mode) int {
 	d.join.open = false
 	block := b.Buf
 	d.sifts.look(block, min(d.maxLine, fragmentSize), &d.clock)
+	defer d.sifts.shrink(block)
 	var c cursor
 	for c.read || c.at < len(block) {
 		if !c.read {

@@ -13,6 +13,8 @@ const (
 	// siftRest is for how many blocks nothing is looked through where most lines
 	// had to be decoded after all.
 	siftRest = 15
+	// siftKept is for how large a block a log that is idle keeps memory.
+	siftKept = 16 << 10
 )
 
 // A sieve passes over the lines of a block that nobody wants, so that they need
@@ -80,6 +82,13 @@ func (s *sieve) look(block []byte, most int, clock *rfc3339) {
 	}
 	if 2*wanted > s.seen {
 		s.rest = siftRest
+	}
+}
+
+// shrink drops what a large block took, where no more of that size is to come.
+func (s *sieve) shrink(block []byte) {
+	if len(block) < blockSize && 64*cap(s.marks) > siftKept {
+		s.lines.Records, s.marks, s.want = nil, nil, nil
 	}
 }
 

@@ -2,6 +2,8 @@ package tail
 
 import (
 	"bytes"
+	"context"
+	"os"
 	"strings"
 	"testing"
 
@@ -128,6 +130,14 @@ func TestSieve(t *testing.T) {
 	if _, passed := sameSifted(t, whole, d, &needle{text: "Mozilla"}, file, 0, growing); passed != 0 {
 		t.Errorf("%d lines were passed over, want none", passed)
 	}
+	if cap(d.sifts.marks) == 0 {
+		t.Error("the memory for a full block is not kept for the next one")
+	}
+	sameSifted(t, whole, d, &needle{text: "none"}, file[:blockSize/2], 0, growing)
+	if n := cap(d.sifts.marks) + cap(d.sifts.lines.Records) + cap(d.sifts.want); n != 0 {
+		t.Error("a log of which all was read keeps the memory for large blocks")
+	}
+	sameSifted(t, whole, d, &needle{text: "Mozilla"}, file, 0, growing)
 	for n := range siftRest + 1 {
 		if got, want := d.sifts.due(), n == siftRest && CanSift(); got != want {
 			t.Errorf("%d blocks after one of which all was wanted: due is %v", n, got)
@@ -142,6 +152,106 @@ func usualSize(text string) (n int, ok bool) {
 	m.read(block)
 	return m.usualSize(block, len(before), len(before)+len(text))
 }
+
+// TestSieveFollows has a text that is hidden by escapes, after which all counts.
+func TestSieveFollows(t *testing.T) {
+	line := func(text string) string { return strings.Replace(lineShapes[0], "%s", text+`\n`, 1) + "\n" }
+	usual := strings.Repeat(line("nothing"), 5)
+	for _, tt := range []struct {
+		text, opens string
+		passed      int
+	}{
+		{`\u004fPEN`, "", 10},
+		{`\u004fPEN`, "OPEN", 5},
+		{`OPEN`, "", 11},
+		{`OPEN`, "OPEN", 5},
+		{`needle \u004fPEN`, "OPEN", 5},
+		{strings.Repeat("x", fragmentSize) + "OP" + `","stream":"stdout","time":"2025-01-09T14:30:00.1Z"}` + "\n" + `{"log":"EN`, "OPEN", 5},
+	} {
+		d, whole := &dockerJSON{maxLine: DefaultMaxLine}, &dockerJSON{maxLine: DefaultMaxLine}
+		if _, passed := sameSifted(t, whole, d, &needle{"needle", tt.opens}, []byte(usual+line(tt.text)+usual), 0, growing); passed != tt.passed {
+			t.Errorf("%.30s, %q: %d lines were passed over, want %d", tt.text, tt.opens, passed, tt.passed)
+		}
+	}
+}
+
+// A siftingFeed wants what has the text.
+type siftingFeed struct {
+	*sinkFeed
+	filter agent.Filter
+	passed int
+	err    error
+}
+
+func (f *siftingFeed) Filter(agent.Position) agent.Filter { return f.filter }
+
+func (f *siftingFeed) Emit(ctx context.Context, b *agent.Batch) error {
+	f.passed += b.Passed.Lines
+	b.Passed = agent.Passed{}
+	if err := f.err; err != nil {
+		f.err, f.filter = nil, nil
+		f.Release(b)
+		return err
+	}
+	return f.sinkFeed.Emit(ctx, b)
+}
+
+// What a reload made outdated is read again, and nothing is wrong with the log.
+func TestOutdatedIsReadAgain(t *testing.T) {
+	if !CanSift() {
+		t.Log("each line is decoded here")
+		return
+	}
+	w, feed := newWorld(t), &siftingFeed{sinkFeed: &sinkFeed{}, filter: &needle{text: "id=00000007"}}
+	file := corpus(blockSize)
+	if err := os.WriteFile(w.path("@c"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := readerOf(t, w, feed.sinkFeed)
+	r.feed, feed.err = feed, agent.ErrOutdated
+	if again, err := r.step(t.Context(), feed.sinkFeed); !again || err != nil || r.pos.Offset != 0 || feed.passed == 0 {
+		t.Fatalf("again: %v, %v; the reader is at %d, and %d lines were passed over", again, err, r.pos.Offset, feed.passed)
+	}
+	for again := true; again; {
+		var err error
+		if again, err = r.step(t.Context(), feed.sinkFeed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := bytes.Count(file, []byte("\n")); feed.records != n || r.pos.Offset != int64(len(file)) {
+		t.Errorf("%d of %d records came, and the reader is at %d of %d", feed.records, n, r.pos.Offset, len(file))
+	}
+}
+
+func TestSiftingDoesNotAllocate(t *testing.T) {
+	const runs = 50
+	w, feed := newWorld(t), &siftingFeed{sinkFeed: &sinkFeed{}, filter: nothing{}}
+	if err := os.WriteFile(w.path("@c"), corpus((runs+10)*blockSize), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := readerOf(t, w, feed.sinkFeed)
+	r.feed = feed
+	step := func() {
+		if again, err := r.step(t.Context(), feed.sinkFeed); !again || err != nil {
+			t.Fatal(again, err)
+		}
+	}
+	for range 3 {
+		step()
+	}
+	if n := testing.AllocsPerRun(runs, step); n != 0 {
+		t.Errorf("%v allocations a block", n)
+	}
+	if lines := runs * 500; CanSift() && feed.passed < lines {
+		t.Errorf("only %d lines were passed over", feed.passed)
+	}
+}
+
+// nothing is a filter that wants none.
+type nothing struct{}
+
+func (nothing) Wanted(b *agent.Batch, _ []uint64) int { return len(b.Records) }
+func (nothing) Follows() bool                         { return false }
 
 // TestUsualSize has what may be around the end of a text, at all places of the
 // words that are looked at.

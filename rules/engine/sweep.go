@@ -20,6 +20,7 @@ type sweep struct {
 const (
 	sweepWindow = 3
 	sweepGroups = 8
+	sweepMost   = 200  // windows
 	sweepChunk  = 4096 // bytes that are swept before what was found is looked at
 	// sweepBlind is the share of places at which a look at the text follows, from
 	// which on longer steps are faster.
@@ -38,6 +39,9 @@ func newSwept(targets []*target, around string) *table {
 		for i := range list {
 			if w := windowOf(&list[i]); !slices.Contains(all, w) {
 				all = append(all, w)
+			}
+			if len(all) > sweepMost {
+				return nil
 			}
 		}
 	}
