@@ -11,16 +11,16 @@ import (
 // A scratch is what one Match needs.
 type scratch struct {
 	candidates engine.Candidates
-	name       []byte // of fieldCut
+	each       []uint64 // those expressions of full passes that match a record
+	name       []byte   // of fieldCut
 }
 
 // A view is what one source needs of a set.
 type view struct {
 	set    *Set
 	active []uint64 // expressions of rules that select the source
-	always []uint64 // those of them that have to be tried on each record
 	any    bool     // active is not empty
-	full   bool     // always is not empty
+	full   bool     // some of them have to be tried on each record
 }
 
 // viewKey is what views are kept under in a source: one a source, however often
@@ -43,7 +43,7 @@ func (s *Set) view(src *agent.Source) *view {
 func newHolder(*agent.Source) any { return new(atomic.Pointer[view]) }
 
 func (s *Set) newView(src *agent.Source) *view {
-	v := &view{set: s, active: make([]uint64, s.words), always: make([]uint64, s.words)}
+	v := &view{set: s, active: make([]uint64, s.words)}
 	for i := range s.rules {
 		r := &s.rules[i]
 		if !r.source.selects(src) {
@@ -52,10 +52,7 @@ func (s *Set) newView(src *agent.Source) *view {
 		for e := r.first; e < r.end; e++ {
 			v.active[e>>6] |= 1 << (e & 63)
 			v.any = true
-			if s.exprs[e].Seek() == nil {
-				v.always[e>>6] |= 1 << (e & 63)
-				v.full = true
-			}
+			v.full = v.full || s.exprs[e].Seek() == nil
 		}
 	}
 	return v
@@ -83,12 +80,13 @@ func (s *Set) Match(b *agent.Batch) {
 	}
 	c := &x.candidates
 	c.Reset(len(b.Records), s.words)
-	always, full := v.always, v.full
+	each, full := x.each, v.full
+	clear(each)
 	ordered := ascending(b.Records)
 	if ordered {
 		s.scanner.Scan(b, c)
 	} else {
-		always, full = v.active, true
+		each, full = v.active, true
 	}
 	cut := cutting{redactor: s.redact, b: b, all: !ordered}
 	for i := range b.Records {
@@ -100,7 +98,10 @@ func (s *Set) Match(b *agent.Batch) {
 			// What was found may be gone, and a marker may be what a rule looks for.
 			row = c.Again(s.scanner, b, i)
 		}
-		s.judge(b, i, row, v.active, always)
+		if full && ordered && !s.each.Mark(b.Body(i), each) && !marked {
+			continue
+		}
+		s.judge(b, i, row, v.active, each)
 	}
 }
 
@@ -119,11 +120,11 @@ func ascending(records []agent.Record) bool {
 }
 
 // judge confirms the candidates of one record.
-func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64) {
+func (s *Set) judge(b *agent.Batch, record int, row, active, each []uint64) {
 	body := b.Body(record)
 	done := int32(0) // expressions below belong to rules that are judged
 	for w := range row {
-		set := (row[w] | always[w]) & active[w]
+		set := (row[w] | each[w]) & active[w]
 		for ; set != 0; set &= set - 1 {
 			e := int32(w<<6 + bits.TrailingZeros64(set))
 			if e < done {

@@ -37,7 +37,8 @@ type Set struct {
 	section Section
 	redact  *redactor // nil: nothing is cut out of records
 	scanner *engine.Scanner
-	words   int // of 64 expressions, or patterns of the redactor
+	each    *engine.Union // of the expressions that the scanner has nothing to look for in; or nil
+	words   int           // of 64 expressions, or patterns of the redactor
 	pool    sync.Pool
 }
 
@@ -167,15 +168,28 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		redact.place(len(s.exprs), s.words, targets.Add)
 	}
 	s.scanner = engine.NewScanner(&targets)
-	s.pool.New = func() any { return new(scratch) }
+	s.each = s.union()
+	s.pool.New = func() any { return &scratch{each: make([]uint64, s.words)} }
 	return s
+}
+
+func (s *Set) union() *engine.Union {
+	var exprs []*engine.Expr
+	var bits []int32
+	for i, e := range s.exprs {
+		if e.Seek() == nil {
+			exprs, bits = append(exprs, e.Expr), append(bits, int32(i))
+		}
+	}
+	return engine.NewUnion(exprs, bits, s.words)
 }
 
 // Rules returns all rules, by their Index.
 func (s *Set) Rules() []*agent.Rule { return slices.Clone(s.meta) }
 
 // FullPass returns the rules with an expression that has to be tried on each
-// record, for there is no text worth looking for in it. They cost the most.
+// record, for there is no text worth looking for in it. They cost a pass over each,
+// one for all of them.
 func (s *Set) FullPass() []*agent.Rule {
 	var list []*agent.Rule
 	for i := range s.rules {

@@ -41,6 +41,8 @@ type program struct {
 	backward bool // it reads from a match's end to its start
 	all      bool // all ways count, and not only those that regexp prefers
 	asserts  bool
+	bits     []int32 // of a union: by id, the bit in rows of so many words
+	words    int
 
 	class   [256]uint8 // bytes that nothing tells apart have the same
 	classes int

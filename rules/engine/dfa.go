@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/binary"
 	"regexp/syntax"
 	"sync"
 	"sync/atomic"
@@ -87,8 +86,9 @@ type dfa struct {
 // A states is what was made since all was forgotten last. A search that began with
 // it may go on with it, but nothing is added any more.
 type states struct {
-	table  atomic.Pointer[[]uint32] // rows: a way for each class, and one for the text's end
-	starts [4]atomic.Uint32         // by what is before
+	table  atomic.Pointer[[]uint32]   // rows: a way for each class, and one for the text's end
+	starts [4]atomic.Uint32           // by what is before
+	sets   atomic.Pointer[[][]uint64] // of a union, the first one empty
 
 	// Under the dfa's lock.
 	list  []state
@@ -102,6 +102,7 @@ type states struct {
 type state struct {
 	pcs  []int32
 	last side
+	set  uint32 // of a union: what matched before what was read last
 }
 
 // A work is room for the making of a state.
@@ -122,6 +123,7 @@ func newDFA(p *program, limit int) *dfa {
 func newStates() *states {
 	g := &states{index: map[string]uint32{}}
 	g.table.Store(new([]uint32))
+	g.sets.Store(&[][]uint64{nil})
 	for i := range g.starts {
 		g.starts[i].Store(wayUnknown)
 	}
@@ -164,7 +166,7 @@ func (s *search) first(before side) bool {
 	for range 2 {
 		s.g = d.now.Load()
 		var ok bool
-		if s.state, ok = d.intern(s.g, []int32{d.start}, before); ok {
+		if s.state, ok = d.intern(s.g, []int32{d.start}, before, 0); ok {
 			s.g.starts[before].Store(s.state)
 			return true
 		}
@@ -291,7 +293,7 @@ func (s *search) make(class, i int) (way uint32, ok bool) {
 	st := s.g.list[int(s.state)/d.stride()]
 	if now := d.now.Load(); s.g != now { // others have forgotten what this one is in
 		s.g = now
-		if s.state, ok = d.intern(now, st.pcs, st.last); !ok {
+		if s.state, ok = d.intern(now, st.pcs, st.last, st.set); !ok {
 			return 0, false
 		}
 	}
@@ -301,7 +303,7 @@ func (s *search) make(class, i int) (way uint32, ok bool) {
 			return 0, false
 		}
 		s.g = d.now.Load()
-		if s.state, ok = d.intern(s.g, st.pcs, st.last); !ok {
+		if s.state, ok = d.intern(s.g, st.pcs, st.last, st.set); !ok {
 			return 0, false
 		}
 		if way, ok = d.step(s.g, st, class); !ok {
@@ -328,7 +330,12 @@ func (d *dfa) forget() bool {
 }
 
 // stride is how long a row is.
-func (d *dfa) stride() int { return d.classes + 1 }
+func (d *dfa) stride() int {
+	if d.words > 0 {
+		return d.classes + 2 // and the number of its set
+	}
+	return d.classes + 1
+}
 
 // step is the way from st by a byte of the class, or by the text's end.
 func (d *dfa) step(g *states, st state, class int) (way uint32, ok bool) {
@@ -361,14 +368,17 @@ func (d *dfa) step(g *states, st state, class int) (way uint32, ok bool) {
 			w.next = append(w.next, to)
 		}
 	}
-	if len(w.next) == 0 {
+	set := uint32(0)
+	if d.words > 0 && way&wayMatch != 0 {
+		set = d.setOf(g)
+	} else if len(w.next) == 0 {
 		return way | wayDead, true
 	}
 	last := edgeOfText
 	if d.asserts {
 		last = sideOf(b)
 	}
-	to, ok := d.intern(g, w.next, last)
+	to, ok := d.intern(g, w.next, last, set)
 	return way | to, ok
 }
 
@@ -407,12 +417,9 @@ func (d *dfa) close(pcs []int32, holds syntax.EmptyOp) {
 }
 
 // intern is where the row of the state is; it makes it where there is room.
-func (d *dfa) intern(g *states, pcs []int32, last side) (at uint32, ok bool) {
+func (d *dfa) intern(g *states, pcs []int32, last side, set uint32) (at uint32, ok bool) {
 	w := &d.work
-	w.key = append(w.key[:0], byte(last))
-	for _, pc := range pcs {
-		w.key = binary.AppendUvarint(w.key, uint64(pc))
-	}
+	w.key = appendKey(w.key[:0], pcs, last, set)
 	if at, ok := g.index[string(w.key)]; ok {
 		return at, true
 	}
@@ -424,7 +431,10 @@ func (d *dfa) intern(g *states, pcs []int32, last side) (at uint32, ok bool) {
 	g.bytes += size
 	at = uint32(len(g.list) * d.stride())
 	g.grow(int(at) + d.stride())
-	g.list = append(g.list, state{append([]int32(nil), pcs...), last})
+	if d.words > 0 {
+		(*g.table.Load())[int(at)+d.classes+1] = set
+	}
+	g.list = append(g.list, state{append([]int32(nil), pcs...), last, set})
 	g.index[string(w.key)] = at
 	return at, true
 }

@@ -147,6 +147,9 @@ func (e *Expr) Find(body []byte) (start, end int, ok bool) {
 	if e.asserts {
 		from = 0 // what is before decides as well
 	}
+	if body == nil {
+		body = []byte{} // of nil, an empty match cannot be told from none
+	}
 	m := e.of(body).Find(body[from:])
 	if m == nil {
 		return 0, 0, false
