@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"regexp"
 	"testing"
+	"unicode/utf8"
 )
 
 // FuzzExpr compares what Find says with what regexp says, with room for all
@@ -34,9 +35,21 @@ func FuzzExpr(f *testing.F) {
 			t.Fatal(err)
 		}
 		small.once.Do(func() { small.build(1500) })
+		digit, err := Compile(`\d\s`)
+		if err != nil {
+			t.Fatal(err)
+		}
 		re := regexp.MustCompile("(?m)" + s)
+		union := NewUnion([]*Expr{digit, e}, []int32{70, 3}, 2)
+		smallUnion := NewUnion([]*Expr{digit, e}, []int32{70, 3}, 2)
+		if smallUnion.d != nil {
+			smallUnion.d.limit = 1500
+		}
 		for _, body := range [][]byte{body, bytes.Repeat(body, 3), bytes.ToValidUTF8(body, nil), nil} {
 			want := re.FindIndex(body)
+			for _, u := range []*Union{union, smallUnion, union} {
+				together(t, u, body, want != nil, digit.re.Match(body))
+			}
 			for _, e := range []*Expr{e, small, e} {
 				start, end, ok := e.Find(body)
 				if ok != (want != nil) || ok && (start != want[0] || end != want[1]) {
@@ -58,5 +71,21 @@ func alone(t *testing.T, e *Expr, body []byte, want []int) {
 	}
 	if (end >= 0) != (want != nil) || end >= 0 && (start != want[0] || end != want[1]) {
 		t.Fatalf("%s in %q: the machines say %d to %d; want %v", e.source, body, start, end, want)
+	}
+}
+
+// together asks the union of expressions with the bits 3 and 70 in two words.
+func together(t *testing.T, u *Union, body []byte, third, seventieth bool) {
+	t.Helper()
+	row := make([]uint64, 2)
+	u.Mark(body, row)
+	if third && row[0] != 1<<3 || seventieth && row[1] != 1<<6 {
+		t.Fatalf("in %q: the union says %b", body, row)
+	}
+	if clear(row); u.d == nil || !utf8.Valid(body) || !u.d.mark(body, row, u.all) {
+		return
+	}
+	if (row[0] != 0) != third || (row[1] != 0) != seventieth {
+		t.Fatalf("in %q: the union says %b", body, row)
 	}
 }
