@@ -59,11 +59,11 @@ func (s *Set) Doubts() []Doubt {
 // more than half of them.
 func (s *Set) common() map[int]int {
 	// Whatever log they are of.
-	everywhere := &Set{rules: slices.Clone(s.rules), meta: s.meta, exprs: s.exprs, ruleOf: s.ruleOf, scanner: s.scanner, words: s.words}
+	everywhere := &Set{rules: slices.Clone(s.rules), meta: s.meta, exprs: s.exprs, ruleOf: s.ruleOf, scanner: s.scanner, each: s.each, wanted: s.wanted, words: s.words}
 	for i := range everywhere.rules {
 		everywhere.rules[i].source = nil
 	}
-	everywhere.pool.New = func() any { return new(scratch) }
+	everywhere.pool.New = everywhere.newScratch
 	b := &agent.Batch{Buf: []byte(ordinary), Source: &agent.Source{}}
 	at := int32(0)
 	for line := range strings.Lines(ordinary) {

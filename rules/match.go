@@ -11,7 +11,8 @@ import (
 // A scratch is what one Match needs.
 type scratch struct {
 	candidates engine.Candidates
-	name       []byte // of fieldCut
+	each       []uint64 // those expressions of full passes that match a record
+	name       []byte   // of fieldCut
 	reading    reading
 }
 
@@ -19,9 +20,10 @@ type scratch struct {
 type view struct {
 	set    *Set
 	active []uint64 // expressions of rules that select the source
-	always []uint64 // those of them that have to be tried on each record
 	any    bool     // active is not empty
-	full   bool     // always is not empty
+	always []uint64 // those of them that stand for none, and have nothing to look for
+	tries  bool     // always is not empty
+	full   bool     // some have to be tried on each record
 	each   bool     // a rule may hold for records whatever their text is
 }
 
@@ -55,8 +57,12 @@ func (s *Set) newView(src *agent.Source) *view {
 		for e := r.first; e < r.end; e++ {
 			v.active[e>>6] |= 1 << (e & 63)
 			v.any = true
-			if s.exprs[e].Seek() == nil {
+			switch {
+			case s.exprs[e].Seek() != nil:
+			case s.exprs[e].unmatched:
 				v.always[e>>6] |= 1 << (e & 63)
+				v.tries = true
+			default:
 				v.full = true
 			}
 		}
@@ -86,24 +92,34 @@ func (s *Set) Match(b *agent.Batch) {
 	}
 	c := &x.candidates
 	c.Reset(len(b.Records), s.words)
-	always, full := v.always, v.full
+	each, tries := v.always, v.tries // of records that have nothing to look for
 	ordered := ascending(b.Records)
 	if ordered {
 		s.scanner.Scan(b, c)
 	} else {
-		always, full = v.active, true
+		each, tries = v.active, true
 	}
 	cut := cutting{redactor: s.redact, b: b, all: !ordered}
 	for i := range b.Records {
 		row, marked := c.Row(i)
-		if !marked && !full && !cut.due(i) {
+		if !marked && !tries && !v.full && !cut.due(i) {
 			continue
 		}
 		if s.redact != nil && cut.record(i, row) {
 			// What was found may be gone, and a marker may be what a rule looks for.
 			row = c.Again(s.scanner, b, i)
 		}
-		s.judge(b, i, row, v.active, always, &x.reading)
+		some := marked || tries
+		if v.full && ordered {
+			each = x.each
+			some = s.each.Mark(b.Body(i), each) || some
+			for w, always := range v.always {
+				each[w] |= always
+			}
+		}
+		if some {
+			s.judge(b, i, row, v.active, each, &x.reading)
+		}
 	}
 }
 
@@ -122,12 +138,12 @@ func ascending(records []agent.Record) bool {
 }
 
 // judge confirms the candidates of one record.
-func (s *Set) judge(b *agent.Batch, record int, row, active, always []uint64, x *reading) {
+func (s *Set) judge(b *agent.Batch, record int, row, active, each []uint64, x *reading) {
 	body := b.Body(record)
 	x.to(b, record)
 	done := int32(0) // expressions below belong to rules that are judged
 	for w := range row {
-		set := (row[w] | always[w]) & active[w]
+		set := (row[w] | each[w]) & active[w]
 		for ; set != 0; set &= set - 1 {
 			e := int32(w<<6 + bits.TrailingZeros64(set))
 			if e < done {

@@ -45,7 +45,8 @@ type Set struct {
 	tests   []Test
 	redact  *redactor // nil: nothing is cut out of records
 	scanner *engine.Scanner
-	words   int // of 64 expressions, or patterns of the redactor
+	each    *engine.Union // of the expressions that the scanner has nothing to look for in; or nil
+	words   int           // of 64 expressions, or patterns of the redactor
 	pool    sync.Pool
 	sifting sync.Once
 	sifted  *sift
@@ -190,8 +191,22 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		redact.place(len(s.exprs), s.words, targets.Add)
 	}
 	s.scanner = engine.NewScanner(&targets)
-	s.pool.New = func() any { return new(scratch) }
+	s.each = s.union()
+	s.pool.New = s.newScratch
 	return s
+}
+
+func (s *Set) newScratch() any { return &scratch{each: make([]uint64, s.words)} }
+
+func (s *Set) union() *engine.Union {
+	var exprs []*engine.Expr
+	var bits []int32
+	for i, e := range s.exprs {
+		if e.Seek() == nil && !e.unmatched {
+			exprs, bits = append(exprs, e.Expr), append(bits, int32(i))
+		}
+	}
+	return engine.NewUnion(exprs, bits, s.words)
 }
 
 // Rules returns all rules, by their Index.
@@ -201,7 +216,8 @@ func (s *Set) Rules() []*agent.Rule { return slices.Clone(s.meta) }
 func (s *Set) Waits() bool { return s.absences }
 
 // FullPass returns the rules with an expression that has to be tried on each
-// record, for there is no text worth looking for in it. They cost the most.
+// record, for there is no text worth looking for in it. They cost a pass over each,
+// one for all of them.
 func (s *Set) FullPass() []*agent.Rule {
 	var list []*agent.Rule
 	for i := range s.rules {

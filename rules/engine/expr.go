@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -26,6 +28,11 @@ type Expr struct {
 	alone   *regexp.Regexp // the same for a text of one line: ^ is looked for at its start only
 	upTo    *regexp.Regexp // the same after as little of anything as can be: its end is the match's end
 	asserts bool           // has ^, $, \b or the like: a match depends on what is around it
+
+	source string // with lines in front
+	once   sync.Once
+	ends   *dfa // nil where it would be too large
+	starts *dfa
 
 	pure     []Needle     // these texts are all matches, in order of preference; re is not needed
 	branches [][][]Needle // a match has, of one branch, one needle of each set, in order
@@ -46,8 +53,8 @@ func Compile(s string) (*Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Expr{}
-	if e.re, err = regexp.Compile(lines + s); err != nil {
+	e := &Expr{source: lines + s}
+	if e.re, err = regexp.Compile(e.source); err != nil {
 		return nil, err
 	}
 	if e.upTo, err = regexp.Compile(`(?s:\A.*?)(?m:` + s + `)`); err != nil {
@@ -71,8 +78,8 @@ func (e *Expr) learn(tree *syntax.Regexp) {
 	if all.known && all.precise && !hasEmpty(all.exact) {
 		e.pure = needles(all.exact)
 	}
-	if !e.asserts {
-		e.first = needles(all.starts())
+	if e.first = needles(all.starts()); !soon(e.first) {
+		e.first = nil
 	}
 	parts := []facts{all}
 	if tree.Op == syntax.OpAlternate && !all.known {
@@ -126,7 +133,7 @@ func (e *Expr) MatchesAll() bool { return e.re.MatchString("") && e.re.MatchStri
 
 // Find is regexp's FindIndex, without its allocation.
 func (e *Expr) Find(body []byte) (start, end int, ok bool) {
-	if e.pure != nil {
+	if e.pure != nil && soon(e.pure) {
 		return findFirst(body, e.pure)
 	}
 	if !e.possible(body) {
@@ -138,12 +145,59 @@ func (e *Expr) Find(body []byte) (start, end int, ok bool) {
 			return 0, 0, false
 		}
 	}
+	if start, end, known := e.run(body, from); known {
+		return start, end, end >= 0
+	}
+	if e.asserts {
+		from = 0 // what is before decides as well
+	}
+	if body == nil {
+		body = []byte{} // of nil, an empty match cannot be told from none
+	}
 	m := e.of(body).Find(body[from:])
 	if m == nil {
 		return 0, 0, false
 	}
 	start = e.locate(body, from, m)
 	return start, start + len(m), true
+}
+
+// run finds the match by the expression's own machines; known is false where only
+// regexp can. The end is -1 where there is none.
+func (e *Expr) run(body []byte, from int) (start, end int, known bool) {
+	e.once.Do(func() { e.build(maxStates) })
+	if e.ends == nil || !utf8.Valid(body[from:]) {
+		return 0, 0, false
+	}
+	if end, known = e.ends.end(body, from); !known || end < 0 {
+		return 0, end, known
+	}
+	start, known = e.starts.first(body, from, end)
+	return start, end, known && start >= 0
+}
+
+// build makes the machines, with so many bytes of states each. Most rules never
+// find a line that needs them.
+func (e *Expr) build(limit int) {
+	tree, err := parse(e.source)
+	if err != nil {
+		return
+	}
+	ends, err := forward(tree)
+	if err != nil {
+		return
+	}
+	starts, err := backward(tree)
+	if err != nil {
+		return
+	}
+	e.ends, e.starts = newDFA(ends, limit), newDFA(starts, limit)
+}
+
+// soon reports whether looking for these texts is sooner done than to run the
+// machine.
+func soon(set []Needle) bool {
+	return len(set) <= 1 || len(set) <= 8 && !slices.ContainsFunc(set, func(n Needle) bool { return n.Fold })
 }
 
 // Groups is regexp's FindSubmatchIndex for the match from start to end. The
@@ -191,6 +245,9 @@ func (e *Expr) possible(body []byte) bool {
 func hasChain(body []byte, chain [][]Needle) bool {
 	for _, set := range chain {
 		next := -1
+		if !soon(set) {
+			continue
+		}
 		for i := range set {
 			if at := set[i].Index(body); at >= 0 && (next < 0 || at+len(set[i].Text) < next) {
 				next = at + len(set[i].Text)

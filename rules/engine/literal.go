@@ -126,14 +126,16 @@ func analyse(re *syntax.Regexp) facts {
 // runeFacts spells out one character, with all that it folds to: k also matches
 // the Kelvin sign, and s the long s.
 func runeFacts(r rune, fold bool) facts {
-	if !fold {
-		return classFacts([]rune{r, r})
-	}
+	return classFacts(folded(r, fold))
+}
+
+// folded are r and with fold all that it folds to, as pairs of first and last.
+func folded(r rune, fold bool) []rune {
 	pairs := []rune{r, r}
-	for x := unicode.SimpleFold(r); x != r; x = unicode.SimpleFold(x) {
+	for x := unicode.SimpleFold(r); fold && x != r; x = unicode.SimpleFold(x) {
 		pairs = append(pairs, x, x)
 	}
-	return classFacts(pairs)
+	return pairs
 }
 
 // classFacts spells out a small class, given as pairs of first and last.
