@@ -151,6 +151,7 @@ type table struct {
 	shift   [1 << 16]uint8  // by pair of bytes: 0 where it ends a window
 	bucket  [1 << 16]uint16 // by pair that ends a window: where in buckets
 	buckets [][]windowed
+	before  [][4]uint64 // by bucket: the bytes that may stand before the pair, one bit each
 }
 
 // A windowed is a target and where its window is.
@@ -169,7 +170,7 @@ func newTable(targets []*target) *table {
 	var best *table
 	far := 0.0
 	for most := min(shortest, minStep); most <= shortest; most++ {
-		t := &table{most: most, buckets: [][]windowed{nil}}
+		t := &table{most: most, buckets: [][]windowed{nil}, before: make([][4]uint64, 1)}
 		t.fill(targets)
 		if step := t.step(); step > far {
 			best, far = t, step
@@ -220,9 +221,18 @@ func (t *table) put(k uint16, w windowed) {
 	if t.bucket[k] == 0 {
 		t.bucket[k] = uint16(len(t.buckets))
 		t.buckets = append(t.buckets, nil)
+		t.before = append(t.before, [4]uint64{})
 	}
 	list := &t.buckets[t.bucket[k]]
 	*list = append(*list, w)
+	before := &t.before[t.bucket[k]]
+	if w.last == 0 {
+		*before = [4]uint64{math.MaxUint64, math.MaxUint64, math.MaxUint64, math.MaxUint64}
+		return
+	}
+	for _, c := range Cases(w.Text[w.last-1], w.Fold) {
+		before[c>>6] |= 1 << (c & 63)
+	}
 }
 
 // lastPair chooses the target's window: a rare last pair, which leads to a look at
@@ -357,7 +367,11 @@ func (t *table) hop(buf []byte, s *[streams]stretch, n int) (left int) {
 
 // check looks for the targets whose window's last pair is at i.
 func (t *table) check(buf []byte, records []agent.Record, i uint, s *stretch, c *Candidates) {
-	bucket := t.buckets[t.bucket[pairAt(buf, i)]]
+	at := t.bucket[pairAt(buf, i)]
+	if i > 0 && t.before[at][buf[i-1]>>6]>>(buf[i-1]&63)&1 == 0 {
+		return
+	}
+	bucket := t.buckets[at]
 	for k := range bucket {
 		w := &bucket[k]
 		start := int(i) - w.last
