@@ -40,8 +40,8 @@ func FuzzExpr(f *testing.F) {
 			t.Fatal(err)
 		}
 		re := regexp.MustCompile("(?m)" + s)
-		union := NewUnion([]*Expr{digit, e}, []int32{70, 3}, 2)
-		smallUnion := NewUnion([]*Expr{digit, e}, []int32{70, 3}, 2)
+		union := NewUnion([]*Expr{digit, e}, []int32{70, 3}, 2, nil)
+		smallUnion := NewUnion([]*Expr{digit, e}, []int32{70, 3}, 2, nil)
 		if smallUnion.d != nil {
 			smallUnion.d.limit = 1500
 		}
