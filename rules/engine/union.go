@@ -68,8 +68,12 @@ func (d *dfa) mark(body []byte, row, all []uint64) (ok bool) {
 		way := atomic.LoadUint32(&s.next[int(s.state)+class])
 		if way >= wayMatch {
 			if way == wayUnknown {
+				g := s.g
 				if way, ok = s.make(class, i); !ok {
 					return false
+				}
+				if s.g != g {
+					found = 0 // sets have other numbers now
 				}
 			}
 			if way&wayDead != 0 {
