@@ -156,9 +156,14 @@ func expand(pattern, baseDir string) ([]string, error) {
 // escape makes a path into a pattern for itself.
 var escape = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
+// maxStates bounds the bytes that all expressions of a set keep, so as to find
+// matches sooner.
+const maxStates = 32 << 20
+
 func buildSet(list []loaded, redact *redactor) *Set {
 	s := &Set{samples: map[string][]int32{}, redact: redact}
 	var targets engine.Targets
+	room := engine.NewRoom(maxStates)
 	for _, l := range list {
 		r := rule{
 			rule: l.rule, source: l.source, not: l.not, format: l.format, where: l.where, measure: l.measure, policy: l.policy, text: l.text, metric: l.metric,
@@ -178,8 +183,12 @@ func buildSet(list []loaded, redact *redactor) *Set {
 			for _, lit := range e.Seek() {
 				targets.Add(lit, nil, int32(len(s.exprs)))
 			}
+			e.Share(room)
 			s.exprs = append(s.exprs, e)
 			s.ruleOf = append(s.ruleOf, int32(len(s.rules)))
+		}
+		for _, e := range l.not {
+			e.Share(room)
 		}
 		r.end = int32(len(s.exprs))
 		s.want(&r)
@@ -191,14 +200,14 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		redact.place(len(s.exprs), s.words, targets.Add)
 	}
 	s.scanner = engine.NewScanner(&targets)
-	s.each = s.union()
+	s.each = s.union(room)
 	s.pool.New = s.newScratch
 	return s
 }
 
 func (s *Set) newScratch() any { return &scratch{each: make([]uint64, s.words)} }
 
-func (s *Set) union() *engine.Union {
+func (s *Set) union(room *engine.Room) *engine.Union {
 	var exprs []*engine.Expr
 	var bits []int32
 	for i, e := range s.exprs {
@@ -206,7 +215,7 @@ func (s *Set) union() *engine.Union {
 			exprs, bits = append(exprs, e.Expr), append(bits, int32(i))
 		}
 	}
-	return engine.NewUnion(exprs, bits, s.words)
+	return engine.NewUnion(exprs, bits, s.words, room)
 }
 
 // Rules returns all rules, by their Index.

@@ -27,6 +27,25 @@ const (
 	wayUnknown = 1 << 31
 )
 
+// A Room bounds the bytes that the states of many expressions take together. Those
+// that get nothing are left to regexp. A nil one has no bound.
+type Room struct{ left atomic.Int64 }
+
+// NewRoom has room for so many bytes.
+func NewRoom(bytes int) *Room {
+	r := &Room{}
+	r.left.Store(int64(bytes))
+	return r
+}
+
+func (r *Room) take(n int) bool {
+	if r == nil || r.left.Add(int64(-n)) >= 0 || n < 0 {
+		return true
+	}
+	r.left.Add(int64(n))
+	return false
+}
+
 // A side is what stands on one side of a place.
 type side uint8
 
@@ -74,7 +93,8 @@ func holding(before, after side) syntax.EmptyOp {
 // lock.
 type dfa struct {
 	*program
-	limit int // bytes of states
+	limit int   // bytes of states
+	room  *Room // what all have together; or nil
 	now   atomic.Pointer[states]
 	rest  atomic.Int32 // searches that are left to regexp
 
@@ -320,6 +340,7 @@ func (s *search) make(class, i int) (way uint32, ok bool) {
 func (d *dfa) forget() bool {
 	g := d.now.Load()
 	d.now.Store(newStates())
+	d.room.take(-g.bytes)
 	if g.read >= worthwhile*len(g.list) {
 		d.restNext = firstRest
 		return true
@@ -370,7 +391,9 @@ func (d *dfa) step(g *states, st state, class int) (way uint32, ok bool) {
 	}
 	set := uint32(0)
 	if d.words > 0 && way&wayMatch != 0 {
-		set = d.setOf(g)
+		if set, ok = d.setOf(g); !ok {
+			return 0, false
+		}
 	} else if len(w.next) == 0 {
 		return way | wayDead, true
 	}
@@ -425,7 +448,7 @@ func (d *dfa) intern(g *states, pcs []int32, last side, set uint32) (at uint32, 
 	}
 	const entry = 96 // of the index, and the state itself
 	size := 2*4*d.stride() + 4*len(pcs) + len(w.key) + entry
-	if g.bytes+size > d.limit {
+	if g.bytes+size > d.limit || !d.room.take(size) {
 		return 0, false
 	}
 	g.bytes += size

@@ -62,6 +62,36 @@ func TestStatesAreBounded(t *testing.T) {
 	}
 }
 
+// TestRoomIsShared has expressions use what is there for all of them.
+func TestRoomIsShared(t *testing.T) {
+	const bytes = 40_000
+	room := NewRoom(bytes)
+	text := noise(5000)
+	var list []*Expr
+	for _, x := range pathological() {
+		e, err := Compile(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Share(room)
+		want := e.re.FindIndex(text)
+		if start, end, ok := e.Find(text); ok != (want != nil) || ok && (start != want[0] || end != want[1]) {
+			t.Errorf("%s: %d to %d, %v; want %v", x, start, end, ok, want)
+		}
+		e.run(text, 0)
+		list = append(list, e)
+	}
+	held := 0
+	for _, e := range list {
+		if e.ends != nil {
+			held += e.ends.now.Load().bytes + e.starts.now.Load().bytes
+		}
+	}
+	if left := int(room.left.Load()); held == 0 || held > bytes || held+left != bytes {
+		t.Errorf("%d bytes are held, %d left of %d", held, left, bytes)
+	}
+}
+
 // TestTimeIsLinear compares what a text takes with what one of twice its length
 // does.
 func TestTimeIsLinear(t *testing.T) {
@@ -102,7 +132,7 @@ func TestShared(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.once.Do(func() { e.build(2500) })
-	union := NewUnion([]*Expr{e}, []int32{0}, 1)
+	union := NewUnion([]*Expr{e}, []int32{0}, 1, nil)
 	union.d.limit = 2500
 	var wg sync.WaitGroup
 	for g := range 8 {

@@ -33,6 +33,7 @@ type Expr struct {
 	once   sync.Once
 	ends   *dfa // nil where it would be too large
 	starts *dfa
+	room   *Room
 
 	pure     []Needle     // these texts are all matches, in order of preference; re is not needed
 	branches [][][]Needle // a match has, of one branch, one needle of each set, in order
@@ -192,7 +193,12 @@ func (e *Expr) build(limit int) {
 		return
 	}
 	e.ends, e.starts = newDFA(ends, limit), newDFA(starts, limit)
+	e.ends.room, e.starts.room = e.room, e.room
 }
+
+// Share makes the expression take the room of its states from r. It is called
+// before anything is looked for.
+func (e *Expr) Share(r *Room) { e.room = r }
 
 // soon reports whether looking for these texts is sooner done than to run the
 // machine.

@@ -20,7 +20,7 @@ type Union struct {
 
 // NewUnion is the union of expressions that have these bits, in rows of so many
 // words; nil where there are none.
-func NewUnion(exprs []*Expr, bits []int32, words int) *Union {
+func NewUnion(exprs []*Expr, bits []int32, words int, room *Room) *Union {
 	if len(exprs) == 0 {
 		return nil
 	}
@@ -38,6 +38,7 @@ func NewUnion(exprs []*Expr, bits []int32, words int) *Union {
 	}
 	p.bits, p.words = bits, words
 	u.d = newDFA(p, maxUnionStates)
+	u.d.room = room
 	return u
 }
 
@@ -67,8 +68,12 @@ func (d *dfa) mark(body []byte, row, all []uint64) (ok bool) {
 		way := atomic.LoadUint32(&s.next[int(s.state)+class])
 		if way >= wayMatch {
 			if way == wayUnknown {
+				g := s.g
 				if way, ok = s.make(class, i); !ok {
 					return false
+				}
+				if s.g != g {
+					found = 0 // sets have other numbers now
 				}
 			}
 			if way&wayDead != 0 {
@@ -91,7 +96,7 @@ func (d *dfa) mark(body []byte, row, all []uint64) (ok bool) {
 }
 
 // setOf is the number of the set of what matches in the work's leaves.
-func (d *dfa) setOf(g *states) (set uint32) {
+func (d *dfa) setOf(g *states) (set uint32, ok bool) {
 	bits := make([]uint64, d.words)
 	for _, pc := range d.work.leaves {
 		if in := &d.insts[pc]; in.op == opMatch {
@@ -102,13 +107,17 @@ func (d *dfa) setOf(g *states) (set uint32) {
 	sets := *g.sets.Load()
 	for i, known := range sets {
 		if i > 0 && slices.Equal(known, bits) {
-			return uint32(i)
+			return uint32(i), true
 		}
 	}
-	g.bytes += 8*len(bits) + 48
+	size := 8*len(bits) + 48
+	if g.bytes+size > d.limit || !d.room.take(size) {
+		return 0, false
+	}
+	g.bytes += size
 	sets = append(slices.Clip(sets), bits) // nobody sees it before it is whole
 	g.sets.Store(&sets)
-	return uint32(len(sets) - 1)
+	return uint32(len(sets) - 1), true
 }
 
 // appendKey is what tells states apart.
