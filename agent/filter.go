@@ -11,10 +11,9 @@ type Filter interface {
 	// control characters, those of "\<>&, U+2028 and U+2029. From index all on each
 	// line has to be decoded, whatever want says.
 	Wanted(b *Batch, want []uint64) (all int)
-	// Follows reports whether what a record says may matter to those after it: then
-	// each line has to be decoded that follows, in its block, one of which b has
-	// nothing.
-	Follows() bool
+	// Opens reports whether what a record says, of whose lines b had nothing, matters
+	// to those after it: then each line has to be decoded that follows in its block.
+	Opens(body []byte) bool
 }
 
 // A Prefilter is a Matcher that can tell beforehand where it will find nothing.

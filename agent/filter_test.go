@@ -17,7 +17,7 @@ func (s *sifting) Filter(*Source) Filter { return s.filter }
 // A none wants nothing.
 type none struct{ Filter }
 
-func (*none) Follows() bool { return false }
+func (*none) Opens([]byte) bool { return false }
 
 // A selectiveRecorder is a recorder of flagged records, or of all.
 type selectiveRecorder struct {

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"math/bits"
 	"strings"
 
@@ -122,8 +123,10 @@ func (v *view) Wanted(b *agent.Batch, want []uint64) (all int) {
 	return all
 }
 
-// Follows is agent.Filter's: where a private key begins, what follows is cut.
-func (v *view) Follows() bool { return v.any && v.set.redact != nil && v.set.redact.key != nil }
+// Opens is agent.Filter's: where a private key begins, what follows is cut.
+func (v *view) Opens(body []byte) bool {
+	return v.any && v.set.redact != nil && v.set.redact.key != nil && bytes.Contains(body, []byte(keyWords))
+}
 
 // unescaped is what a JSON string has one of if there is something to cut in its
 // text. told is false where that may be anything.

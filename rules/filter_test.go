@@ -44,8 +44,10 @@ func sifted(s *Set, src *agent.Source, bodies []string, html bool) (b *agent.Bat
 	want, all := make([]uint64, (len(bodies)+63)/64), 0
 	if f := s.Filter(src); f != nil {
 		all = f.Wanted(raw, want)
-		if all < len(bodies) && !f.Follows() {
-			panic("it says that what a record says does not matter to the next")
+		for i, body := range bodies {
+			if f.Opens([]byte(body)) && all > i {
+				panic("what follows " + body + " is not wanted")
+			}
 		}
 	}
 	if !bytes.Equal(raw.Buf, before) {

@@ -31,6 +31,7 @@ type sieve struct {
 	at    int      // the one that is next
 	seen  int      // lines of the block
 	rest  int      // blocks for which the sieve rests
+	odd   int      // the batch's records from here on are of lines that are not usual; -1: none is
 }
 
 // due reports whether the next block is worth a look.
@@ -47,7 +48,7 @@ func (s *sieve) due() bool {
 
 // look looks through a block. A usual line's text is shorter than most.
 func (s *sieve) look(block []byte, most int, clock *rfc3339) {
-	s.lines.Records, s.at, s.all, s.seen = s.lines.Records[:0], 0, 0, 0
+	s.lines.Records, s.at, s.all, s.seen, s.odd = s.lines.Records[:0], 0, 0, 0, -1
 	if s.filter == nil {
 		return
 	}
@@ -95,6 +96,7 @@ func (s *sieve) shrink(block []byte) {
 // pass passes over the line at at, and returns where the next one begins; 0 where
 // it has to be decoded. It is asked about each line that is no part of another.
 func (s *sieve) pass(b *agent.Batch, at int, base int64) (next int) {
+	s.decoded(b)
 	for s.at < s.all && int(s.lines.Records[s.at].Body.Start) < at+len(head) {
 		s.at++
 	}
@@ -108,9 +110,7 @@ func (s *sieve) pass(b *agent.Batch, at int, base int64) (next int) {
 		size, ok = s.marks.usualSize(b.Buf, int(l.Body.Start), int(l.Body.End))
 	}
 	if !ok {
-		if s.filter.Follows() {
-			s.all = 0
-		}
+		s.odd = len(b.Records)
 		return 0
 	}
 	s.at++
@@ -123,4 +123,18 @@ func (s *sieve) pass(b *agent.Batch, at int, base int64) (next int) {
 	p.Bytes += size
 	p.Time, p.End = l.Time, base+l.End
 	return int(l.End)
+}
+
+// decoded looks at what came of a line that was not usual: it may open what the
+// rules read over several.
+func (s *sieve) decoded(b *agent.Batch) {
+	if s.odd < 0 {
+		return
+	}
+	for i := s.odd; i < len(b.Records) && s.all > 0; i++ {
+		if s.filter.Opens(b.Body(i)) {
+			s.all = 0
+		}
+	}
+	s.odd = -1
 }

@@ -27,7 +27,9 @@ func (n *needle) Wanted(b *agent.Batch, want []uint64) int {
 	return len(b.Records)
 }
 
-func (n *needle) Follows() bool { return n.opens != "" }
+func (n *needle) Opens(body []byte) bool {
+	return n.opens != "" && bytes.Contains(body, []byte(n.opens))
+}
 
 // sameSifted splits a block with and without the filter, and wants the same, but
 // for lines that the filter does not want. It returns how much was covered, and
@@ -166,6 +168,8 @@ func TestSieveFollows(t *testing.T) {
 		{`OPEN`, "", 11},
 		{`OPEN`, "OPEN", 5},
 		{`needle \u004fPEN`, "OPEN", 5},
+		{`\u004fPER`, "OPEN", 10},
+		{strings.Repeat("x", fragmentSize) + "OP" + `","stream":"stdout","time":"2025-01-09T14:30:00.1Z"}` + "\n" + `{"log":"ER`, "OPEN", 10},
 		{strings.Repeat("x", fragmentSize) + "OP" + `","stream":"stdout","time":"2025-01-09T14:30:00.1Z"}` + "\n" + `{"log":"EN`, "OPEN", 5},
 	} {
 		d, whole := &dockerJSON{maxLine: DefaultMaxLine}, &dockerJSON{maxLine: DefaultMaxLine}
@@ -251,7 +255,7 @@ func TestSiftingDoesNotAllocate(t *testing.T) {
 type nothing struct{}
 
 func (nothing) Wanted(b *agent.Batch, _ []uint64) int { return len(b.Records) }
-func (nothing) Follows() bool                         { return false }
+func (nothing) Opens([]byte) bool                     { return false }
 
 // TestUsualSize has what may be around the end of a text, at all places of the
 // words that are looked at.
