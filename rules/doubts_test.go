@@ -65,6 +65,7 @@ groups:
       - {name: elsewhere, match: outage, source: {service: b}}
       - {name: many, match: outage, source: {service: a}, severity: critical, threshold: 50, window: 1m}
       - {name: not, match: outage, not: planned, source: {service: a}}
+      - {name: fields, format: access, where: path =~ '/export' and client != ''}
       - {name: down, sample: up, equals: 0}
       - {name: up, sample: up, equals: 0}
 `)

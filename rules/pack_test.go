@@ -21,9 +21,6 @@ func samplesPack(t *testing.T) *Set {
 }
 
 func TestPacks(t *testing.T) {
-	if got := Packs(); !slices.Equal(got, []string{"auth", "kernel", "mail", "operations", "samples"}) {
-		t.Fatalf("packs are %v: add tests and docs", got)
-	}
 	s, err := Load(Config{Packs: Packs()}, "") // no name twice
 	if err != nil {
 		t.Fatal(err)
@@ -31,6 +28,11 @@ func TestPacks(t *testing.T) {
 	doc, err := os.ReadFile("../docs/rules.md")
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range Packs() {
+		if !strings.Contains(string(doc), "\n## The pack "+name+"\n") {
+			t.Errorf("no section on the pack %s", name)
+		}
 	}
 	for i, r := range s.Rules() {
 		row := "| " + r.Name + " | " + r.Class + " | " + r.Severity + " | "
