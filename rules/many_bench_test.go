@@ -69,10 +69,26 @@ func BenchmarkRealisticRules(b *testing.B) {
 	b.ReportMetric((cpuTime(b)-before).Seconds()/n/base, "over")
 }
 
-// BenchmarkMatchStorm has lines each of which all six rules of the pack operations
-// find; times is how much faster that is than regexp by itself is on them.
+// BenchmarkMatchStorm has lines each of which six rules find: those of the pack
+// operations, most of which are texts only, and six that are not. times is how
+// much faster that is than regexp by itself is on these lines.
 func BenchmarkMatchStorm(b *testing.B) {
-	s := operations(b)
+	var list []loaded
+	for _, x := range []string{
+		`connection.*failed|database.*error`, `production\.(ERROR|CRITICAL): .*timeout`, `\bunauthorized\b`, `Authentication (failed|denied), \S+ token`,
+		`Connection\.php:\d+$`, `^\[[\d :-]+\] \w+\.ERROR`,
+	} {
+		e, err := compile(x)
+		if err != nil {
+			b.Fatal(err)
+		}
+		list = append(list, loaded{rule: &agent.Rule{Name: x}, match: []*expr{e}})
+	}
+	b.Run("operations", func(b *testing.B) { storm(b, operations(b)) })
+	b.Run("expressions", func(b *testing.B) { storm(b, newSet(list)) })
+}
+
+func storm(b *testing.B, s *Set) {
 	batch := &agent.Batch{Source: &agent.Source{ID: "bench"}}
 	for i := range 1000 {
 		appendRecord(batch, fmt.Sprintf(`[2025-01-09 14:30:%02d] production.ERROR: connection %d to the database failed: timeout, unauthorized, Authentication failed, csrf token mismatch at /var/www/app/Database/Connection.php:%d`, i%60, i, i))
