@@ -51,3 +51,33 @@ func TestPacksLookForText(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkPacks has each of these packs by itself, and all together, over the
+// lines of many programs, and attacks and web over those of an access log.
+func BenchmarkPacks(b *testing.B) {
+	access, err := os.ReadFile("testdata/access/ordinary.log")
+	if err != nil {
+		b.Fatal(err)
+	}
+	requests := batchOf(strings.Split(strings.Repeat(string(access), 8), "\n")...)
+	requests.Source = &agent.Source{}
+	run := func(name string, batch *agent.Batch, packs ...string) {
+		b.Run(name, func(b *testing.B) {
+			s, err := Load(Config{Packs: packs}, "")
+			if err != nil {
+				b.Fatal(err)
+			}
+			throughput(b, batch, func() {
+				batch.Findings = batch.Findings[:0]
+				s.Match(batch)
+			})
+		})
+	}
+	for _, name := range programs() {
+		run(name, logBatch(256<<10, 1), name)
+	}
+	run("all", logBatch(256<<10, 1), programs()...)
+	run("access/attacks", requests, "attacks")
+	run("access/web", requests, "web")
+	run("access/all", requests, programs()...)
+}
