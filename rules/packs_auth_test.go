@@ -30,7 +30,7 @@ func packRules(t *testing.T, packs ...string) func(line string) []string {
 	}
 }
 
-func linesOf(t *testing.T, file string) []string {
+func labelled(t *testing.T, file string) []string {
 	t.Helper()
 	data, err := os.ReadFile("testdata/" + file)
 	if err != nil {
@@ -49,7 +49,7 @@ func TestPacksFindRefusals(t *testing.T) {
 		{"auth_hostile.txt", "auth_benign.txt"},
 		{"auth_hostile_more.txt", "auth_benign_more.txt"},
 	} {
-		hostile, benign := linesOf(t, c.hostile), linesOf(t, c.benign)
+		hostile, benign := labelled(t, c.hostile), labelled(t, c.benign)
 		found, hit := 0, 0
 		for _, line := range hostile {
 			if len(match(line)) > 0 {
