@@ -154,8 +154,8 @@ func TestLoadErrors(t *testing.T) {
 		{Config{Files: []string{"."}}, "DIR: this is a folder, not a file; name a file in it"},
 		{Config{Files: []string{"a.yaml", ""}}, "files[1]: the path is empty; write a path, or a pattern as rules/*.yaml"},
 		{Config{Files: []string{"[a"}}, `files[0]: "[a" is not a pattern; write a path, or a pattern as rules/*.yaml`},
-		{Config{Packs: []string{"operations", "operation"}}, `packs[1]: there is no pack "operation"; use one of operations, samples`},
-		{Config{Packs: []string{"../rules"}}, `packs[0]: there is no pack "../rules"; use one of operations, samples`},
+		{Config{Packs: []string{"operations", "operation"}}, `packs[1]: there is no pack "operation"; use one of auth, kernel, mail, operations, samples`},
+		{Config{Packs: []string{"../rules"}}, `packs[0]: there is no pack "../rules"; use one of auth, kernel, mail, operations, samples`},
 		{
 			Config{Files: []string{"?.yaml"}},
 			`DIR/b.yaml:5: groups[0].rules[0].name: there is a rule "Same" already, at DIR/a.yaml:4; give one of them another name`,
@@ -166,7 +166,7 @@ func TestLoadErrors(t *testing.T) {
 		},
 		{ // all that is wrong, in one go
 			Config{Packs: []string{"x"}, Files: []string{"broken.yaml", "bad.yaml", "?.yaml"}},
-			"packs[0]: there is no pack \"x\"; use one of operations, samples\n" +
+			"packs[0]: there is no pack \"x\"; use one of auth, kernel, mail, operations, samples\n" +
 				"DIR/broken.yaml:1: group: unknown key \"group\"; did you mean \"groups\"? (keys here: groups, tests)\n" +
 				"DIR/bad.yaml:5: groups[0].rules[0].match: not an expression: missing closing ) in \"(\"; close it, or put a backslash before it where it stands for itself\n" +
 				"DIR/b.yaml:5: groups[0].rules[0].name: there is a rule \"Same\" already, at DIR/a.yaml:4; give one of them another name",

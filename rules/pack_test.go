@@ -21,7 +21,7 @@ func samplesPack(t *testing.T) *Set {
 }
 
 func TestPacks(t *testing.T) {
-	if got := Packs(); !slices.Equal(got, []string{"operations", "samples"}) {
+	if got := Packs(); !slices.Equal(got, []string{"auth", "kernel", "mail", "operations", "samples"}) {
 		t.Fatalf("packs are %v: add tests and docs", got)
 	}
 	s, err := Load(Config{Packs: Packs()}, "") // no name twice

@@ -261,7 +261,7 @@ func TestRedactErrors(t *testing.T) {
 		}
 	}
 	_, err := Load(Config{Packs: []string{"x"}}, "", Redacting(Redact{Patterns: []RedactPattern{{"a", "x"}, {"a", "y"}}}))
-	if want := "redact.patterns[1].name: the name \"a\" is taken; give it another name\npacks[0]: there is no pack \"x\"; use one of operations, samples"; err == nil || err.Error() != want {
+	if want := "redact.patterns[1].name: the name \"a\" is taken; give it another name\npacks[0]: there is no pack \"x\"; use one of auth, kernel, mail, operations, samples"; err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
 	_, err = Load(Config{}, "", Redacting(Redact{Patterns: slices.Repeat([]RedactPattern{{"a", "x"}}, 101)}))
