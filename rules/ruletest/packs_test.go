@@ -11,7 +11,7 @@ import (
 // lines that it finds and lines that it ignores; each says what it is and what
 // to do.
 func TestPacks(t *testing.T) {
-	command := regexp.MustCompile(`\b(docker|curl|grep|journalctl|dmesg|dig|sshd|logread|lastb|ausearch|exigrep|pflogsumm|faillock|smbstatus|cat|sensors|conntrack|coredumpctl|ps|ip|systemctl|findmnt) \S|\bsensors;`)
+	command := regexp.MustCompile(`\b(docker|curl|journalctl|logread|grep|df|systemctl|sysctl|ip) `)
 	for _, name := range rules.Packs() {
 		t.Run(name, func(t *testing.T) {
 			set, err := rules.Load(rules.Config{Packs: []string{name}}, "", rules.WithTests(), rules.Redacting(rules.Redact{Secrets: true}))
