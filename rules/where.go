@@ -2,8 +2,8 @@ package rules
 
 import (
 	"bytes"
-	"regexp"
 
+	"github.com/webgrip/logkeel/rules/engine"
 	"github.com/webgrip/logkeel/rules/fields"
 )
 
@@ -39,8 +39,8 @@ type comparison struct {
 	literal string // as it was written, without quotes
 
 	isText bool
-	re     *regexp.Regexp // of =~ and !~
-	value  float64        // of a number, in seconds or bytes where it has a unit
+	re     *engine.Expr // of =~ and !~
+	value  float64      // of a number, in seconds or bytes where it has a unit
 	unit   unit
 }
 
@@ -115,7 +115,7 @@ func (t *term) holds(f *found) bool {
 func (c *comparison) holds(text []byte) bool {
 	switch {
 	case c.re != nil:
-		return c.re.Match(text) == (c.op == matches)
+		return c.found(text) == (c.op == matches)
 	case c.isText:
 		return (string(text) == c.literal) == (c.op == equal)
 	}
@@ -136,6 +136,15 @@ func (c *comparison) holds(text []byte) bool {
 		return v > c.value
 	}
 	return v >= c.value
+}
+
+// found reports whether the expression matches somewhere in text, which is one
+// text and not lines: ^ and $ are its start and end.
+func (c *comparison) found(text []byte) bool {
+	if c.re.Asserts() && bytes.IndexByte(text, '\n') >= 0 {
+		return c.re.Alone().Match(text)
+	}
+	return c.re.Matches(text)
 }
 
 // number reads what was found in the literal's unit. Without one it is in

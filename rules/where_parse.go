@@ -2,9 +2,10 @@ package rules
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/webgrip/logkeel/rules/engine"
 )
 
 const (
@@ -213,7 +214,7 @@ func (p *whereParser) literal(op token, c *comparison) *whereError {
 			return p.at(lit.at, "write 0.5, 250ms, 1m30s or 10MiB, and put a text in quotes", "%s is not a number", lit)
 		}
 	case lit.kind == textToken && expression:
-		re, err := regexp.Compile(lit.text)
+		re, err := engine.Compile(lit.text)
 		if err != nil {
 			msg, hint := explain(err)
 			return p.at(lit.at, hint, "%s", msg)

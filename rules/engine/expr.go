@@ -121,6 +121,10 @@ func (e *Expr) Source() string { return strings.TrimPrefix(e.re.String(), lines)
 // Regexp is what the expression answers as.
 func (e *Expr) Regexp() *regexp.Regexp { return e.re }
 
+// Alone is the same where ^ and $ are the start and the end of a text, and of no
+// line in it.
+func (e *Expr) Alone() *regexp.Regexp { return e.alone }
+
 // Asserts reports whether the expression has ^, $, \b or the like: its matches
 // depend on what is around them.
 func (e *Expr) Asserts() bool { return e.asserts }
@@ -161,6 +165,25 @@ func (e *Expr) Find(body []byte) (start, end int, ok bool) {
 	}
 	start = e.locate(body, from, m)
 	return start, start + len(m), true
+}
+
+// Matches reports whether Find finds something, sooner where it matters not where.
+func (e *Expr) Matches(body []byte) bool {
+	if e.pure != nil && soon(e.pure) {
+		_, _, ok := findFirst(body, e.pure)
+		return ok
+	}
+	if !e.possible(body) {
+		return false
+	}
+	e.once.Do(func() { e.build(maxStates) })
+	if e.ends != nil && utf8.Valid(body) {
+		if end, known := e.ends.end(body, 0); known {
+			return end >= 0
+		}
+	}
+	_, _, ok := e.Find(body)
+	return ok
 }
 
 // run finds the match by the expression's own machines; known is false where only
