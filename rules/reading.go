@@ -78,7 +78,7 @@ func (s *Set) find(r *rule, e *expr, body []byte, x *reading, f *found) (start, 
 	}
 	if e.unmatched {
 		start, end = r.shown(f.fields, body)
-	} else if r.where != nil {
+	} else if r.where != nil && !r.byFields {
 		if f.body, f.at = e.Groups(body, start, end); f.at == nil {
 			return 0, 0, false
 		}
@@ -113,6 +113,7 @@ func (s *Set) want(r *rule) {
 		for _, name := range r.where.groups {
 			r.numbers = append(r.numbers, s.wantField(r, name))
 		}
+		r.byFields = !slices.Contains(r.numbers, -1)
 	}
 	counted := r.policy.by
 	if r.metric != nil {

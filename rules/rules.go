@@ -61,6 +61,7 @@ type rule struct {
 	not        []*expr
 	format     fields.Format // None: records have no fields
 	numbers    []int         // of what where asks for: the field's, or -1
+	byFields   bool          // where asks for fields only
 	where      *where        // nil: whatever the expressions found
 	measure    *measure      // nil: the rule is on lines
 	policy     policy
