@@ -85,3 +85,20 @@ func TestKeysAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryKeyIsDocumented wants each key of a rule file in the reference.
+func TestEveryKeyIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../docs/rules.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []any{ruleSpec{}, metricSpec{}, Test{}, TestInput{}, TestExpect{}, TestAlert{}} {
+		of := reflect.TypeOf(of)
+		for i := range of.NumField() {
+			key := of.Field(i).Tag.Get("yaml")
+			if key != "" && !regexp.MustCompile("[`.]"+key+"[`.]").Match(text) {
+				t.Errorf("the key %s of a %s is not in docs/rules.md", key, of.Name())
+			}
+		}
+	}
+}
