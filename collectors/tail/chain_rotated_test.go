@@ -19,7 +19,14 @@ func TestChainDuringRotation(t *testing.T) {
 		}
 	}
 	write(0)
+	c := chain{path, newHost()}
+	held, err := c.host.openFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { held.Close() }()
 	done := make(chan struct{})
+	defer func() { <-done }()
 	go func() {
 		defer close(done)
 		for n := 1; n <= rotations; n++ {
@@ -30,7 +37,6 @@ func TestChainDuringRotation(t *testing.T) {
 			write(n)
 		}
 	}()
-	c := chain{path, newHost()}
 	number := func(f opened) (n int) {
 		buf := make([]byte, 20)
 		got, _ := f.ReadAt(buf, 0)
@@ -39,11 +45,6 @@ func TestChainDuringRotation(t *testing.T) {
 		}
 		return n
 	}
-	held, err := c.host.openFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { held.Close() }()
 	for running := true; running; {
 		select {
 		case <-done:
