@@ -26,6 +26,7 @@ test: ## lint, all tests with the race detector and real servers, cross builds
 	agent/testenv/install.sh
 	$(MAKE) --no-print-directory lint
 	CGO_ENABLED=1 go test -race -vet=off -timeout 12m ./...
+	go test -vet=off ./rules/... -run Alloc
 	go run ./cmd/logkeel test --packs --require-tests
 	go vet -tags purego ./rules/... ./collectors/tail
 	go test -vet=off -tags purego ./rules/... ./collectors/tail -run 'Find|Every|Adjacent|OnlyBodies|Sweep|Filter|FuzzMatch|Siev|Usual|Marks'

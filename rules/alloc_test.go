@@ -4,7 +4,12 @@
 
 package rules
 
-import "testing"
+import (
+	"slices"
+	"testing"
+
+	"github.com/webgrip/logkeel/agent"
+)
 
 func TestMatchAllocatesNothing(t *testing.T) {
 	packs := operations(t)
@@ -39,5 +44,16 @@ groups:
 		if n := testing.AllocsPerRun(50, run); n != 0 {
 			t.Errorf("%s: %v allocations a batch", name, n)
 		}
+	}
+}
+
+// TestFilterAllocatesNothing wants a look through a block to cost no memory.
+func TestFilterAllocatesNothing(t *testing.T) {
+	s, src := oneRule(t, "match: ERROR"), &agent.Source{ID: "test"}
+	b := batchOf(slices.Repeat([]string{"nothing", "an ERROR"}, 100)...)
+	want := make([]uint64, 4)
+	f := s.Filter(src)
+	if n := testing.AllocsPerRun(100, func() { s.Filter(src); f.Wanted(b, want) }); n > 0.5 {
+		t.Errorf("%v allocations a block", n)
 	}
 }

@@ -214,14 +214,3 @@ func TestOverlaps(t *testing.T) {
 		}
 	}
 }
-
-// TestFilterAllocatesNothing wants a look through a block to cost no memory.
-func TestFilterAllocatesNothing(t *testing.T) {
-	s, src := oneRule(t, "match: ERROR"), &agent.Source{ID: "test"}
-	b := batchOf(slices.Repeat([]string{"nothing", "an ERROR"}, 100)...)
-	want := make([]uint64, 4)
-	f := s.Filter(src)
-	if n := testing.AllocsPerRun(100, func() { s.Filter(src); f.Wanted(b, want) }); n > 0.5 {
-		t.Errorf("%v allocations a block", n)
-	}
-}
