@@ -2,6 +2,9 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"time"
 )
 
@@ -35,6 +38,31 @@ type Alert struct {
 	Condition string  `json:"condition,omitempty"` // of a sample: what held, as "redis_up == 0 for 1m"
 	Value     float64 `json:"value,omitempty"`     // and its newest value
 	Absent    bool    `json:"absent,omitempty"`    // it is that nothing came: Condition says what, and there is no Value
+
+	// Inhibited names the rule of an alert that fires and explains this one;
+	// "" is none. It is not news as long as that goes on.
+	Inhibited string `json:"inhibited,omitempty"`
+
+	Shapes   []Shape   `json:"shapes,omitempty"`   // what the lines have in common, the most frequent first; their counts add up to Count
+	Timeline *Timeline `json:"timeline,omitempty"` // of findings; nil of a sample
+	Around   []Fact    `json:"around,omitempty"`   // what else was measured when it began
+}
+
+// Handle names what the alert is about, its rule and what that counts by, for
+// commands that people type: eight hexadecimal digits, the same when it comes
+// again.
+func (a *Alert) Handle() string {
+	h := sha256.New()
+	write := func(s string) {
+		h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(s))))
+		h.Write([]byte(s))
+	}
+	write(a.Rule.Name)
+	for _, l := range a.Key {
+		write(l.Name)
+		write(l.Value)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
 // Firing reports whether the alert goes on.
@@ -46,6 +74,32 @@ type Line struct {
 	Time   time.Time `json:"time"`
 	Source string    `json:"source"` // the log's name
 	Text   string    `json:"text"`
+
+	// Context says that the rule did not find this line: it stands before or
+	// after one that it found.
+	Context bool `json:"context,omitempty"`
+}
+
+// A Shape is a message without what changes from one to the next, as numbers,
+// addresses and quoted names; with how often it was found.
+type Shape struct {
+	Text  string `json:"text"` // "(other)" is all that are not told apart
+	Count uint64 `json:"count"`
+}
+
+// A Timeline is how often something was found in equal steps of the data's own
+// time.
+type Timeline struct {
+	Start  time.Time     `json:"start"` // of the first step
+	Step   time.Duration `json:"step"`
+	Counts []uint64      `json:"counts"` // at most 60
+}
+
+// A Fact is a measured value in words, for people: "slowest statement" and
+// "SELECT … FROM invoices, 2.3 s in the mean".
+type Fact struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // An Alerter makes alerts of findings and samples. It is a durable consumer of

@@ -17,11 +17,15 @@ import (
 type Kind int
 
 // The kinds. An Update tells what joined the incident since, or reminds that it
-// goes on. Resolved with a zero Previous tells what was and is over.
+// goes on. Resolved with a zero Previous tells what was and is over. A Digest
+// gathers what was not urgent, and HeldBack says that no more is told for a
+// while.
 const (
 	Firing Kind = iota
 	Update
 	Resolved
+	Digest
+	HeldBack
 )
 
 func (k Kind) String() string {
@@ -30,6 +34,10 @@ func (k Kind) String() string {
 		return "update"
 	case Resolved:
 		return "resolved"
+	case Digest:
+		return "digest"
+	case HeldBack:
+		return "held back"
 	}
 	return "firing"
 }
@@ -52,6 +60,19 @@ type Notice struct {
 
 	Previous time.Time // when the incident's notice before was told; zero in the first
 	Reminder bool      // nothing is new: it still fires
+
+	Route int   // index of the first of Config.Routes that matches; -1: none does
+	Held  *Held // of HeldBack: what is held back; nil in others
+}
+
+// Held is what is not told while the cap on notices is reached.
+type Held struct {
+	Cap      int           // notices that may be told within Within
+	Within   time.Duration // before the cap was reached
+	Until    time.Time     // when notices are told again
+	Groups   int           // that wait to be told
+	Alerts   int           // in them
+	Findings uint64        // in these
 }
 
 // Send brings a notice to people. It returns when the receiver has it, and gives
