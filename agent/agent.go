@@ -21,7 +21,7 @@ type Agent struct {
 	pipeline *Pipeline
 	reloads  chan reload
 	self     func(yield func(Sample)) // or nil
-	lives    lives // while it runs
+	lives    lives                    // while it runs
 
 	// Changed by New and, while it runs, by Run's goroutine only.
 	timeout time.Duration

@@ -196,8 +196,8 @@ type feed struct {
 	emits  atomic.Bool   // a batch is under way
 	moves  atomic.Uint64 // how often it said anything
 	stall  Stall
-	rooted bool        // each output has a position
-	stale  bool        // what is read next is not what some output needs next
+	rooted bool // each output has a position
+	stale  bool // what is read next is not what some output needs next
 
 	catching bool // it was not at its end yet
 	waiting  waiting

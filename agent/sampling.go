@@ -95,7 +95,7 @@ func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
 	}
 	c.failed++
 	c.row++
-	c.last = note(err)
+	c.last = Note(err)
 	for i := range samples {
 		samples[i].Note = c.last
 	}

@@ -30,3 +30,15 @@ func (s *Stall) Look(busy bool, done uint64) time.Duration {
 	s.done = done
 	return 0
 }
+
+// Stalled says for how long an output did not bring away what it has. kind is
+// what that is, records or alerts, or heartbeat.
+func Stalled(output, kind string, d time.Duration, why string) Sample {
+	if d <= 0 {
+		why = ""
+	}
+	return Sample{
+		Name: "logkeel_output_stalled_seconds", Help: "For how long the output could bring away nothing of what it has; 0 where it can, or has nothing.",
+		Labels: []Label{{"output", output}, {"kind", kind}}, Value: d.Seconds(), Note: why,
+	}
+}

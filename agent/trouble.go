@@ -32,7 +32,7 @@ func (t *Trouble) Fail(err error, msg string, args ...any) {
 		t.since, t.times, t.said = time.Now(), 0, map[string]bool{}
 	}
 	t.times++
-	t.last = note(err)
+	t.last = Note(err)
 	key := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' { // ports and counts change from one failure to the next
 			return -1
@@ -78,8 +78,8 @@ func (t *Trouble) State() (d time.Duration, last string) {
 // maxNote bounds an error's text that is kept, in bytes.
 const maxNote = 300
 
-// note is the error as a Sample's Note.
-func note(err error) string {
+// Note is the error's text as a Sample's Note.
+func Note(err error) string {
 	s := strings.ToValidUTF8(err.Error(), "\ufffd")
 	if len(s) <= maxNote {
 		return s

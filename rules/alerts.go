@@ -90,6 +90,7 @@ type Alerts struct {
 	unstored  error         // why the last write of it failed
 	failures  uint64        // to write it
 	dropped   uint64        // alerts that nobody took
+	ticked    time.Duration // when Tick last ended, by Elapsed
 
 	rest time.Duration // until when the file is left alone, by Elapsed; of Run
 }

@@ -208,6 +208,7 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	default:
 		p.onLines(spec, &l)
 	}
+	l.rule.OnSample = l.measure != nil
 	return l
 }
 

@@ -23,6 +23,7 @@ import (
 type Config struct {
 	Packs []string `yaml:"packs"` // names of those that are built in
 	Files []string `yaml:"files"` // paths, or patterns as *.yaml, from the configuration's folder
+	Self  bool     `yaml:"self"`  // the pack on the agent itself, whether it is named or not
 }
 
 // A Set is a number of rules, and what is cut out of records before, ready to be
@@ -88,6 +89,9 @@ func Load(c Config, baseDir string, options ...Option) (*Set, error) {
 			seen[packPrefix+name] = true
 			l.pack(name, fmt.Sprintf("packs[%d]", i))
 		}
+	}
+	if c.Self && !seen[packPrefix+selfPack] {
+		l.pack(selfPack, "self")
 	}
 	for i, pattern := range c.Files {
 		paths, err := expand(pattern, baseDir)

@@ -180,7 +180,7 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 			ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(k.since.UnixNano()))),
 			Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
 			Starts: k.since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-			Condition: m.String(), Value: v.value,
+			Condition: m.String(), Value: v.value, Around: because(nil, v.sample.Note),
 		})
 	}
 }
@@ -190,7 +190,9 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 func (a *Alerts) goesOn(alert *agent.Alert, v *verdict, now *instant) {
 	s := v.sample
 	o := a.outbox[alert.ID]
-	same := alert.Value == v.value && slices.Equal(alert.Labels, s.Labels)
+	around := because(alert.Around, s.Note)
+	same := alert.Value == v.value && slices.Equal(alert.Labels, s.Labels) && slices.Equal(alert.Around, around)
+	alert.Around = around
 	alert.Value, alert.Labels, alert.Source, alert.Last = v.value, s.Labels, sampleSource(s, now.snapshot), now.wall.UTC()
 	if !same || now.elapsed-o.handed >= goesOnAfter {
 		a.changed(alert, false)
@@ -222,10 +224,10 @@ func seriesKey(r *rule, s *agent.Sample) []agent.Label {
 	return labels
 }
 
-// sampleSource is what people call that which was measured: the container, or
-// the sampler's target.
+// sampleSource is what people call that which was measured: the container, the
+// sampler's target, or a part of the agent.
 func sampleSource(s *agent.Sample, snapshot string) string {
-	for _, name := range []string{"name", "target"} {
+	for _, name := range []string{"name", "target", "output", "container", "source", "part"} {
 		if v := sampleLabel(s, name); v != "" {
 			return v
 		}

@@ -252,7 +252,6 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 		}
 	}
 	metrics := a.samples()
-	failures, dropped := a.failures, a.dropped
 	a.mu.Unlock()
 	for _, s := range metrics {
 		yield(s)
@@ -262,6 +261,5 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 		yield(agent.Sample{Name: "logkeel_alerts", Help: "Alerts that fire now.", Labels: labels, Value: float64(c.firing)})
 		yield(agent.Sample{Name: "logkeel_alerts_fired_total", Help: "Alerts that began to fire.", Type: agent.Counter, Labels: labels, Value: float64(c.fired)})
 	}
-	yield(agent.Sample{Name: "logkeel_alerts_write_errors_total", Help: "Failed writes of what the rules have counted.", Type: agent.Counter, Value: float64(failures)})
-	yield(agent.Sample{Name: "logkeel_alerts_dropped_total", Help: "Alerts that were over and that no output took for so long that they became too many.", Type: agent.Counter, Value: float64(dropped)})
+	a.MeterSelf(yield)
 }

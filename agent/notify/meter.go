@@ -33,14 +33,20 @@ func (q *Queue) Pending() int {
 func (q *Queue) Meter(yield func(agent.Sample)) {
 	q.mu.Lock()
 	c, now := q.counts, q.now().at
-	pending, oldest := 0, now
+	pending, oldest, refused := 0, now, false
 	for _, g := range q.state.groups {
 		if since, ok := g.pending(); ok {
 			pending++
 			oldest = min(oldest, since)
 		}
+		refused = refused || g.refused
 	}
+	stalled, why := q.refused.Look(refused, 0), q.refusal
+	ticked := q.ticked
 	q.mu.Unlock()
+	if d, last := q.telling.State(); d >= stalled && d > 0 {
+		stalled, why = d, last
+	}
 
 	sample := func(t agent.SampleType, name, help string, v float64, labels ...agent.Label) {
 		yield(agent.Sample{Name: name, Help: help, Type: t, Labels: slices.Concat(q.o.Labels, labels), Value: v})
@@ -55,6 +61,9 @@ func (q *Queue) Meter(yield func(agent.Sample)) {
 	sample(agent.Gauge, "logkeel_notifications_pending", "Groups of alerts with something that was not told yet.", float64(pending))
 	sample(agent.Gauge, "logkeel_notification_pending_seconds", "Age of the oldest that was not told yet. A cooldown makes it wait as well.",
 		max(0, now-oldest).Round(time.Millisecond).Seconds())
+	yield(agent.Stalled(q.o.Name, "alerts", stalled, why))
+	sample(agent.Gauge, "logkeel_notifications_tick_seconds", "How long ago it was last looked what is to be told; ten minutes at most, and as long as telling takes.",
+		max(0, now-ticked).Round(time.Millisecond).Seconds())
 	sample(agent.Counter, "logkeel_alerts_folded_total", "Alerts that were too many to be told apart.", float64(c.folded))
 	q.journal.spool.Meter(yield)
 }

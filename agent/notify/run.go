@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/webgrip/logkeel/agent"
 )
 
 const (
@@ -61,6 +63,9 @@ func (q *Queue) tend() {
 	q.write.Lock()
 	defer q.write.Unlock()
 	now := q.now().at
+	q.mu.Lock()
+	q.ticked = now
+	q.mu.Unlock()
 	if now >= q.retry {
 		q.flush()
 	}
@@ -181,6 +186,7 @@ func (q *Queue) refuse(t *telling, err error) {
 	q.counts.refused++
 	g.sending, g.failed, g.tried = false, false, now.at
 	g.refused, g.refusedAt = true, now.at
+	q.refusal = "a notice is refused: " + agent.Note(err)
 	said := []any{"notice", t.notice.ID, "group", describe(t.notice), "alerts", len(g.entries), "findings", g.findings(), "error", err}
 	over, isOver := g.over()
 	drop := isOver && now.at-over >= dropRefused

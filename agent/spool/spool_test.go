@@ -337,7 +337,7 @@ func TestMeter(t *testing.T) {
 			t.Errorf("%s is %v; want %v", name, v, want)
 		}
 	}
-	if len(got) != 8 {
+	if len(got) != 9 {
 		t.Errorf("%d samples: %v", len(got), got)
 	}
 }
