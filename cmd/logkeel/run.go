@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -132,7 +133,11 @@ func (l *loaded) summary(w io.Writer) error {
 	for _, name := range l.rules.CutsFullPass() {
 		p("           redact.patterns: %s has no literal to look for; it is tried on every line", name)
 	}
-	p("  matches  %d rules", len(l.rules.Rules()))
+	own := l.ownRules()
+	p("  matches  %d rules", len(l.rules.Rules())-own)
+	if own > 0 {
+		p("  watches  itself, by %d rules (rules.self)", own)
+	}
 	for _, d := range l.rules.Doubts() {
 		p("           %s:%d: %s: %s; %s", d.Rule.File, d.Rule.Line, d.Rule.Name, d.Msg, d.Hint)
 	}
@@ -142,9 +147,25 @@ func (l *loaded) summary(w io.Writer) error {
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
 	}
+	for _, o := range l.Outputs.Heartbeat {
+		p("  beats    %s: every %s to %s", o.Name, o.Every, o.Host())
+	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
 	}
 	_, err := fmt.Fprintf(w, "  keeps    %s\n", l.StateDir)
 	return err
+}
+
+// ownRules is how many rules are on the agent itself, and were not asked for.
+func (l *loaded) ownRules() (n int) {
+	if slices.Contains(l.Rules.Packs, agent.Self) {
+		return 0
+	}
+	for _, r := range l.rules.Rules() {
+		if r.File == "pack:"+agent.Self {
+			n++
+		}
+	}
+	return n
 }
