@@ -74,6 +74,7 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	apart := time.Duration(now.wall.UnixNano()) - now.elapsed
 	if d := apart - p.apart; p.round > 0 && (d > clockJump || d < -clockJump) {
 		p.jumps++
+		now.woke = d > 0
 	}
 	p.apart = apart
 	p.round++
@@ -94,6 +95,7 @@ type instant struct {
 	wall     time.Time
 	elapsed  time.Duration
 	snapshot string
+	woke     bool // the machine slept since the snapshot before, or its clock was put on
 }
 
 // A verdict is what the series of one key say together: one is enough.
@@ -147,7 +149,7 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p 
 
 // measured brings a key to where its condition is now.
 func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
-	if k.snapshot == now.snapshot && now.elapsed-k.heard > p.patience() {
+	if k.snapshot == now.snapshot && (now.elapsed-k.heard > p.patience() || now.woke) {
 		k.since = time.Time{} // what was in between is not known
 	}
 	k.heard, k.snapshot = now.elapsed, now.snapshot

@@ -79,7 +79,10 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 		for _, k := range rs.keys {
 			saved := savedKey{
 				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times.times()), Behind: slices.Clone(k.behind.times()),
-				Lines: k.lines.lines, Since: k.since, Snapshot: k.snapshot,
+				Lines: k.lines.lines, Snapshot: k.snapshot,
+			}
+			if !k.since.IsZero() { // as long ago as it is, wherever the clock was put since
+				saved.Since = wall.Add(k.sinceRun - elapsed)
 			}
 			if k.held != 0 {
 				saved.Held = dataTime(k.held)
