@@ -36,6 +36,9 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 	switch {
 	case k.alert != nil:
 		k.alert.Count++
+		if k.alert.Timeline != nil {
+			addTo(k.alert.Timeline, min(r.Time, m.now), 1)
+		}
 		k.last = later(k.last, r.Time, m.now)
 	case holds:
 		k.last = r.Time
@@ -45,6 +48,7 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 			Source: m.b.Source.Name, Labels: m.b.Source.Labels,
 			Starts: dataTime(oldest), Last: dataTime(r.Time), Seen: m.wall.UTC(),
 			Late: late > lateAfter, Count: n, First: k.lines.newest(p.threshold),
+			Timeline: a.beginTimeline(k, r.Time, m.now),
 		})
 		k.lines = recent{}
 	}
