@@ -153,10 +153,13 @@ func (o *told) one(t *testing.T) agent.Alert {
 	return o.list()[0]
 }
 
+// linesOf is the lines that were found.
 func linesOf(lines []agent.Line) string {
 	var s []string
 	for _, l := range lines {
-		s = append(s, l.Text)
+		if !l.Context {
+			s = append(s, l.Text)
+		}
 	}
 	return strings.Join(s, ",")
 }

@@ -79,7 +79,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 		for _, k := range rs.keys {
 			saved := savedKey{
 				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times.times()), Behind: slices.Clone(k.behind.times()),
-				Lines: k.lines.lines, Since: k.since, Snapshot: k.snapshot,
+				Lines: k.lines.newest(shownLines), Since: k.since, Snapshot: k.snapshot,
 			}
 			if k.held != 0 {
 				saved.Held = dataTime(k.held)
@@ -207,7 +207,8 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 		}
 		return
 	}
-	k.source, k.lines.lines, k.snapshot, k.heard = s.Source, s.Lines, s.Snapshot, elapsed
+	k.source, k.snapshot, k.heard = s.Source, s.Snapshot, elapsed
+	k.lines.restore(s.Lines)
 	k.times.buf, k.behind.buf = s.Times, s.Behind
 	k.times.keep(r.policy.threshold)
 	k.behind.keep(r.policy.threshold)
