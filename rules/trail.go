@@ -29,10 +29,10 @@ func (t *trail) before(m *moment, record int, k *key) (lines []agent.Line) {
 			return lines
 		}
 	}
-	if m.from > 0 || m.b.GapAt(0) {
+	if m.b.GapAt(0) {
 		return lines
 	}
-	for i := range t.n {
+	for i := m.from; i < t.n; i++ { // those that were judged before are in both
 		l := &t.lines[contextLines-1-i]
 		if m.room <= 0 || k.has(t, t.next-1-int64(i)) || slices.Contains(l.rules, int32(k.rule.rule.Index)) || !add(l.time, l.text) {
 			return lines
