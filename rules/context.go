@@ -134,20 +134,26 @@ func (a *Alerts) pay(t *trail, m *moment) {
 func (a *Alerts) began(k *key, m *moment, record int) {
 	lines, left := m.trail.after(m, record, contextLines, k)
 	k.inFirst = extent{m.trail, m.base + int64(record+len(lines))}
-	k.alert.First = append(k.alert.First, lines...)
-	a.owe(m, &owing{k, k.alert, true, left})
+	if len(lines) > 0 {
+		k.alert.First = slices.Concat(k.alert.First, lines)
+	}
+	m.trail.owe(k, true, left)
 }
 
 // follow does that with the newest lines.
 func (a *Alerts) follow(k *key, m *moment, record int) {
 	var left int
 	k.lines.after, left = m.trail.after(m, record, contextLines, k)
-	k.owing = &owing{k, k.alert, false, left}
-	a.owe(m, k.owing)
+	k.owing = m.trail.owe(k, false, left)
 }
 
-func (a *Alerts) owe(m *moment, o *owing) {
-	if t := m.trail; t != nil && o.left > 0 && len(t.owed) < contextOwed {
-		t.owed = append(t.owed, o)
+// owe has the alert of k wait for the log's next lines. It returns nil where it
+// does not.
+func (t *trail) owe(k *key, first bool, left int) *owing {
+	if t == nil || left == 0 || len(t.owed) >= contextOwed {
+		return nil
 	}
+	o := &owing{k, k.alert, first, left}
+	t.owed = append(t.owed, o)
+	return o
 }

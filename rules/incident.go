@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -149,16 +150,11 @@ func alertID(k *key, source string, at []byte) string {
 // recent is the newest lines of a key. Those of the batch at hand are only
 // numbers until it ends, for in a storm most are never shown.
 type recent struct {
-	lines   []shown      // never changed, only replaced
-	after   []agent.Line // what stands behind the last one; likewise
+	lines   []agent.Line             // never changed, only replaced
+	before  [shownLines][]agent.Line // what stands before each of them; likewise
+	after   []agent.Line             // and behind the last one
 	pending [shownLines]int32
 	n       int // of pending, as many as were noted
-}
-
-// A shown line is one that was found, with those before it.
-type shown struct {
-	line   agent.Line
-	before []agent.Line
 }
 
 // note notes a record and reports whether it is the first one of its batch.
@@ -178,18 +174,18 @@ func (l *recent) take(m *moment, k *key) (last int) {
 		return -1
 	}
 	fresh := min(l.n, shownLines)
-	keep := l.lines[max(0, len(l.lines)-(shownLines-fresh)):]
-	lines := make([]shown, 0, len(keep)+fresh)
+	old := max(0, len(l.lines)-(shownLines-fresh))
+	keep := l.lines[old:]
+	lines := make([]agent.Line, 0, len(keep)+fresh)
 	lines = append(lines, keep...)
+	copy(l.before[:], l.before[old:])
 	for i := l.n - fresh; i < l.n; i++ {
 		last = int(l.pending[i%shownLines])
-		lines = append(lines, shown{
-			line: agent.Line{
-				Time:   dataTime(m.b.Records[last].Time),
-				Source: m.b.Source.Name,
-				Text:   lineText(m.b.Body(last)),
-			},
-			before: m.trail.before(m, last, k),
+		l.before[len(lines)] = m.trail.before(m, last, k)
+		lines = append(lines, agent.Line{
+			Time:   dataTime(m.b.Records[last].Time),
+			Source: m.b.Source.Name,
+			Text:   lineText(m.b.Body(last)),
 		})
 	}
 	l.lines, l.after, l.n = lines, nil, 0
@@ -199,16 +195,15 @@ func (l *recent) take(m *moment, k *key) (last int) {
 // newest is the last n lines at most, with what stands before the first and
 // after the last of them.
 func (l *recent) newest(n int) []agent.Line {
-	lines := l.lines[max(0, len(l.lines)-n):]
-	if len(lines) == 0 {
+	if len(l.lines) == 0 {
 		return nil
 	}
-	all := make([]agent.Line, 0, len(lines[0].before)+len(lines)+len(l.after))
-	all = append(all, lines[0].before...)
-	for i := range lines {
-		all = append(all, lines[i].line)
+	from := max(0, len(l.lines)-n)
+	lines, before := l.lines[from:], l.before[from]
+	if len(before) == 0 && len(l.after) == 0 {
+		return lines
 	}
-	return append(all, l.after...)
+	return slices.Concat(before, lines, l.after)
 }
 
 // restore takes up what newest returned.
@@ -217,10 +212,9 @@ func (l *recent) restore(lines []agent.Line) {
 	for _, line := range lines {
 		if line.Context {
 			before = append(before, line)
-			continue
+		} else if n := len(l.lines); n < shownLines {
+			l.lines, l.before[n], before = append(l.lines, line), before, nil
 		}
-		l.lines = append(l.lines, shown{line, before})
-		before = nil
 	}
 	l.after = before
 }
