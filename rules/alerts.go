@@ -116,6 +116,7 @@ type key struct {
 	last     int64         // when it was last found while it fires, likewise
 	source   string        // ID of the log it was last found in
 	alert    *agent.Alert  // nil while nothing fires
+	spot     spot          // in its timeline
 	inFirst  extent        // what its first lines have
 	owing    *owing        // what its newest lines wait for
 

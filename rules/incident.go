@@ -37,9 +37,7 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 	switch {
 	case k.alert != nil:
 		k.alert.Count++
-		if k.alert.Timeline != nil {
-			addTo(k.alert.Timeline, min(r.Time, m.now), 1)
-		}
+		k.mark(min(r.Time, m.now))
 		k.last = later(k.last, r.Time, m.now)
 	case holds:
 		k.last = r.Time
@@ -99,7 +97,7 @@ func (a *Alerts) fire(k *key, alert *agent.Alert) {
 // end ends the alert of k. why is for what did not end by itself.
 func (a *Alerts) end(k *key, at time.Time, why string) {
 	alert := k.alert
-	k.alert, k.lines, k.inFirst, k.owing = nil, recent{}, extent{}, nil
+	k.alert, k.lines, k.inFirst, k.owing, k.spot = nil, recent{}, extent{}, nil, spot{}
 	alert.Ended, alert.End = at, why
 	a.changed(alert, true)
 }

@@ -49,9 +49,31 @@ func (a *Alerts) beginTimeline(k *key, t, now int64) *agent.Timeline {
 	return line
 }
 
+// A spot is a step of an alert's timeline: most findings are in that of the one
+// before them.
+type spot struct {
+	from, to int64
+	count    *uint64
+}
+
+// mark puts a finding at t into the timeline of the key's alert.
+func (k *key) mark(t int64) {
+	if t >= k.spot.from && t < k.spot.to {
+		*k.spot.count++
+		return
+	}
+	line := k.alert.Timeline
+	if line == nil { // an older logkeel began it
+		return
+	}
+	at := addTo(line, t, 1)
+	from := line.Start.UnixNano() + int64(at)*int64(line.Step)
+	k.spot = spot{from, from + int64(line.Step), &line.Counts[at]}
+}
+
 // addTo counts n findings at t, the first of which begins the timeline. What is
-// before that is in its first step.
-func addTo(line *agent.Timeline, t int64, n uint64) {
+// before that is in its first step. at is the step.
+func addTo(line *agent.Timeline, t int64, n uint64) (at int) {
 	t = timelineTime(t)
 	if len(line.Counts) == 0 {
 		line.Start = dataTime(t - t%int64(line.Step))
@@ -61,11 +83,12 @@ func addTo(line *agent.Timeline, t int64, n uint64) {
 		widen(line)
 		start = line.Start.UnixNano()
 	}
-	at := int(max(0, t-start) / int64(line.Step))
+	at = int(max(0, t-start) / int64(line.Step))
 	for len(line.Counts) <= at {
 		line.Counts = append(line.Counts, 0)
 	}
 	line.Counts[at] += n
+	return at
 }
 
 // widen makes the steps longer. They begin where such steps do on the clock.
