@@ -60,7 +60,8 @@ type Alerts struct {
 	handing  *agent.Trouble // with the outputs
 	clock    Clock
 	consumer *agent.Consumer
-	trails   *trails
+	trails   *trails       // nil: no context is shown
+	around   *surroundings // nil: nothing of it is shown
 	grouped  sync.Pool     // of *groupedKeys
 	grace    time.Duration // until when no log's alert is over, by Elapsed
 	begun    time.Duration // likewise
@@ -153,7 +154,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		outbox:    map[string]*outgoing{},
 		watches:   map[string]*watch{},
 		begun:     o.Clock.Elapsed(), grace: o.Clock.Elapsed() + startGrace,
-		away: -1, trails: newTrails(set, &o),
+		away: -1, trails: newTrails(set, &o), around: newSurroundings(set, &o),
 	}
 	if d, ok := o.Ledger.Away(); ok && o.Before == nil {
 		a.away = d
@@ -184,6 +185,9 @@ func (a *Alerts) succeed(before *Alerts) {
 	defer before.mu.Unlock()
 	a.succeedMetrics(before)
 	a.failures, a.dropped = before.failures, before.dropped
+	if a.around != nil && before.around != nil {
+		a.around.snapshots = before.around.snapshots
+	}
 	for name, p := range before.snapshots {
 		if a.clock.Elapsed()-p.last <= p.patience() {
 			a.snapshots[name] = p

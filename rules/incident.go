@@ -90,6 +90,7 @@ func (k *key) parted(m *moment, t int64, late time.Duration) bool {
 func (a *Alerts) fire(k *key, alert *agent.Alert) {
 	alert.Rule, alert.Key = *k.rule.rule, k.labels
 	k.alert = alert
+	a.surround(k)
 	a.rules[k.rule.rule.Index].fired++
 	a.changed(alert, true)
 }
