@@ -232,10 +232,24 @@ func TestFactsOfAnything(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{inTime(0), "0 s"}, {inTime(85e-6), "85 µs"}, {inTime(0.00234), "2.3 ms"}, {inTime(0.34), "340 ms"}, {inTime(0.9996), "1.0 s"},
-		{inTime(1.2), "1.2 s"}, {inTime(15), "15 s"}, {inTime(7200), "2.0 h"},
-		{inSize(0), "0 B"}, {inSize(1000), "1000 B"}, {inSize(1023.9), "1.0 KiB"}, {inSize(340 << 20), "340 MiB"}, {inSize(1 << 30), "1 GiB"}, {inSize(3 << 29), "1.5 GiB"}, {inSize(1 << 60), "1024 PiB"},
-		{bounded(" a\tb\n", 10), "a b"}, {bounded("aéé", 4), "aé…"}, {bounded("\xff", 10), "\ufffd"},
+		{inTime(0), "0 s"},
+		{inTime(85e-6), "85 µs"},
+		{inTime(0.00234), "2.3 ms"},
+		{inTime(0.34), "340 ms"},
+		{inTime(0.9996), "1.0 s"},
+		{inTime(1.2), "1.2 s"},
+		{inTime(15), "15 s"},
+		{inTime(7200), "2.0 h"},
+		{inSize(0), "0 B"},
+		{inSize(1000), "1000 B"},
+		{inSize(1023.9), "1.0 KiB"},
+		{inSize(340 << 20), "340 MiB"},
+		{inSize(1 << 30), "1 GiB"},
+		{inSize(3 << 29), "1.5 GiB"},
+		{inSize(1 << 60), "1024 PiB"},
+		{bounded(" a\tb\n", 10), "a b"},
+		{bounded("aéé", 4), "aé…"},
+		{bounded("\xff", 10), "\ufffd"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
