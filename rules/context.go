@@ -80,7 +80,7 @@ func (t *trails) of(src *agent.Source) *trail {
 
 func (t *trails) open(src *agent.Source) any {
 	for i := range t.set.rules {
-		if r := &t.set.rules[i]; r.tells() && r.source.selects(src) {
+		if r := &t.set.rules[i]; r.tells() && selects(r.source, src) {
 			return &trail{}
 		}
 	}
