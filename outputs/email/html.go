@@ -20,7 +20,7 @@ func color(badge string) string {
 	switch badge {
 	case "critical":
 		return "#c62828"
-	case "warning":
+	case "warning", held:
 		return "#b45309"
 	case over:
 		return "#2e7d32"
