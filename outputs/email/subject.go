@@ -53,7 +53,10 @@ func (r *renderer) headline(n *notify.Notice) string {
 		return "digest: " + digestTitle(n)
 	}
 	what, where := what(n)
-	if where != "" {
+	switch {
+	case where != "" && n.More > 0: // it is how many
+		what += ", " + where
+	case where != "":
 		what += " on " + where
 	}
 	return lead(n) + ": " + what

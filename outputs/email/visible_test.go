@@ -153,16 +153,16 @@ func TestSubject(t *testing.T) {
 		n    *notify.Notice
 		want string
 	}{
-		{notice("1", appError("a", "app", 37)), "critical: ApplicationError on shop-app-1 (37)"},
-		{notice("1", slow("app")), "warning: SlowRequest on shop-app-1 (5)"},
-		{notice("1", appError("a", "app", 30), appError("b", "worker", 7)), "critical: ApplicationError on 2 logs (37)"},
-		{notice("1", redisDown(), db), "critical: RedisDown on 2 targets"},
-		{notice("1", slow("app"), appError("a", "app", 1)), "critical: 2 alerts on shop-app-1 (6)"},
-		{notice("1", slow("app"), appError("a", "worker", 1)), "critical: 2 alerts of 2 rules (6)"},
-		{notice("1", slow("app"), ended(appError("a", "worker", 1), clock(1, 1), "")), "warning: SlowRequest on shop-app-1 (5)"},
-		{notice("1", func() agent.Alert { a := slow("app"); a.Rule.Severity = "dire"; return a }()), "critical: SlowRequest on shop-app-1 (5)"},
-		{&notify.Notice{Kind: notify.Update, Reminder: true, Alerts: []agent.Alert{slow("app")}}, "still warning: SlowRequest on shop-app-1 (5)"},
-		{&notify.Notice{}, "info: 0 alerts"},
+		{notice("1", appError("a", "app", 37)), "[critical 37x] ApplicationError [shop-app-1]"},
+		{notice("1", slow("app")), "[warning 5x] SlowRequest [shop-app-1]"},
+		{notice("1", appError("a", "app", 30), appError("b", "worker", 7)), "[critical 37x] ApplicationError [2 logs]"},
+		{notice("1", redisDown(), db), "[critical] RedisDown [2 targets]"},
+		{notice("1", slow("app"), appError("a", "app", 1)), "[critical 6x] 2 alerts [shop-app-1]"},
+		{notice("1", slow("app"), appError("a", "worker", 1)), "[critical 6x] 2 alerts of 2 rules"},
+		{notice("1", slow("app"), ended(appError("a", "worker", 1), clock(1, 1), "")), "[warning 5x] SlowRequest [shop-app-1]"},
+		{notice("1", func() agent.Alert { a := slow("app"); a.Rule.Severity = "dire"; return a }()), "[critical 5x] SlowRequest [shop-app-1]"},
+		{&notify.Notice{Kind: notify.Update, Reminder: true, Alerts: []agent.Alert{slow("app")}}, "[still warning 5x] SlowRequest [shop-app-1]"},
+		{&notify.Notice{}, "[info] 0 alerts"},
 	} {
 		if got := newComposer(t).subject(tt.n); got != "[logkeel] "+tt.want {
 			t.Errorf("%s; want %s", got, tt.want)
