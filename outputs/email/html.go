@@ -22,7 +22,7 @@ func color(badge string) string {
 		return "#c62828"
 	case "warning", held:
 		return "#b45309"
-	case over:
+	case over, test:
 		return "#2e7d32"
 	}
 	return "#1565c0"

@@ -60,25 +60,40 @@ func (c *composer) compose(n *notify.Notice, now time.Time) (*message, error) {
 }
 
 func (c *composer) encode(id string, n *notify.Notice, l limits, now time.Time) ([]byte, error) {
-	v := c.view(n, l)
-	page, err := v.html(c.page)
+	return c.write(&letter{id: id, thread: c.threadID(n), reply: n.ID != n.Thread, subject: c.subject(n), view: c.view(n, l)}, now)
+}
+
+// A letter is what is written of a mail.
+type letter struct {
+	id      string // of Message-ID, as the next
+	thread  string // "": it is of none
+	reply   bool   // it is not the first of its thread
+	subject string
+	view    *view
+}
+
+// write is the letter as it is sent.
+func (c *composer) write(l *letter, now time.Time) ([]byte, error) {
+	page, err := l.view.html(c.page)
 	if err != nil {
 		return nil, err
 	}
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(c.from)
 	m.ToMailAddress(c.to...)
-	m.Subject(c.subject(n))
+	m.Subject(l.subject)
 	m.SetDateWithValue(now)
-	m.SetMessageIDWithValue(id)
-	if n.ID != n.Thread {
-		m.SetGenHeader(gomail.HeaderInReplyTo, "<"+c.threadID(n)+">")
+	m.SetMessageIDWithValue(l.id)
+	if l.reply {
+		m.SetGenHeader(gomail.HeaderInReplyTo, "<"+l.thread+">")
 	}
-	m.SetGenHeader(gomail.HeaderReferences, "<"+c.threadID(n)+">")
+	if l.thread != "" {
+		m.SetGenHeader(gomail.HeaderReferences, "<"+l.thread+">")
+	}
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
 	m.SetGenHeader("List-Id", "logkeel <"+c.name+".logkeel."+c.domain()+">")
-	m.SetBodyString(gomail.TypeTextPlain, v.text())
+	m.SetBodyString(gomail.TypeTextPlain, l.view.text())
 	m.AddAlternativeString(gomail.TypeTextHTML, page)
 	var b bytes.Buffer
 	if _, err := m.WriteTo(&b); err != nil {

@@ -68,6 +68,7 @@ const (
 	maxSubj = 120 // runes
 	over    = "over"
 	held    = "held back"
+	test    = "test"
 
 	maxAround = 12 // facts
 )
@@ -249,7 +250,7 @@ func (r *renderer) row(a *agent.Alert, late bool, l limits) rowView {
 
 func (r *renderer) foot(n *notify.Notice, l limits) []string {
 	foot := []string{"Told by logkeel on " + visible(r.host, l.field) + "."}
-	if len(n.Group) > 0 && !n.Late {
+	if n != nil && len(n.Group) > 0 && !n.Late {
 		foot = append(foot, "Told together: all with "+visible(labels(n.Group), 2*l.field)+".")
 	}
 	return foot
