@@ -203,3 +203,33 @@ func TestThread(t *testing.T) {
 		}
 	}
 }
+
+// TestSizeOfMany: fifty ordinary alerts are in one mail that no reader cuts, with
+// some of them in full.
+func TestSizeOfMany(t *testing.T) {
+	n := &notify.Notice{ID: "1", Thread: "1"}
+	for i := range 50 {
+		a := incident()
+		a.Source = fmt.Sprintf("shop-app-%d", i+1)
+		a.Key[0].Value = a.Source
+		a.Timeline.Counts = slices.Repeat([]uint64{0, 1, 9}, 20)
+		n.Alerts = append(n.Alerts, a)
+	}
+	m, err := newComposer(t).compose(n, clock(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := parse(t, m.data)
+	t.Logf("%d bytes, of them %d of text and %d of HTML", len(m.data), len(p.text), len(p.html))
+	if len(m.data) > 100_000 {
+		t.Errorf("%d bytes", len(m.data))
+	}
+	for _, a := range n.Alerts {
+		if !strings.Contains(p.text, " on "+a.Source) || !strings.Contains(p.html, " on "+a.Source) {
+			t.Errorf("%s is not in it", a.Source)
+		}
+	}
+	if full := strings.Count(p.text, "\nMessages:"); full < 5 {
+		t.Errorf("%d in full", full)
+	}
+}

@@ -37,11 +37,11 @@ type composer struct {
 // shrinking is what a mail shows, less and less of it until it is small enough.
 // The last one is, whatever the alerts have.
 var shrinking = []limits{
-	{alerts: 20, rows: 50, bars: 6, lines: 10, context: 5, shapes: 20, commands: 5, text: 500, field: 200},
-	{alerts: 10, rows: 50, bars: 3, lines: 5, context: 3, shapes: 10, commands: 5, text: 300, field: 200},
-	{alerts: 5, rows: 50, bars: 2, lines: 3, context: 2, shapes: 5, commands: 5, text: 200, field: 100},
-	{alerts: 2, rows: 30, bars: 1, lines: 2, context: 1, shapes: 5, commands: 3, text: 150, field: 60},
-	{alerts: 1, rows: 20, bars: 1, lines: 1, context: 1, shapes: 3, commands: 1, text: 60, field: 30},
+	{alerts: 20, rows: 50, bars: 6, lines: 10, context: 5, shapes: 20, around: 12, commands: 5, text: 500, field: 200},
+	{alerts: 10, rows: 50, bars: 3, lines: 5, context: 3, shapes: 10, around: 8, commands: 5, text: 300, field: 200},
+	{alerts: 5, rows: 50, bars: 2, lines: 3, context: 2, shapes: 5, around: 5, commands: 5, text: 200, field: 100},
+	{alerts: 2, rows: 30, bars: 1, lines: 2, context: 1, shapes: 5, around: 4, commands: 3, text: 150, field: 60},
+	{alerts: 1, rows: 10, bars: 1, lines: 1, context: 1, shapes: 3, around: 2, commands: 1, text: 60, field: 30},
 }
 
 // compose makes the mail that tells of n; now becomes its Date.

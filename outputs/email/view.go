@@ -51,6 +51,7 @@ type limits struct {
 	lines    int // first and as many newest, an alert
 	context  int // lines on each side of one of them
 	shapes   int // an alert
+	around   int // an alert's facts of what else was measured
 	commands int // that silence an alert
 	text     int // runes of a line
 	field    int // runes of anything else
@@ -69,8 +70,6 @@ const (
 	over    = "over"
 	held    = "held back"
 	test    = "test"
-
-	maxAround = 12 // facts
 )
 
 func (r *renderer) view(n *notify.Notice, l limits) *view {
@@ -171,7 +170,7 @@ func (r *renderer) alert(n *notify.Notice, a *agent.Alert, i int, l limits) aler
 	if v.Badge != over && !n.Previous.IsZero() && !n.Reminder && a.Seen.After(n.Previous) {
 		v.Title += " (new)"
 	}
-	for _, f := range a.Around[:min(len(a.Around), maxAround)] {
+	for _, f := range a.Around[:min(len(a.Around), l.around)] {
 		v.Around = append(v.Around, fact{oneLine(f.Name, 60), oneLine(f.Value, l.text)})
 	}
 	return v
