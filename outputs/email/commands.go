@@ -27,9 +27,9 @@ func (r *renderer) commands(n *notify.Notice, l limits) []command {
 			continue
 		}
 		had[handle] = true
-		say := "Tell nothing of it for 4 hours:"
+		say := "Silence it for 4 hours:"
 		if len(n.Alerts) > 1 || n.More > 0 {
-			say = "Tell nothing of " + title(a, l.field) + " for 4 hours:"
+			say = "Silence " + title(a, l.field) + " for 4 hours:"
 		}
 		all = append(all, command{say, "logkeel silence " + handle + " 4h"})
 	}
