@@ -233,3 +233,35 @@ func TestSizeOfMany(t *testing.T) {
 		t.Errorf("%d in full", full)
 	}
 }
+
+// What is held back comes in any order, and more of it with each try: the mail
+// is the same, with the worst first.
+func TestHeldBackIsOneMail(t *testing.T) {
+	c := newComposer(t)
+	n := *notices()["held"]
+	first := c.messageID(&n)
+	n.Alerts = []agent.Alert{pageSlow(), incident(), quiet("Deprecated", "error", "app", 9, "x")}
+	n.More++
+	if got := c.messageID(&n); got != first {
+		t.Errorf("%s after %s", got, first)
+	}
+	v := c.view(&n, shrinking[0])
+	var got []string
+	for _, row := range v.Table {
+		got = append(got, row.What)
+	}
+	if s := strings.Join(got, ", "); s != "ApplicationError on shop-app-1, PageSlow on shop, Deprecated on shop-app-1" {
+		t.Errorf("it shows %s", s)
+	}
+	if first := incident(); !strings.Contains(v.Commands[1].Run, first.Handle()) {
+		t.Errorf("the first to silence is not the worst: %+v", v.Commands)
+	}
+	if n.Alerts[0].ID != "slow" {
+		t.Error("the notice was changed")
+	}
+	other := n
+	other.ID = "14"
+	if c.messageID(&other) == first {
+		t.Error("the next one has the same Message-ID")
+	}
+}

@@ -1,6 +1,7 @@
 package email
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -37,23 +38,14 @@ func (r *renderer) classes(alerts []agent.Alert, l limits) (all []classView, res
 		c.findings = added(c.findings, a.Count)
 		c.alerts = append(c.alerts, a)
 	}
-	most := func(a, b uint64) int {
-		switch {
-		case a > b:
-			return -1
-		case a < b:
-			return 1
-		}
-		return 0
-	}
-	slices.SortStableFunc(list, func(a, b *class) int { return most(a.findings, b.findings) })
+	slices.SortStableFunc(list, func(a, b *class) int { return cmp.Compare(b.findings, a.findings) })
 	for _, c := range list {
 		name := c.name
 		if name == "" {
 			name = "without a class"
 		}
 		v := classView{Title: visible(name, l.field) + ": " + counted(len(c.alerts), c.findings)}
-		slices.SortStableFunc(c.alerts, func(a, b *agent.Alert) int { return most(a.Count, b.Count) })
+		slices.SortStableFunc(c.alerts, func(a, b *agent.Alert) int { return cmp.Compare(b.Count, a.Count) })
 		for _, a := range c.alerts {
 			row := r.row(a, false, l)
 			row.Count, row.Line = "", sample(a, l)
@@ -93,6 +85,15 @@ func counted(alerts int, findings uint64) string {
 	return s
 }
 
+// byInterest are the alerts as those of other notices come: the worst first.
+func byInterest(alerts []agent.Alert) []agent.Alert {
+	alerts = slices.Clone(alerts)
+	slices.SortStableFunc(alerts, func(a, b agent.Alert) int {
+		return cmp.Or(cmp.Compare(rank(a.Rule.Severity), rank(b.Rule.Severity)), cmp.Compare(b.Count, a.Count), a.Starts.Compare(b.Starts), cmp.Compare(a.ID, b.ID))
+	})
+	return alerts
+}
+
 // heldBack says what is not told, until when, and where to see it.
 func (r *renderer) heldBack(v *view, n *notify.Notice) {
 	h := n.Held
@@ -104,9 +105,9 @@ func (r *renderer) heldBack(v *view, n *notify.Notice) {
 			v.Facts = append(v.Facts, fact{name, value})
 		}
 	}
-	v.Intro = "The limit on mails is reached. What comes meanwhile is counted, and told then in as few mails as it takes."
+	v.Intro = "The limit on mails is reached. What begins and is critical may still come; all else is counted, and told then in as few mails as it takes."
 	if h.Cap > 0 && h.Within > 0 {
-		add("Limit", fmt.Sprintf("%s within %s", number(uint64(h.Cap), "mail"), span(h.Within)))
+		add("Limit", fmt.Sprintf("%s within %s (max_per_hour)", number(uint64(h.Cap), "mail"), span(h.Within)))
 	}
 	add("Until", r.when(h.Until))
 	if h.Groups > 0 || h.Alerts > 0 {

@@ -60,11 +60,12 @@ func (c *composer) compose(n *notify.Notice, now time.Time) (*message, error) {
 }
 
 func (c *composer) encode(id string, n *notify.Notice, l limits, now time.Time) ([]byte, error) {
-	return c.write(&letter{id: id, thread: c.threadID(n), reply: n.ID != n.Thread, subject: c.subject(n), view: c.view(n, l)}, now)
+	return c.write(&letter{to: c.to, id: id, thread: c.threadID(n), reply: n.ID != n.Thread, subject: c.subject(n), view: c.view(n, l)}, now)
 }
 
 // A letter is what is written of a mail.
 type letter struct {
+	to      []*mail.Address
 	id      string // of Message-ID, as the next
 	thread  string // "": it is of none
 	reply   bool   // it is not the first of its thread
@@ -80,7 +81,7 @@ func (c *composer) write(l *letter, now time.Time) ([]byte, error) {
 	}
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(c.from)
-	m.ToMailAddress(c.to...)
+	m.ToMailAddress(l.to...)
 	m.Subject(l.subject)
 	m.SetDateWithValue(now)
 	m.SetMessageIDWithValue(l.id)
@@ -107,9 +108,11 @@ func (c *composer) write(l *letter, now time.Time) ([]byte, error) {
 // it was first tried, and may have arrived then, gets another one.
 func (c *composer) messageID(n *notify.Notice) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %t %d\n", n.Kind, n.Late, n.More)
-	for i := range n.Alerts {
-		fmt.Fprintf(h, "%q %t\n", n.Alerts[i].ID, n.Alerts[i].Firing())
+	if n.Kind != notify.HeldBack { // that says the same, whatever waits
+		fmt.Fprintf(h, "%d %t %d\n", n.Kind, n.Late, n.More)
+		for i := range n.Alerts {
+			fmt.Fprintf(h, "%q %t\n", n.Alerts[i].ID, n.Alerts[i].Firing())
+		}
 	}
 	return idPart(n.ID) + "." + hex.EncodeToString(h.Sum(nil)[:6]) + "@" + c.domain()
 }

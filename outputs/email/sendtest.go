@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/mail"
 	"strings"
 	"time"
 )
@@ -25,16 +26,20 @@ func (c *Config) SendTest(ctx context.Context, report func(to string, err error)
 
 func (o *Output) sendTest(ctx context.Context, report func(to string, err error)) error {
 	now := time.Now()
-	v := o.testView(now)
+	var to []*mail.Address
+	for _, in := range o.inboxes {
+		to = append(to, in.address)
+	}
 	data, err := o.compose.write(&letter{
+		to:      to,
 		id:      strings.ToLower(rand.Text()) + ".test@" + o.compose.domain(),
 		subject: headerText(strings.TrimSpace(o.compose.prefix+" [test] this is a test of output "+o.name), maxSubj),
-		view:    v,
+		view:    o.testView(to, now),
 	}, now)
 	if err != nil {
 		return fmt.Errorf("compose the mail: %w", err)
 	}
-	d, err := o.sender.send(ctx, o.compose.from, o.compose.to, data)
+	d, err := o.sender.send(ctx, o.compose.from, to, data)
 	if err != nil {
 		return err
 	}
@@ -42,17 +47,17 @@ func (o *Output) sendTest(ctx context.Context, report func(to string, err error)
 	for _, f := range d.failed {
 		said[f.to.Address] = f.err
 	}
-	for _, a := range o.compose.to {
+	for _, a := range to {
 		report(a.Address, said[a.Address])
 	}
 	return nil
 }
 
 // testView says what the mail is for, and how it came.
-func (o *Output) testView(now time.Time) *view {
-	var to []string
-	for _, a := range o.compose.to {
-		to = append(to, a.Address)
+func (o *Output) testView(to []*mail.Address, now time.Time) *view {
+	var names []string
+	for _, a := range to {
+		names = append(names, a.Address)
 	}
 	s := &o.sender
 	login := "none"
@@ -72,7 +77,7 @@ func (o *Output) testView(now time.Time) *view {
 		{"Security", s.security},
 		{"Login", login},
 		{"From", o.compose.from.Address},
-		{"To", strings.Join(to, ", ")},
+		{"To", strings.Join(names, ", ")},
 	} {
 		v.Facts = append(v.Facts, fact{f.Name, visible(f.Value, 4000)})
 	}

@@ -73,6 +73,11 @@ const (
 )
 
 func (r *renderer) view(n *notify.Notice, l limits) *view {
+	if n.Kind == notify.HeldBack { // they come in any order
+		sorted := *n
+		sorted.Alerts = byInterest(n.Alerts)
+		n = &sorted
+	}
 	v := &view{Heading: r.headline(n), Badge: badge(n), Intro: r.intro(n), Commands: r.commands(n, l), Foot: r.foot(n, l)}
 	v.Hint = underCompose(v.Commands)
 	alerts := n.Alerts
