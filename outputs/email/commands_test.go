@@ -92,7 +92,8 @@ func TestExplainCommand(t *testing.T) {
 		{"-v", []string{"explain", "--source", labels, "--", "-v"}},
 		{"a\nb", []string{"explain", "--source", labels, "a\nb"}},
 		{strings.Repeat("é", 1000), []string{"explain", "--source", labels, strings.Repeat("é", maxCommandLine)}},
-		{"-", nil}, {"", nil},
+		{"-", nil},
+		{"", nil},
 	} {
 		a.First[2].Text, a.Latest = tt.line, nil
 		run, cut := explainCommand(&a)

@@ -74,7 +74,9 @@ func TestMeasured(t *testing.T) {
 		{"x_bytes > 1", math.NaN(), "NaN (limit 1 B)"},
 		{"x_seconds > 1", math.MaxFloat64, "1.8e+308 s (limit 1 s)"},
 		{"x_bytes > oops", -2048, "-2 KiB"},
-		{"", 7, "7"}, {">", 7, "7"}, {"> > >", 7, "7"},
+		{"", 7, "7"},
+		{">", 7, "7"},
+		{"> > >", 7, "7"},
 	} {
 		if got := measured(&agent.Alert{Condition: tt.condition, Value: tt.value}); got != tt.want {
 			t.Errorf("%s with %v is %s; want %s", tt.condition, tt.value, got, tt.want)
