@@ -134,3 +134,22 @@ func TestTheReasonIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestTheReasonAmongOthers: what else was measured stands beside the reason, in
+// whichever order both come.
+func TestTheReasonAmongOthers(t *testing.T) {
+	b := newBench(t, ruleOf(measure{sample: "up", equals: number(0)}, eachSeries))
+	cpu := value("logkeel_container_cpu_percent", 198, "name", "shop-db-1")
+	down := value("up", 0, "target", "main")
+	down.Note = "connection refused"
+	b.Samples("docker", []agent.Sample{cpu})
+	b.Samples("mysql/main", []agent.Sample{down})
+	b.pass(5 * time.Second)
+	cpu.Value = 77
+	b.Samples("docker", []agent.Sample{cpu})
+	b.pass(10 * time.Second)
+	a := b.told.one(t)
+	if len(a.Around) < 2 || a.Around[0] != (agent.Fact{Name: lastError, Value: "connection refused"}) || a.Around[1].Name == lastError {
+		t.Errorf("%+v", a.Around)
+	}
+}

@@ -33,16 +33,26 @@ func (a *Alerts) MeterSelf(yield func(agent.Sample)) {
 	yield(agent.Unwritten("rules", a.trouble))
 }
 
+// lastError is the fact that says why a sample is as it is.
+const lastError = "last error"
+
 // because makes note the first of what an alert on a sample says beside it. What
 // was handed on has the facts before, which stay as they are.
 func because(facts []agent.Fact, note string) []agent.Fact {
-	const name = "last error"
-	had := len(facts) > 0 && facts[0].Name == name
+	was := reasonOf(facts)
 	switch {
-	case note == "" || had && facts[0].Value == note:
+	case note == "" || was == note:
 		return facts
-	case had:
+	case was != "":
 		facts = facts[1:]
 	}
-	return slices.Insert(slices.Clone(facts), 0, agent.Fact{Name: name, Value: note})
+	return slices.Insert(slices.Clone(facts), 0, agent.Fact{Name: lastError, Value: note})
+}
+
+// reasonOf is the note among the facts; "" is none.
+func reasonOf(facts []agent.Fact) string {
+	if len(facts) > 0 && facts[0].Name == lastError {
+		return facts[0].Value
+	}
+	return ""
 }
