@@ -59,6 +59,9 @@ groups:
 		state, _ = os.ReadFile(filepath.Join(filepath.Dir(a.config), "state", "alerts.json"))
 		return strings.Contains(string(state), `{"name":"last error","value":"`+receiver.Addr+`: `)
 	})
+	if text := byRule(smtp.Mails(), "AggregatorAway")["AggregatorAway"].firing[0].Text; !strings.Contains(text, "last error: "+receiver.Addr) || !strings.Contains(text, "connection refused") {
+		t.Errorf("the mail does not say why:\n%s", text)
+	}
 	if !strings.Contains(string(state), "connection refused") {
 		t.Errorf("the reason is none: %s", state)
 	}
