@@ -35,6 +35,7 @@ type Series struct {
 	High  float64   `json:"high,omitempty"`
 	Turns uint64    `json:"turns,omitempty"` // how often it became another value
 	Rises uint64    `json:"rises,omitempty"` // how often it left 0
+	Falls uint64    `json:"falls,omitempty"` // how often it became 0
 	Seen  time.Time `json:"seen"`            // when it was there last
 }
 

@@ -90,15 +90,15 @@ func (s Schedule) String() string {
 // Next is the first time after t, in t's zone.
 func (s Schedule) Next(t time.Time) time.Time {
 	for i := range 40 {
-		next := time.Date(t.Year(), t.Month(), t.Day()+i, s.Hour, s.Minute, 0, 0, t.Location())
-		if next.After(t) && (s.Every == Day || s.Every == Week && next.Weekday() == s.Weekday || s.Every == Month && next.Day() == s.Day) {
+		// A day's noon is there in every zone, which its midnight is not.
+		day := time.Date(t.Year(), t.Month(), t.Day()+i, 12, 0, 0, 0, t.Location())
+		if s.Every == Week && day.Weekday() != s.Weekday || s.Every == Month && day.Day() != s.Day {
+			continue
+		}
+		next := time.Date(day.Year(), day.Month(), day.Day(), s.Hour, s.Minute, 0, 0, t.Location())
+		if next.After(t) {
 			return next
 		}
 	}
-	return t.AddDate(0, 1, 0) // no day of a month is farther than forty
-}
-
-// longest is what no period is longer than.
-func (s Schedule) longest() time.Duration {
-	return [...]time.Duration{7 * 24 * time.Hour, 24 * time.Hour, 31 * 24 * time.Hour}[s.Every] + time.Hour
+	return t.AddDate(0, 1, 0) // never: no day of a month is forty days away
 }

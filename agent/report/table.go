@@ -9,7 +9,7 @@ const (
 	grows   kind = iota // by how much a counter of a server's has grown
 	own                 // likewise, of a counter of this process
 	gauge               // sum, first, last, lowest and highest value
-	changes             // how often it became another value
+	changes             // likewise, and how often it became another value
 )
 
 // A track is one metric that periods have.
@@ -44,12 +44,11 @@ func tracks() map[string]track {
 	add(own, few, "kind name", "logkeel_component_restarts_total")
 	add(own, few, "kind target", "logkeel_sampler_errors_total")
 	add(gauge, few, "output source", "logkeel_spool_bytes", "logkeel_spool_max_bytes")
-	add(gauge, 1, "", "logkeel_config_last_reload_successful")
+	add(changes, 1, "", "logkeel_config_last_reload_successful")
 
 	add(grows, 300, "project name", "logkeel_container_restarts_total")
-	add(changes, 300, "project name", "container_start_time_seconds")
-	add(gauge, 300, "project name", "logkeel_container_oom_killed", "logkeel_container_running",
-		"container_memory_working_set_bytes", "logkeel_container_memory_percent", "logkeel_container_cpu_percent")
+	add(changes, 300, "project name", "container_start_time_seconds", "logkeel_container_oom_killed")
+	add(gauge, 300, "project name", "logkeel_container_running", "container_memory_working_set_bytes", "logkeel_container_memory_percent", "logkeel_container_cpu_percent")
 	add(gauge, 300, "project name", "logkeel_container_health")
 	unhealthy := t["logkeel_container_health"]
 	unhealthy.is = [2]string{"status", "unhealthy"}
