@@ -40,6 +40,7 @@ type Book struct {
 	s      state
 	folder folder
 
+	begins  bool          // it is this process's first look
 	looked  time.Duration // when it was last observed, by a clock that never jumps
 	behind  bool          // the clock is before what was seen
 	since   time.Duration // from when on
@@ -77,11 +78,11 @@ func Open(path string, o Options) (*Book, error) {
 	if fresh {
 		s = &state{}
 	}
-	own := s.Own
-	if s.Started != o.Started.UnixNano() {
+	own, goesOn := s.Own, s.Started == o.Started.UnixNano()
+	if !goesOn {
 		own = nil
 	}
-	b.s = *s
+	b.s, b.begins = *s, !goesOn
 	b.folder = folder{
 		tracks: tracks(), own: newLast(maxOwn, own), others: newLast(maxOthers, s.Others),
 		blank: fresh,

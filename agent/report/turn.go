@@ -15,9 +15,11 @@ func (b *Book) Observe(now time.Time, elapsed time.Duration) error {
 		b.turn(now)
 		b.s.Seen = now
 	}
-	if first {
+	if b.begins {
 		b.s.Current.Begun++
-	} else {
+		b.begins = false
+	}
+	if !first {
 		b.s.Current.Observed += elapsed - b.looked
 	}
 	b.looked = max(elapsed, 1)
