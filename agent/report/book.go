@@ -116,14 +116,16 @@ func (s *state) valid() error {
 	if s.Current == nil || s.Unsent < 0 || s.Unsent > len(s.Past) {
 		return errors.New("it is not whole")
 	}
+	known := tracks()
 	for _, p := range append([]*Period{s.Current}, s.Past...) {
 		if p == nil {
 			return errors.New("it is not whole")
 		}
-		for _, all := range p.Series {
-			for _, one := range all {
-				if one == nil {
-					return errors.New("it is not whole")
+		for metric, all := range p.Series {
+			t, ok := known[metric]
+			for key, one := range all {
+				if one == nil || ok && len(labels(key)) != max(1, len(t.by)) {
+					return fmt.Errorf("%s is not whole", metric)
 				}
 			}
 		}

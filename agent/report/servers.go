@@ -93,7 +93,7 @@ func (s *summarizer) statements() {
 	for _, t := range statements(s.before) {
 		was[t.key] = t
 	}
-	list := func(title string, by func(statement) float64, other func(statement) string, least float64) {
+	list := func(title string, by func(statement) float64, rest func(statement) string, least float64) {
 		slices.SortFunc(all, func(a, b statement) int { return cmp.Or(cmp.Compare(by(b), by(a)), cmp.Compare(a.key, b.key)) })
 		var items []Item
 		for _, t := range all[:min(len(all), s.Top)] {
@@ -101,7 +101,7 @@ func (s *summarizer) statements() {
 			if before, ok := was[t.key]; ok {
 				it = s.item(it.Name, by(t), by(before), least, seconds)
 			}
-			it.Detail = other(t)
+			it.Detail = rest(t)
 			items = append(items, it)
 		}
 		s.section(title, "", items)

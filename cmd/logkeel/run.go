@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -54,7 +55,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path}
+	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now()}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
