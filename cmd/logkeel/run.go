@@ -142,6 +142,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
+		if o.Report != nil {
+			p("           %s: a report %s", o.Name, o.Report)
+		}
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)

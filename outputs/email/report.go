@@ -159,8 +159,9 @@ func (r *reporter) tellAll(ctx context.Context, book *report.Book, wait *time.Du
 			refused := errors.As(err, new(finalError))
 			_, _, taken = book.Waiting()
 			if !refused && len(taken) == 0 {
-				defer func() { *wait = min(2**wait, lastRetry) }()
-				return *wait
+				now := *wait
+				*wait = min(2*now, lastRetry)
+				return now
 			}
 			if book.RefusedFor(time.Now()) < refusedFor {
 				return refusedRetry

@@ -39,3 +39,12 @@ func (c *ReportConfig) Check(d *conf.Doc, path string) error {
 func (c *ReportConfig) schedule() (report.Schedule, error) {
 	return report.ParseSchedule(c.Every, c.On, c.At)
 }
+
+// String is when reports are mailed; of a section that has passed Check.
+func (c *ReportConfig) String() string {
+	s, err := c.schedule()
+	if err != nil {
+		return err.Error()
+	}
+	return s.String()
+}
