@@ -41,6 +41,7 @@ type Book struct {
 	folder folder
 
 	begins  bool          // it is this process's first look
+	looking bool          // looked is known
 	looked  time.Duration // when it was last observed, by a clock that never jumps
 	behind  bool          // the clock is before what was seen
 	since   time.Duration // from when on

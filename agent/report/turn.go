@@ -7,7 +7,7 @@ import "time"
 // never jumps.
 func (b *Book) Observe(now time.Time, elapsed time.Duration) error {
 	now = now.Round(0).In(b.o.Zone)
-	first := b.looked == 0
+	first := !b.looking
 	if b.s.Current == nil {
 		b.s.Current = &Period{Start: now}
 	}
@@ -22,7 +22,7 @@ func (b *Book) Observe(now time.Time, elapsed time.Duration) error {
 	if !first {
 		b.s.Current.Observed += elapsed - b.looked
 	}
-	b.looked = max(elapsed, 1)
+	b.looking, b.looked = true, elapsed
 	b.folder.fold(b.s.Current, b.o.Meter, now)
 	return b.save()
 }
