@@ -23,6 +23,7 @@ type last struct {
 	values map[uint64]float64
 	seen   map[uint64]uint64 // in which turn
 	max    int
+	swept  uint64 // in which turn what is gone was forgotten
 }
 
 func newLast(most int, values map[uint64]float64) *last {
@@ -42,8 +43,12 @@ func (l *last) swap(id uint64, v float64, turn uint64) (before float64, known bo
 	return before, known
 }
 
-// forget drops what was not there in the turn before.
+// forget drops what was not there in the turn before, once a turn.
 func (l *last) forget(turn uint64) bool {
+	if l.swept == turn {
+		return false
+	}
+	l.swept = turn
 	for id := range l.values {
 		if l.seen[id]+1 < turn {
 			delete(l.values, id)
