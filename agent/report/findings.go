@@ -15,8 +15,9 @@ const (
 )
 
 const (
-	fired = "logkeel_alerts_fired_total"
-	found = "logkeel_findings_total"
+	fired    = "logkeel_alerts_fired_total"
+	found    = "logkeel_findings_total"
+	firesNow = "logkeel_alerts"
 )
 
 // severities are the names from the worst to the least.
@@ -55,26 +56,23 @@ func (s *summarizer) incidents() {
 		it.Trend = Same // its severity has said so
 		items = append(items, it)
 	}
-	for key, a := range s.p.of("logkeel_alerts") {
-		if a.Last > 0 && a.Seen.Equal(s.newest("logkeel_alerts")) {
-			items = append(items, Item{Name: labels(key)[byRule], Value: "fires still", Detail: labels(key)[bySeverity], Trend: Worse})
-		}
-	}
 	note := ""
 	if total == 0 {
 		note = "No alert fired."
 	}
-	s.section("Incidents", note, sortedTail(items, "fires still"))
-	if len(items) == 0 {
-		s.sections = append(s.sections, Section{Title: "Incidents", Note: note})
-	}
+	s.sections = append(s.sections, Section{Title: "Incidents", Note: note, Items: append(items, s.firing()...)})
 }
 
-// sortedTail brings the items of one value, which come in no order, into one.
-func sortedTail(items []Item, value string) []Item {
-	i := slices.IndexFunc(items, func(it Item) bool { return it.Value == value })
-	if i >= 0 {
-		slices.SortFunc(items[i:], func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
+// firing are the rules that have alerts now.
+func (s *summarizer) firing() (items []Item) {
+	newest := s.newest(firesNow)
+	for _, key := range slices.Sorted(maps.Keys(s.p.of(firesNow))) {
+		if one := s.p.of(firesNow)[key]; one.Last > 0 && one.Seen.Equal(newest) {
+			items = append(items, Item{Name: labels(key)[byRule], Value: "fires still", Detail: labels(key)[bySeverity], Trend: Worse})
+		}
+	}
+	if most := 2 * s.Top; len(items) > most {
+		items = append(items[:most], Item{Name: of(float64(len(items)-most), "more rule"), Value: "fire still", Trend: Worse})
 	}
 	return items
 }
@@ -84,32 +82,22 @@ func (s *summarizer) findings() {
 	if !s.p.has(found) {
 		return
 	}
-	var items []Item
-	add := func(label, most int, least float64) {
+	list := func(label, most int) (items []Item) {
 		now, was := grouped(s.p, found, label), grouped(s.before, found, label)
 		for name := range was { // what there is no more is worth knowing as well
-			if _, ok := now[name]; !ok {
-				now[name] = 0
-			}
+			now[name] += 0
 		}
-		names := top(now, most)
-		for _, name := range names {
-			if now[name] == 0 && was[name] == 0 {
-				continue
-			}
-			items = append(items, s.item(name, now[name], was[name], least, count))
+		for _, name := range top(now, most) {
+			items = append(items, s.item(name, now[name], was[name], 20, count))
 		}
+		return items
 	}
-	add(byClass, 10, 20)
-	classes := len(items)
-	for i := range items {
-		items[i].Detail = "class"
+	s.sections = append(s.sections, Section{Title: "Findings, by class", Note: of(s.p.sum(found, nil), "finding") + s.ofLines(), Items: list(byClass, 10)})
+	rules := list(byRule, 2*s.Top)
+	for i := range rules {
+		rules[i].Trend = Same // its class has said so
 	}
-	add(byRule, 2*s.Top, 20)
-	for i := range items[classes:] {
-		items[classes+i].Trend = Same
-	}
-	s.section("Findings", of(s.p.sum(found, nil), "finding")+s.ofLines(), items)
+	s.section("Findings, by rule", "", rules)
 }
 
 // ofLines says in how many lines that was.

@@ -87,10 +87,10 @@ func lasts(p *Period, metric string) (sum float64) {
 func (s *summarizer) agent() {
 	length := s.p.length(s.Now)
 	up := 1.0
-	if length > 0 {
-		up = min(1, float64(s.p.Observed)/float64(length))
+	if length-s.p.Observed > unnoticed {
+		up = float64(s.p.Observed) / float64(length)
 	}
-	items := []Item{{Name: "there", Value: percent(up) + " of the time"}}
+	items := []Item{{Name: "up", Value: percent(up)}}
 	if s.p.Begun > 0 {
 		items[0].Detail = "started " + times(s.p.Begun)
 	}

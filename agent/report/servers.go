@@ -32,7 +32,7 @@ func (s *summarizer) pages() {
 		items = append(items, it)
 	}
 	items, note := s.cut(items, "")
-	s.section("Pages", strings.TrimSpace("The mean time. "+note), items)
+	s.section("Pages", strings.TrimSpace("Mean times. "+note), items)
 }
 
 // away says how bad it is not to have been there all the time.
@@ -55,7 +55,7 @@ func (s *summarizer) servers() {
 			all++
 			up := s.p.of(metric)[key]
 			kind, _, _ := strings.Cut(metric, "_")
-			it := Item{Name: kind + " " + key, Value: "there " + percent(up.Mean()) + " of the time", Trend: away(up.Mean())}
+			it := Item{Name: kind + " " + key, Value: "up " + percent(up.Mean()), Trend: away(up.Mean())}
 			if was := s.before.of(metric)[key]; was != nil {
 				it.Change = "was " + percent(was.Mean())
 				if was.Mean() == up.Mean() {

@@ -75,18 +75,10 @@ func Summarize(p, before *Period, v View) *Summary {
 		part()
 	}
 	out.Sections = s.sections
-	for _, want := range []Trend{Bad, Worse} {
-		for _, sec := range s.sections {
-			for _, it := range sec.Items {
-				if it.Trend == want {
-					it.Name = sec.Title + ": " + it.Name
-					out.Worse = append(out.Worse, it)
-					out.Level = max(out.Level, want)
-				}
-			}
-		}
+	out.Worse = s.worse()
+	for _, it := range out.Worse {
+		out.Level = max(out.Level, it.Trend)
 	}
-	out.Worse = out.Worse[:min(len(out.Worse), 10)]
 	out.Headline = strings.Join(s.head, ", ")
 	if out.Headline == "" {
 		out.Headline = "nothing happened"
@@ -98,6 +90,26 @@ func Summarize(p, before *Period, v View) *Summary {
 		out.Intro = append(out.Intro, "It is the first; the next one is compared with it.")
 	}
 	return out
+}
+
+// worse are the items of all sections that somebody has to look at, each once,
+// without the details.
+func (s *summarizer) worse() (all []Item) {
+	const most = 10
+	had := map[string]bool{}
+	for _, want := range []Trend{Bad, Worse} {
+		for _, sec := range s.sections {
+			about, _, _ := strings.Cut(sec.Title, ",")
+			for _, it := range sec.Items {
+				it.Name, it.Detail = about+": "+it.Name, ""
+				if it.Trend == want && !had[it.Name] && len(all) < most {
+					had[it.Name] = true
+					all = append(all, it)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // comparable periods have nearly the same length.
@@ -130,6 +142,10 @@ func (s *summarizer) verdict(level Trend) string {
 	return "All was right, as far as the agent can see."
 }
 
+// unnoticed is for how long an agent may be away without it being said: it looks
+// once a minute, and may be started again.
+const unnoticed = 5 * time.Minute
+
 // when says what was measured, and for how much of it the agent was there.
 func (s *summarizer) when() string {
 	const stamp = "Mon 2 Jan 15:04"
@@ -139,7 +155,7 @@ func (s *summarizer) when() string {
 	}
 	text := s.p.Start.In(s.Zone).Format(stamp) + " to " + end.In(s.Zone).Format(stamp) + "."
 	length := s.p.length(s.Now)
-	if missed := length - s.p.Observed; missed > 5*time.Minute && length > 0 {
+	if missed := length - s.p.Observed; missed > unnoticed {
 		text += " The agent was not there for " + span(missed) + " of it."
 	}
 	return text

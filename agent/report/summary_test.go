@@ -115,8 +115,8 @@ func TestSummary(t *testing.T) {
 		// second has 167 hours of its own, and one with the numbers of the first.
 		"Incidents | critical | 3 | ▲ was 0 |  | 2",
 		"Incidents | AppError | 3 | ▲ was 0 |  | 0",
-		"Findings | error | 837 | ▲ 151 %, was 334 | class | 1",
-		"Findings | A | 837 | ▲ 151 %, was 334 |  | 0",
+		"Findings, by class | error | 837 | ▲ 151 %, was 334 |  | 1",
+		"Findings, by rule | A | 837 | ▲ 151 %, was 334 |  | 0",
 		"Containers | app | 2 restarts | ▲ was 0 |  | 1",
 		"Disks | / | 58 % used | +4 points | 42 GiB of 100 GiB are free, full in about 74 d | 0",
 		"Pages | shop | 315 ms | ▲ 50 %, was 211 ms | at worst 3.0 s, right 99.40 % of the time | 1",
@@ -155,7 +155,7 @@ func TestUncompared(t *testing.T) {
 			t.Errorf("not there: %s\n%q", want, s.Intro)
 		}
 	}
-	s.has(t, "Findings | A | 3 |  |  | 0", "The agent | there | 86 % of the time |  | started once | 0")
+	s.has(t, "Findings, by rule | A | 3 |  |  | 0", "The agent | up | 86 % |  | started once | 0")
 	if s.Headline != "no incidents" {
 		t.Error(s.Headline)
 	}

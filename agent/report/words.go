@@ -72,13 +72,14 @@ func size(v float64) string {
 	return count(v) + " B"
 }
 
-// percent of 0.9996 is 99.96 %: it is 100 only where it is all.
+// percent of 0.99996 is 99.99 %: it is 100 only where it is all.
 func percent(share float64) string {
 	v := share * 100
-	if v < 100 && v >= 90 {
-		return strconv.FormatFloat(math.Floor(v*100)/100, 'f', 2, 64) + " %"
+	digits := 0
+	if v > 99 && v < 100 {
+		v, digits = math.Floor(v*100)/100, 2
 	}
-	return strconv.FormatFloat(v, 'f', 0, 64) + " %"
+	return strconv.FormatFloat(v, 'f', digits, 64) + " %"
 }
 
 // change says what became of before, where there was a period to compare with.

@@ -37,7 +37,7 @@ type reportLimits struct {
 
 // reportShrinking is what a report shows, less and less of it until it is small
 // enough. The last one is, whatever was measured.
-var reportShrinking = []reportLimits{{5, 160}, {5, 80}, {3, 60}, {1, 40}}
+var reportShrinking = []reportLimits{{5, 160}, {5, 80}, {3, 60}, {1, 40}, {1, 20}}
 
 // Marks of what somebody has to look at, and of what is worse than before.
 const (
@@ -61,7 +61,7 @@ func (r *renderer) reportView(s *report.Summary, l reportLimits, foot []string) 
 		v.Intro = append(v.Intro, oneLine(says, 300))
 	}
 	if len(s.Worse) > 0 {
-		v.Sections = append(v.Sections, r.reportSection(report.Section{Title: "What to look at", Items: s.Worse}, l))
+		v.Sections = append(v.Sections, r.reportSection(report.Section{Title: "What to look at", Items: s.Worse}, reportLimits{name: min(l.name, 70)}))
 	}
 	for _, one := range s.Sections {
 		v.Sections = append(v.Sections, r.reportSection(one, l))
