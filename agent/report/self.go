@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 const (
@@ -91,6 +92,9 @@ func (s *summarizer) agent() {
 		up = float64(s.p.Observed) / float64(length)
 	}
 	items := []Item{{Name: "up", Value: percent(up)}}
+	if length-s.p.Observed > time.Hour {
+		items[0].Trend = Worse
+	}
 	if s.p.Begun > 0 {
 		items[0].Detail = "started " + times(s.p.Begun)
 	}

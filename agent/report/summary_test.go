@@ -148,14 +148,14 @@ func TestUncompared(t *testing.T) {
 	w.until("2026-11-30 08:00", 6*time.Hour)
 	s := w.summary()
 	for _, want := range []string{
-		"All was right, as far as the agent can see.", "Mon 23 Nov 08:00 to Mon 30 Nov 08:00. The agent was not there for 1 d of it.",
+		"Nothing alarming, but some things got worse.", "Mon 23 Nov 08:00 to Mon 30 Nov 08:00. The agent was not there for 1 d of it.",
 		"Nothing is compared: the week before was measured for 3 d, this one for 7 d.",
 	} {
 		if !slices.Contains(s.Intro, want) {
 			t.Errorf("not there: %s\n%q", want, s.Intro)
 		}
 	}
-	s.has(t, "Findings, by rule | A | 3 |  |  | 0", "The agent | up | 86 % |  | started once | 0")
+	s.has(t, "Findings, by rule | A | 3 |  |  | 0", "The agent | up | 86 % |  | started once | 1")
 	if s.Headline != "no incidents" {
 		t.Error(s.Headline)
 	}

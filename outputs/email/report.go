@@ -33,6 +33,7 @@ type reporter struct {
 	path     string
 	schedule report.Schedule
 	started  time.Time
+	every    time.Duration // observeEvery, but in tests
 	meter    func(yield func(agent.Sample))
 	log      *slog.Logger
 	trouble  *agent.Trouble // with the file
@@ -78,7 +79,7 @@ func newReporter(c *Config, o *Output, stateDir string, r Reports, log *slog.Log
 	log = log.With("output", c.Name)
 	return &reporter{
 		o: o, compose: reportComposer{composer: &o.compose, page: page, unit: schedule.Every},
-		path: ReportPath(stateDir, c.Name), schedule: schedule, started: r.Started, meter: r.Meter,
+		path: ReportPath(stateDir, c.Name), schedule: schedule, started: r.Started, every: observeEvery, meter: r.Meter,
 		log: log, trouble: agent.NewTrouble(log), unsent: agent.NewTrouble(log),
 	}, nil
 }
@@ -109,7 +110,7 @@ func (r *reporter) run(ctx context.Context) {
 			r.trouble.Clear("what the report gathers is written again")
 		}
 	}
-	tick := time.NewTicker(observeEvery)
+	tick := time.NewTicker(r.every)
 	defer tick.Stop()
 	wait := firstRetry
 	retry := time.NewTimer(0)
