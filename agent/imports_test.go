@@ -124,8 +124,9 @@ func forbiddenOutside(file, layer, child, imported string) string {
 	case layer == "agent" && child == "":
 		return "agent imports the standard library only"
 	case strings.HasPrefix(imported, "go.yaml.in/"):
-		// Rules and collectors may say how a type of theirs is written.
-		if layer+"/"+child != "agent/conf" && layer != "rules" && layer != "collectors" {
+		// Rules, collectors and matchers may say how a type of theirs is written.
+		at := layer + "/" + child
+		if at != "agent/conf" && at != "agent/matchers" && layer != "rules" && layer != "collectors" {
 			return "files are read by agent/conf"
 		}
 	case strings.HasPrefix(imported, "github.com/docker/docker"):

@@ -88,7 +88,7 @@ func (a *Alerts) watch(src *agent.Source) *watch {
 	a.watches[src.ID] = w
 	for i := range a.set.rules {
 		r := &a.set.rules[i]
-		if r.policy.absent == 0 || !r.source.selects(src) {
+		if r.policy.absent == 0 || !selects(r.source, src) {
 			continue
 		}
 		t := watched{rule: r}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/matchers"
 )
 
 // ordinary are lines as programs write them all day, for no reason to look at
@@ -109,8 +110,8 @@ func (s *Set) never(r *rule, add func(hint, format string, args ...any)) bool {
 		return true
 	}
 	for _, c := range r.source {
-		if c.label == "container" && !c.negated && len(c.values) > 0 && !slices.ContainsFunc(c.values, func(v string) bool { return !strings.HasPrefix(v, "/") }) {
-			add("write it without the slash", "source selects no log: no container is called %s here", quote(c.values[0]))
+		if c.Name == "container" && !c.Negated && len(c.Values) > 0 && !slices.ContainsFunc(c.Values, func(v string) bool { return !strings.HasPrefix(v, "/") }) {
+			add("write it without the slash", "source selects no log: no container is called %s here", quote(c.Values[0]))
 			return true
 		}
 	}
@@ -151,7 +152,7 @@ func sameWhere(a, b *where) bool {
 	return a.spell(&a.root) == b.spell(&b.root)
 }
 
-func sameCondition(a, b condition) bool {
+func sameCondition(a, b matchers.Matcher) bool {
 	return a.String() == b.String()
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/matchers"
 	"github.com/webgrip/logkeel/rules/fields"
 )
 
@@ -63,7 +64,7 @@ func (s *Set) verdict(src *agent.Source, line string, b *agent.Batch, r *agent.R
 	}
 	rule := &s.rules[r.Index]
 	s.whyNot(rule, b, &v)
-	if why := rule.source.whyNot(func(label string) string { return labelOf(src, label) }); why != "" {
+	if why := whyNotSource(rule.source, func(label string) string { return labelOf(src, label) }); why != "" {
 		v.Near = v.Why == "" // all but that
 		v.Why = why
 	}
@@ -162,17 +163,17 @@ func list(all []string) string {
 func (e *expr) quoted() string { return quote(e.Source()) }
 
 // whyNot says which condition does not hold, "" where all do.
-func (s selector) whyNot(get func(label string) string) string {
+func whyNotSource(s matchers.Matchers, get func(label string) string) string {
 	for i := range s {
 		c := &s[i]
-		v := get(c.label)
-		if c.holds(v) {
+		v := get(c.Name)
+		if c.Holds(v) {
 			continue
 		}
 		if v == "" {
-			return fmt.Sprintf("the log has no label %s, and source asks for %s", c.label, c)
+			return fmt.Sprintf("the log has no label %s, and source asks for %s", c.Name, c)
 		}
-		return fmt.Sprintf("the log's %s is %s, and source asks for %s", c.label, strconv.Quote(v), c)
+		return fmt.Sprintf("the log's %s is %s, and source asks for %s", c.Name, strconv.Quote(v), c)
 	}
 	return ""
 }

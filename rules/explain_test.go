@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/matchers"
 )
 
 func TestExplain(t *testing.T) {
@@ -55,7 +56,7 @@ func FuzzExplain(f *testing.F) {
 		if err != nil || m.MatchesAll() {
 			return
 		}
-		r := loaded{rule: &agent.Rule{Name: "r"}, match: []*expr{m}, source: selector{{label: "service", values: []string{"shop"}}}, policy: policy{threshold: 1}}
+		r := loaded{rule: &agent.Rule{Name: "r"}, match: []*expr{m}, source: matchers.Matchers{{Name: "service", Values: []string{"shop"}}}, policy: policy{threshold: 1}}
 		if n, err := compile(not); err == nil && not != "" {
 			r.not = []*expr{n}
 		}

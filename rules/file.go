@@ -2,18 +2,14 @@ package rules
 
 import (
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"regexp/syntax"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/matchers"
 	"github.com/webgrip/logkeel/rules/engine"
 	"github.com/webgrip/logkeel/rules/fields"
 )
@@ -50,7 +46,7 @@ type ruleSpec struct {
 
 	Absent conf.Duration `yaml:"absent"`
 
-	Source    sourceSpec    `yaml:"source"`
+	Source    matchers.Spec `yaml:"source"`
 	Threshold int           `yaml:"threshold"`
 	Window    conf.Duration `yaml:"window"`
 	Spike     float64       `yaml:"spike"`
@@ -84,7 +80,7 @@ type loaded struct {
 	where      *where
 	measure    *measure
 	policy     policy
-	source     selector
+	source     matchers.Matchers
 	text       string
 	metric     *metricUse
 }
@@ -185,8 +181,8 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	p.name("rule", spec.Name, p.names)
 	p.oneOf("class", spec.Class, classes())
 	p.oneOf("severity", spec.Severity, severities())
-	for _, f := range spec.Source.faults {
-		p.say(f.field, f.hint, "%s", f.msg)
+	for _, f := range spec.Source.Faults {
+		p.say(strings.TrimSuffix("source."+f.Label, "."), f.Hint, "%s", f.Msg)
 	}
 	p.within("cooldown", spec.Cooldown, 0, maxCooldown)
 	l := loaded{
@@ -195,7 +191,7 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 			Summary: strings.TrimSpace(spec.Summary), Runbook: strings.TrimSpace(spec.Runbook),
 			File: p.doc.File, Line: p.doc.Line(p.path), Cooldown: time.Duration(spec.Cooldown),
 		},
-		source: spec.Source.selector,
+		source: spec.Source.Matchers,
 		policy: policy{threshold: 1, window: time.Duration(spec.Window), byLog: spec.By == nil},
 	}
 	switch {
@@ -257,7 +253,7 @@ func (p *problems) exprs(field string, list []string) []*expr {
 		x, err := engine.Compile(s)
 		switch {
 		case err != nil:
-			msg, hint := explain(err)
+			msg, hint := conf.ExplainRegexp(err)
 			p.say(at, hint, "%s", msg)
 		case x.MatchesAll():
 			p.say(at, everything(field), "%s matches every line", quote(s))
@@ -275,42 +271,5 @@ func everything(field string) string {
 	return `write what a line must have; '.' stands for every line that is not empty`
 }
 
-// explain says what is wrong with an expression, and what to do.
-func explain(err error) (msg, hint string) {
-	var se *syntax.Error
-	if !errors.As(err, &se) {
-		return err.Error(), "shorten it, or make a list of it"
-	}
-	msg = fmt.Sprintf("not an expression: %s in %s", se.Code, quote(se.Expr))
-	code := se.Code
-	if strings.HasPrefix(se.Expr, "(?<=") || strings.HasPrefix(se.Expr, "(?<!") {
-		code = syntax.ErrInvalidPerlOp
-	}
-	switch code {
-	case syntax.ErrInvalidPerlOp:
-		return msg, "RE2 does not look ahead or behind; write what must not be there under not"
-	case syntax.ErrInvalidCharRange:
-		return msg, "write a range from the lower to the higher character"
-	case syntax.ErrInvalidEscape, syntax.ErrTrailingBackslash:
-		return msg, `RE2 has no such escape; write \\ for a backslash (it has no back-references)`
-	case syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingBracket:
-		return msg, "close it, or put a backslash before it where it stands for itself"
-	case syntax.ErrMissingRepeatArgument, syntax.ErrInvalidRepeatOp:
-		return msg, "put a backslash before it where it stands for itself"
-	case syntax.ErrLarge, syntax.ErrNestingDepth, syntax.ErrInvalidRepeatSize:
-		return msg, "repeat less, or make a list of it"
-	}
-	return msg, "see https://github.com/google/re2/wiki/Syntax"
-}
-
-// quote puts an expression in quotes as it is written, where it can be printed.
-func quote(s string) string {
-	const most = 60
-	if r := []rune(s); len(r) > most {
-		s = string(r[:most]) + "..."
-	}
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
-		return strconv.Quote(s)
-	}
-	return `"` + s + `"`
-}
+// quote is conf.Quote.
+func quote(s string) string { return conf.Quote(s) }

@@ -37,10 +37,10 @@ func (p *problems) onAbsence(spec *ruleSpec, l *loaded) {
 	p.within("absent", spec.Absent, minAbsent, maxAbsent)
 	l.policy.absent = time.Duration(spec.Absent)
 	l.rule.Unmarked = true
-	if l.policy.byLog && len(spec.Source.selector) > 0 {
+	if l.policy.byLog && len(spec.Source.Matchers) > 0 {
 		l.policy.byLog = false
-		for _, c := range spec.Source.selector {
-			if part := (keyPart{name: c.label}); !slices.Contains(l.policy.by, part) {
+		for _, c := range spec.Source.Matchers {
+			if part := (keyPart{name: c.Name}); !slices.Contains(l.policy.by, part) {
 				l.policy.by = append(l.policy.by, part)
 			}
 		}
@@ -48,7 +48,7 @@ func (p *problems) onAbsence(spec *ruleSpec, l *loaded) {
 	if l.policy.byLog {
 		return
 	}
-	named, ok := namedKeys(l.policy.by, spec.Source.exact)
+	named, ok := namedKeys(l.policy.by, spec.Source.Exact)
 	if !ok {
 		p.say("source", "make several rules of it, or name fewer under by", "it names more than %d to be waited for", maxNamed)
 	}

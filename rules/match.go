@@ -50,7 +50,7 @@ func (s *Set) newView(src *agent.Source) *view {
 	v := &view{set: s, active: make([]uint64, s.words), always: make([]uint64, s.words)}
 	for i := range s.rules {
 		r := &s.rules[i]
-		if !r.source.selects(src) {
+		if !selects(r.source, src) {
 			continue
 		}
 		v.each = v.each || r.measure == nil && r.first == r.end

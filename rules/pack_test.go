@@ -69,7 +69,7 @@ func TestSampledMetrics(t *testing.T) {
 		}
 		var asked []string
 		for _, c := range r.source {
-			asked = append(asked, c.label)
+			asked = append(asked, c.Name)
 		}
 		for _, p := range r.policy.by {
 			asked = append(asked, p.name)

@@ -134,7 +134,7 @@ func (l *loader) redactor() *redactor {
 		case p.Match == "":
 			say("match", "write an expression; what its group (?P<secret>...) matches is cut", "a pattern needs something to look for")
 		case err != nil:
-			msg, hint := explain(err)
+			msg, hint := conf.ExplainRegexp(err)
 			say("match", hint, "%s", msg)
 		case e.MatchesAll():
 			say("match", "write what a secret looks like, or what stands before it", "%s matches every line", quote(p.Match))

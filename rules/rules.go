@@ -15,6 +15,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/matchers"
 	"github.com/webgrip/logkeel/rules/engine"
 	"github.com/webgrip/logkeel/rules/fields"
 )
@@ -56,7 +57,7 @@ type Set struct {
 // expressions, or on a sample.
 type rule struct {
 	rule       *agent.Rule
-	source     selector
+	source     matchers.Matchers
 	first, end int32 // its expressions in the set
 	not        []*expr
 	format     fields.Format // None: records have no fields

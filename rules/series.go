@@ -105,7 +105,7 @@ type verdict struct {
 }
 
 func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p *pace, now *instant) {
-	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.holds(func(name string) string { return sampleLabel(s, name) }) {
+	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.Hold(func(name string) string { return sampleLabel(s, name) }) {
 		return
 	}
 	rs := &a.rules[r.rule.Index]

@@ -11,8 +11,8 @@ import (
 func (s *Set) Labels(r *agent.Rule) map[string]string {
 	labels := map[string]string{}
 	for _, c := range s.rules[r.Index].source {
-		if !c.negated && len(c.values) > 0 && c.values[0] != "" {
-			labels[c.label] = c.values[0]
+		if !c.Negated && len(c.Values) > 0 && c.Values[0] != "" {
+			labels[c.Name] = c.Values[0]
 		}
 	}
 	return labels

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/webgrip/logkeel/rules/engine"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 const (
@@ -216,7 +218,7 @@ func (p *whereParser) literal(op token, c *comparison) *whereError {
 	case lit.kind == textToken && expression:
 		re, err := engine.Compile(lit.text)
 		if err != nil {
-			msg, hint := explain(err)
+			msg, hint := conf.ExplainRegexp(err)
 			return p.at(lit.at, hint, "%s", msg)
 		}
 		c.isText, c.re = true, re

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/matchers"
 )
 
 func anyGroup(string) *whereError { return nil }
@@ -278,7 +279,7 @@ func TestWhereAllocates(t *testing.T) {
 
 // TestSelectorHolds judges labels of something that is no source.
 func TestSelectorHolds(t *testing.T) {
-	s := newSelector(map[string][]string{"target": {"main", "other"}, "status": {""}})
+	s := matchers.Of(map[string][]string{"target": {"main", "other"}, "status": {""}})
 	for _, tt := range []struct {
 		labels []agent.Label
 		want   bool
@@ -288,7 +289,7 @@ func TestSelectorHolds(t *testing.T) {
 		{[]agent.Label{{Name: "target", Value: "other"}, {Name: "status", Value: "x"}}, false},
 		{nil, false},
 	} {
-		got := s.holds(func(name string) string {
+		got := s.Hold(func(name string) string {
 			for _, l := range tt.labels {
 				if l.Name == name {
 					return l.Value

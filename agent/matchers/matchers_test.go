@@ -1,4 +1,4 @@
-package rules
+package matchers
 
 import (
 	"regexp"
@@ -7,21 +7,21 @@ import (
 	"testing"
 )
 
-// text is the selector as parseMatchers reads it.
-func (s selector) text() string {
+// text is the selector as Parse reads it.
+func (s Matchers) text() string {
 	var b strings.Builder
 	for i, c := range s {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		op := map[[2]bool]string{{false, false}: "=", {false, true}: "!=", {true, false}: "=~", {true, true}: "!~"}[[2]bool{c.re != nil, c.negated}]
+		op := map[[2]bool]string{{false, false}: "=", {false, true}: "!=", {true, false}: "=~", {true, true}: "!~"}[[2]bool{c.Re != nil, c.Negated}]
 		value := ""
-		if c.re != nil {
-			value = strings.TrimSuffix(strings.TrimPrefix(c.re.String(), "^(?s:"), ")$")
+		if c.Re != nil {
+			value = strings.TrimSuffix(strings.TrimPrefix(c.Re.String(), "^(?s:"), ")$")
 		} else {
-			value = c.values[0]
+			value = c.Values[0]
 		}
-		b.WriteString(strconv.Quote(c.label) + op + strconv.Quote(value))
+		b.WriteString(strconv.Quote(c.Name) + op + strconv.Quote(value))
 	}
 	return b.String()
 }
@@ -37,9 +37,9 @@ func TestMatchers(t *testing.T) {
 		`service=~"shop-.*", project!="test"`:   `"service"=~"shop-.*","project"!="test"`,
 		`service=~"shop\\.example",service!=""`: `"service"=~"shop\\.example","service"!=""`,
 	} {
-		s, err := parseMatchers(text)
+		s, err := Parse(text)
 		if err != nil {
-			t.Errorf("%s: column %d: %s", text, err.column, err.msg)
+			t.Errorf("%s: column %d: %s", text, err.Column, err.Msg)
 		} else if got := s.text(); got != want {
 			t.Errorf("%s: got %s, want %s", text, got, want)
 		}
@@ -54,31 +54,31 @@ func FuzzMatchers(f *testing.F) {
 		f.Add(s, "shop-1")
 	}
 	f.Fuzz(func(t *testing.T, text, value string) {
-		s, err := parseMatchers(text)
+		s, err := Parse(text)
 		if err != nil {
-			if s != nil || err.msg == "" || err.hint == "" || err.column < 1 || err.column > len(text)+1 {
+			if s != nil || err.Msg == "" || err.Hint == "" || err.Column < 1 || err.Column > len(text)+1 {
 				t.Fatalf("%+v", *err)
 			}
 			return
 		}
-		again, err := parseMatchers(s.text())
+		again, err := Parse(s.text())
 		if err != nil {
-			if len(s.text()) > maxMatchers {
+			if len(s.text()) > MaxLength {
 				return
 			}
-			t.Fatalf("%s: %s", s.text(), err.msg)
+			t.Fatalf("%s: %s", s.text(), err.Msg)
 		}
 		if again.text() != s.text() {
 			t.Fatalf("%s is read as %s", s.text(), again.text())
 		}
 		for _, c := range s {
-			if c.re == nil || c.negated {
+			if c.Re == nil || c.Negated {
 				continue
 			}
-			inner := regexp.MustCompile("(?s)" + strings.TrimSuffix(strings.TrimPrefix(c.re.String(), "^(?s:"), ")$"))
+			inner := regexp.MustCompile("(?s)" + strings.TrimSuffix(strings.TrimPrefix(c.Re.String(), "^(?s:"), ")$"))
 			inner.Longest()
-			if c.holds(value) && !inner.MatchString(value) {
-				t.Fatalf("%s holds of %q", c.re, value)
+			if c.Holds(value) && !inner.MatchString(value) {
+				t.Fatalf("%s holds of %q", c.Re, value)
 			}
 		}
 	})

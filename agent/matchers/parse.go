@@ -1,4 +1,6 @@
-package rules
+// Package matchers selects by labels, as Prometheus and Alertmanager do:
+// service=~"shop-.*", project!="test".
+package matchers
 
 import (
 	"fmt"
@@ -11,56 +13,60 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// maxMatchers bounds the length of matchers, in bytes.
-const maxMatchers = 2000
+// MaxLength bounds the text of matchers, in bytes.
+const MaxLength = 2000
 
-const matchersHint = `write it as service=~"shop-.*", project!="test"`
+// Hint is an example, for whoever wrote none.
+const Hint = `write it as service=~"shop-.*", project!="test"`
 
-// A sourceSpec is what a rule says of its sources.
-type sourceSpec struct {
-	selector
-	faults []fault
+// A Spec is matchers as YAML has them: a text, or labels and their values. What is
+// wrong with them is kept, to be told with the rest of the section.
+type Spec struct {
+	Matchers
+	Faults []Fault
 }
 
-// exact are the values that the label may have, where they are named and no
+// Exact are the values that the label may have, where they are named and no
 // matcher excludes some.
-func (s *sourceSpec) exact(label string) (values []string) {
-	for _, c := range s.selector {
-		if c.label != label {
+func (m Matchers) Exact(label string) (values []string) {
+	for _, c := range m {
+		if c.Name != label {
 			continue
 		}
-		if c.re != nil || c.negated || values != nil {
+		if c.Re != nil || c.Negated || values != nil {
 			return nil
 		}
-		values = c.values
+		values = c.Values
 	}
 	return values
 }
 
-// A fault is what is wrong with a field.
-type fault struct{ field, msg, hint string }
+// A Fault is what is wrong with a Spec, or with the value of one of its labels.
+type Fault struct {
+	Label string // "": the whole
+	Msg   string
+	Hint  string
+}
 
-// UnmarshalYAML reads labels and values, or a text of matchers as Prometheus and
-// Alertmanager have them. What is wrong with them is told with the rest of the
-// rule.
-func (s *sourceSpec) UnmarshalYAML(n *yaml.Node) error {
+// UnmarshalYAML reads labels and values, or a text.
+func (s *Spec) UnmarshalYAML(n *yaml.Node) error {
 	switch n.Kind {
 	case yaml.ScalarNode:
-		parsed, err := parseMatchers(n.Value)
+		parsed, err := Parse(n.Value)
 		if err != nil {
-			s.faults = append(s.faults, fault{"source", fmt.Sprintf("column %d: %s", err.column, err.msg), err.hint})
+			s.Faults = append(s.Faults, Fault{Msg: err.Error(), Hint: err.Hint})
 		}
-		s.selector = parsed
+		s.Matchers = parsed
 	case yaml.MappingNode:
 		s.labels(n)
 	default:
-		s.faults = append(s.faults, fault{"source", "expected labels and values, or a text of matchers, found a list", `write {service: shop}, or 'service=~"shop-.*"'`})
+		s.Faults = append(s.Faults, Fault{"", "expected labels and values, or a text of matchers, found a list", `write {service: shop}, or 'service=~"shop-.*"'`})
 	}
 	return nil
 }
 
 // labels reads a section of labels.
-func (s *sourceSpec) labels(n *yaml.Node) {
+func (s *Spec) labels(n *yaml.Node) {
 	labels := map[string]conf.Strings{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i].Value, n.Content[i+1]
@@ -72,27 +78,36 @@ func (s *sourceSpec) labels(n *yaml.Node) {
 			msg = "the label has no value"
 		}
 		if msg != "" {
-			s.faults = append(s.faults, fault{"source." + name, msg, "give it one, or a list"})
+			s.Faults = append(s.Faults, Fault{name, msg, "give it one, or a list"})
 		}
 		labels[name] = values
 	}
-	s.selector = newSelector(labels)
+	s.Matchers = Of(labels)
 }
 
-// A matcherParser reads matchers.
+// An Error is what is wrong with a text of matchers.
+type Error struct {
+	Column int // from 1
+	Msg    string
+	Hint   string
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("column %d: %s", e.Column, e.Msg) }
+
+// A parser reads matchers.
 //
 //	matchers = [ "{" ] [ matcher { "," matcher } [ "," ] ] [ "}" ]
 //	matcher  = label ( "=" | "!=" | "=~" | "!~" ) value
-type matcherParser struct {
+type parser struct {
 	text string
 	pos  int
 }
 
-// parseMatchers reads what all have to hold.
-func parseMatchers(text string) (selector, *whereError) {
-	p := &matcherParser{text: text}
-	if len(text) > maxMatchers {
-		return nil, p.at(0, "make several rules of it", "it is longer than %d bytes", maxMatchers)
+// Parse reads what all have to hold.
+func Parse(text string) (Matchers, *Error) {
+	p := &parser{text: text}
+	if len(text) > MaxLength {
+		return nil, p.at(0, "make several rules of it", "it is longer than %d bytes", MaxLength)
 	}
 	p.space()
 	braces := p.take("{")
@@ -100,7 +115,7 @@ func parseMatchers(text string) (selector, *whereError) {
 	if braces {
 		end = "}"
 	}
-	var s selector
+	var s Matchers
 	for p.space(); !p.done(end); p.space() {
 		c, err := p.matcher()
 		if err != nil {
@@ -119,25 +134,25 @@ func parseMatchers(text string) (selector, *whereError) {
 		return nil, p.at(strings.IndexByte(text, '{'), "write } at the end, or remove it", "the brace is not closed")
 	}
 	if len(s) == 0 {
-		return nil, p.at(0, matchersHint+", or remove it", "it has no matchers")
+		return nil, p.at(0, Hint+", or remove it", "it has no matchers")
 	}
 	return s, nil
 }
 
 // done reports whether the matchers end here: with end, or with the text.
-func (p *matcherParser) done(end string) bool {
+func (p *parser) done(end string) bool {
 	rest := p.text[p.pos:]
 	return strings.Trim(rest, " \t\r\n") == "" || end != "" && strings.HasPrefix(rest, end)
 }
 
-func (p *matcherParser) space() {
+func (p *parser) space() {
 	for p.pos < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.pos]) >= 0 {
 		p.pos++
 	}
 }
 
 // take passes over s, if that is what follows.
-func (p *matcherParser) take(s string) bool {
+func (p *parser) take(s string) bool {
 	if s == "" || !strings.HasPrefix(p.text[p.pos:], s) {
 		return false
 	}
@@ -145,22 +160,22 @@ func (p *matcherParser) take(s string) bool {
 	return true
 }
 
-func (p *matcherParser) at(at int, hint, format string, args ...any) *whereError {
-	return &whereError{utf8.RuneCountInString(p.text[:at]) + 1, fmt.Sprintf(format, args...), hint}
+func (p *parser) at(at int, hint, format string, args ...any) *Error {
+	return &Error{utf8.RuneCountInString(p.text[:at]) + 1, fmt.Sprintf(format, args...), hint}
 }
 
 // unexpected says that something else than what follows has to stand here.
-func (p *matcherParser) unexpected(want string) *whereError {
+func (p *parser) unexpected(want string) *Error {
 	rest := p.text[p.pos:]
 	if rest == "" {
-		return p.at(p.pos, matchersHint, "expected %s, found the end", want)
+		return p.at(p.pos, Hint, "expected %s, found the end", want)
 	}
 	_, n := utf8.DecodeRuneInString(rest)
-	return p.at(p.pos, matchersHint, "expected %s, found %s", want, quote(rest[:n]))
+	return p.at(p.pos, Hint, "expected %s, found %s", want, conf.Quote(rest[:n]))
 }
 
-func (p *matcherParser) matcher() (c condition, err *whereError) {
-	if c.label, err = p.label(); err != nil {
+func (p *parser) matcher() (c Matcher, err *Error) {
+	if c.Name, err = p.label(); err != nil {
 		return c, err
 	}
 	p.space()
@@ -168,13 +183,13 @@ func (p *matcherParser) matcher() (c condition, err *whereError) {
 	expression := false
 	switch {
 	case p.take("=="):
-		return c, p.at(start, "write = for equal", "%s is no operator", quote("=="))
+		return c, p.at(start, "write = for equal", "%s is no operator", conf.Quote("=="))
 	case p.take("=~"):
 		expression = true
 	case p.take("!~"):
-		expression, c.negated = true, true
+		expression, c.Negated = true, true
 	case p.take("!="):
-		c.negated = true
+		c.Negated = true
 	case !p.take("="):
 		return c, p.unexpected("=, !=, =~ or !~")
 	}
@@ -185,25 +200,25 @@ func (p *matcherParser) matcher() (c condition, err *whereError) {
 		return c, err
 	}
 	if !expression {
-		c.values = []string{value}
+		c.Values = []string{value}
 		return c, nil
 	}
 	if _, err := regexp.Compile(value); err != nil {
-		msg, hint := explain(err)
+		msg, hint := conf.ExplainRegexp(err)
 		return c, p.at(at, hint, "%s", msg)
 	}
 	re, fault := regexp.Compile("^(?s:" + value + ")$")
 	if fault != nil {
-		msg, hint := explain(fault)
+		msg, hint := conf.ExplainRegexp(fault)
 		return c, p.at(at, hint, "%s", msg)
 	}
-	c.re = re
+	c.Re = re
 	return c, nil
 }
 
 // label reads a label's name: as in Prometheus, or with what containers' labels
 // have as well, or in quotes.
-func (p *matcherParser) label() (string, *whereError) {
+func (p *parser) label() (string, *Error) {
 	start := p.pos
 	if strings.HasPrefix(p.text[p.pos:], `"`) {
 		name, err := p.quoted("a label")
@@ -212,7 +227,7 @@ func (p *matcherParser) label() (string, *whereError) {
 		}
 		return name, err
 	}
-	for p.pos < len(p.text) && (isWordByte(p.text[p.pos]) || isOneOf(p.text[p.pos], ".-/")) {
+	for p.pos < len(p.text) && inName(p.text[p.pos]) {
 		p.pos++
 	}
 	if p.pos == start {
@@ -222,7 +237,7 @@ func (p *matcherParser) label() (string, *whereError) {
 }
 
 // quoted reads a text in double quotes, with escapes as in Prometheus.
-func (p *matcherParser) quoted(want string) (string, *whereError) {
+func (p *parser) quoted(want string) (string, *Error) {
 	start := p.pos
 	if !p.take(`"`) {
 		return "", p.unexpected(want)
@@ -240,7 +255,11 @@ func (p *matcherParser) quoted(want string) (string, *whereError) {
 	p.pos++
 	value, err := strconv.Unquote(strings.ReplaceAll(p.text[start:p.pos], "\n", `\n`))
 	if err != nil {
-		return "", p.at(start, `write \\ for a backslash, as in "shop\\.example"`, "%s has an escape that is none", quote(p.text[start:p.pos]))
+		return "", p.at(start, `write \\ for a backslash, as in "shop\\.example"`, "%s has an escape that is none", conf.Quote(p.text[start:p.pos]))
 	}
 	return value, nil
+}
+
+func inName(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("_.-/", c) >= 0
 }
