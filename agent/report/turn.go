@@ -6,8 +6,11 @@ import "time"
 // writes the file. now is the wall clock's time, elapsed that of a clock which
 // never jumps.
 func (b *Book) Observe(now time.Time, elapsed time.Duration) error {
-	now = now.Round(0).In(b.o.Zone)
 	first := !b.looking
+	if age := now.Sub(b.o.Started); age >= 0 && age < time.Minute {
+		b.folder.blank = false // what this process has counted so far is of now
+	}
+	now = now.Round(0).In(b.o.Zone)
 	if b.s.Current == nil {
 		b.s.Current = &Period{Start: now}
 	}
