@@ -51,30 +51,41 @@ func (s *summarizer) incidents() {
 	}
 	rules := grouped(s.p, fired, byRule)
 	was := grouped(s.before, fired, byRule)
+	still := s.firing()
 	for _, rule := range top(rules, s.Top) {
 		it := s.item(rule, rules[rule], was[rule], 1, count)
-		it.Trend = Same // its severity has said so
+		if it.Trend = Same; still[rule] { // its severity has said that it is more
+			it.Value, it.Trend = it.Value+", "+firesStill, Worse
+			delete(still, rule)
+		}
 		items = append(items, it)
+	}
+	for i, rule := range slices.Sorted(maps.Keys(still)) {
+		if i == s.Top {
+			items = append(items, Item{Name: of(float64(len(still)-i), "more rule"), Value: firesStill, Trend: Worse})
+			break
+		}
+		items = append(items, Item{Name: rule, Value: firesStill, Trend: Worse})
 	}
 	note := ""
 	if total == 0 {
 		note = "No alert fired."
 	}
-	s.sections = append(s.sections, Section{Title: "Incidents", Note: note, Items: append(items, s.firing()...)})
+	s.sections = append(s.sections, Section{Title: "Incidents", Note: note, Items: items})
 }
 
+const firesStill = "fires still"
+
 // firing are the rules that have alerts now.
-func (s *summarizer) firing() (items []Item) {
+func (s *summarizer) firing() map[string]bool {
+	all := map[string]bool{}
 	newest := s.newest(firesNow)
-	for _, key := range slices.Sorted(maps.Keys(s.p.of(firesNow))) {
-		if one := s.p.of(firesNow)[key]; one.Last > 0 && one.Seen.Equal(newest) {
-			items = append(items, Item{Name: labels(key)[byRule], Value: "fires still", Detail: labels(key)[bySeverity], Trend: Worse})
+	for key, one := range s.p.of(firesNow) {
+		if one.Last > 0 && one.Seen.Equal(newest) {
+			all[labels(key)[byRule]] = true
 		}
 	}
-	if most := 2 * s.Top; len(items) > most {
-		items = append(items[:most], Item{Name: of(float64(len(items)-most), "more rule"), Value: "fire still", Trend: Worse})
-	}
-	return items
+	return all
 }
 
 // findings are counted by class and by rule.

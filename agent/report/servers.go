@@ -20,19 +20,31 @@ func (s *summarizer) pages() {
 	var items []Item
 	for _, key := range slices.Sorted(maps.Keys(s.p.of(pageTime))) {
 		one := s.p.of(pageTime)[key]
-		it := Item{Name: key, Value: seconds(one.Mean()), Detail: "at worst " + seconds(one.High)}
+		it := Item{Name: key, Value: seconds(one.Mean())}
 		if was := s.before.of(pageTime)[key]; was != nil {
 			it = s.item(key, one.Mean(), was.Mean(), 0.02, seconds)
-			it.Detail = "at worst " + seconds(one.High)
 		}
-		if good := s.p.of(pageGood)[key]; good != nil {
-			it.Detail += ", right " + percent(good.Mean()) + " of the time"
-			it.Trend = max(it.Trend, away(good.Mean()))
-		}
+		it.Detail = "at worst " + seconds(one.High)
 		items = append(items, it)
+		if good := s.p.of(pageGood)[key]; good != nil && good.Mean() < 1 {
+			items = append(items, s.share(key+", as expected", good, s.before.of(pageGood)[key]))
+		}
 	}
 	items, note := s.cut(items, "")
 	s.section("Pages", strings.TrimSpace("Mean times. "+note), items)
+}
+
+// share is how much of the time something was so.
+func (s *summarizer) share(name string, now, was *Series) Item {
+	it := Item{Name: name, Value: percent(now.Mean()) + " of the time", Trend: away(now.Mean())}
+	switch {
+	case was == nil:
+	case was.Mean() == now.Mean():
+		it.Change = "as before"
+	default:
+		it.Change = "was " + percent(was.Mean())
+	}
+	return it
 }
 
 // away says how bad it is not to have been there all the time.
@@ -46,23 +58,13 @@ func away(share float64) Trend {
 	return Same
 }
 
-// servers are those that were not there all the time.
+// servers are how much of the time they were there.
 func (s *summarizer) servers() {
 	var items []Item
-	all := 0
 	for _, metric := range []string{"mysql_up", "redis_up"} {
 		for _, key := range slices.Sorted(maps.Keys(s.p.of(metric))) {
-			all++
-			up := s.p.of(metric)[key]
 			kind, _, _ := strings.Cut(metric, "_")
-			it := Item{Name: kind + " " + key, Value: "up " + percent(up.Mean()), Trend: away(up.Mean())}
-			if was := s.before.of(metric)[key]; was != nil {
-				it.Change = "was " + percent(was.Mean())
-				if was.Mean() == up.Mean() {
-					it.Change = "as before"
-				}
-			}
-			items = append(items, it)
+			items = append(items, s.share(kind+" "+key+", up", s.p.of(metric)[key], s.before.of(metric)[key]))
 		}
 	}
 	items, note := s.cut(items, "")

@@ -45,7 +45,6 @@ func metered(t testing.TB, first, then map[string]float64) *report.Period {
 	if err := book.Observe(start.AddDate(0, 0, 7).Add(-time.Minute), 7*24*time.Hour-time.Minute); err != nil {
 		t.Fatal(err)
 	}
-	clear(now)
 	if err := book.Observe(start.AddDate(0, 0, 7), 7*24*time.Hour); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +85,7 @@ func shopWeek(t testing.TB, by float64) *report.Period {
 		"container_start_time_seconds" + app + "}": 2, "logkeel_container_restarts_total" + app + "}": 4 + 2*by, "logkeel_container_oom_killed" + app + "}": 1,
 		"container_memory_working_set_bytes" + app + "}": 480 << 20, "logkeel_container_memory_percent" + app + "}": 94,
 		"node_filesystem_avail_bytes{target=host;mountpoint=/;device=sda1}": (30 - 4*by) * (1 << 30),
-		"probe_duration_seconds{target=shop}":                               0.31 * by, "logkeel_config_last_reload_successful": 0,
+		"probe_duration_seconds{target=shop}":                               0.31 * by, "probe_success{target=shop}": 2 - by, "logkeel_alerts{rule=PageSlow;class=slow;severity=warning}": 1, "logkeel_config_last_reload_successful": 0,
 		"logkeel_alerts_fired_total{rule=ApplicationError;class=error;severity=critical}":           by,
 		"logkeel_alerts_fired_total{rule=PageSlow;class=slow;severity=warning}":                     2 * by,
 		"logkeel_findings_total{source=docker;rule=ApplicationError;class=error;severity=critical}": 840 * by,
