@@ -56,7 +56,7 @@ var (
 
 // SetDefaults fills in what a configuration may leave out.
 func (c *Config) SetDefaults() {
-	*c = Config{Auth: authAuto, Timeout: conf.Duration(30 * time.Second), SubjectPrefix: "[logkeel]"}
+	*c = Config{Auth: authAuto, Timeout: conf.Duration(30 * time.Second)}
 	c.Config.SetDefaults()
 }
 
