@@ -1,19 +1,13 @@
 package email
 
 import (
-	"bytes"
 	"fmt"
 	"html/template"
 	"strings"
 	"time"
 
-	gomail "github.com/wneessen/go-mail"
-
 	"github.com/webgrip/logkeel/agent/report"
 )
-
-// maxReport bounds a report, in bytes as they are sent: readers cut longer pages.
-const maxReport = 100_000
 
 // A reportComposer makes mails of periods.
 type reportComposer struct {
@@ -27,11 +21,11 @@ func (c *reportComposer) compose(p, before *report.Period, id string, now time.T
 	m := &message{id: id}
 	for _, l := range reportShrinking {
 		s := c.summarize(p, before, l, now)
-		data, err := c.encode(s, c.reportView(s, l, c.foot(p, now)), id, now)
+		data, err := c.write(&letter{to: c.to, id: id, subject: c.subject(s), view: c.reportView(s, l, c.foot(p, now)), page: c.page}, now)
 		if err != nil {
 			return nil, err
 		}
-		if m.data = data; len(data) <= maxReport {
+		if m.data = data; len(data) <= maxMail {
 			return m, nil
 		}
 	}
@@ -45,29 +39,6 @@ func (c *reportComposer) summarize(p, before *report.Period, l reportLimits, now
 // subject is short enough for a phone where little happened.
 func (c *reportComposer) subject(s *report.Summary) string {
 	return headerText(strings.TrimSpace(c.prefix+" "+s.Title+": "+s.Headline), maxSubj)
-}
-
-func (c *reportComposer) encode(s *report.Summary, v *reportView, id string, now time.Time) ([]byte, error) {
-	page, err := v.html(c.page)
-	if err != nil {
-		return nil, err
-	}
-	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
-	m.FromMailAddress(c.from)
-	m.ToMailAddress(c.to...)
-	m.Subject(c.subject(s))
-	m.SetDateWithValue(now)
-	m.SetMessageIDWithValue(id)
-	m.SetGenHeader("Auto-Submitted", "auto-generated")
-	m.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
-	m.SetGenHeader("List-Id", "logkeel <"+c.name+".logkeel."+c.domain()+">")
-	m.SetBodyString(gomail.TypeTextPlain, v.text())
-	m.AddAlternativeString(gomail.TypeTextHTML, page)
-	var b bytes.Buffer
-	if _, err := m.WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }
 
 // messageID is the same for a period at each try, also after a restart.

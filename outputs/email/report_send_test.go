@@ -34,8 +34,8 @@ func reporting(t *testing.T, o *Output, dir, every string, log *logged) (stop fu
 	return func() { cancel(); <-done }
 }
 
-// reports is how many tries went so.
-func reports(o *Output, result string) (n float64) {
+// tried is how many tries went so.
+func tried(o *Output, result string) (n float64) {
 	o.report.Meter(func(s agent.Sample) {
 		if len(s.Labels) > 1 && s.Labels[1].Value == result {
 			n = s.Value
@@ -64,7 +64,7 @@ func TestReportEachWeek(t *testing.T) {
 			t.Errorf("before it is due: %q", got)
 		}
 		time.Sleep(20 * time.Minute)
-		first := []string{"[logkeel] week of 1 Jan: no incidents"}
+		first := []string{"week of 1 Jan: no incidents"}
 		if got := subjects(t, f); !slices.Equal(got, first) {
 			t.Errorf("%q; want %q", got, first)
 		}
@@ -73,7 +73,7 @@ func TestReportEachWeek(t *testing.T) {
 		time.Sleep(9 * 24 * time.Hour)
 		stop = reporting(t, o, dir, "week", log)
 		time.Sleep(time.Hour)
-		want := append(first, "[logkeel] week of 3 Jan: no incidents")
+		want := append(first, "week of 3 Jan: no incidents")
 		if got := subjects(t, f); !slices.Equal(got, want) {
 			t.Errorf("%q; want %q", got, want)
 		}
@@ -103,7 +103,7 @@ func TestReportWaits(t *testing.T) {
 		stop := reporting(t, o, dir, "day", log)
 		time.Sleep(8*time.Hour + 5*time.Minute)
 		stop()
-		if n := reports(o, "failed"); n < 3 || n > 8 {
+		if n := tried(o, "failed"); n < 3 || n > 8 {
 			t.Errorf("%v tries in five minutes", n)
 		}
 		stop = reporting(t, o, dir, "day", log) // what waits outlives a stop
@@ -113,12 +113,12 @@ func TestReportWaits(t *testing.T) {
 		}
 		answer = nil
 		time.Sleep(lastRetry)
-		want := []string{"[logkeel] day of Sat 1 Jan: no incidents", "[logkeel] day of Sat 1 Jan: no incidents", "[logkeel] day of Sun 2 Jan: no incidents"}
+		want := []string{"day of Sat 1 Jan: no incidents", "day of Sat 1 Jan: no incidents", "day of Sun 2 Jan: no incidents"}
 		if got := subjects(t, f); len(got) < 2 || !slices.Equal(got, want[:len(got)]) {
 			t.Errorf("%q; want %q", got, want)
 		}
-		if !strings.Contains(log.String(), "the report is sent again") || reports(o, "sent") != float64(len(f.received())) {
-			t.Errorf("%v sent; the log says %s", reports(o, "sent"), log)
+		if !strings.Contains(log.String(), "the report is sent again") || tried(o, "sent") != float64(len(f.received())) {
+			t.Errorf("%v sent; the log says %s", tried(o, "sent"), log)
 		}
 		stop()
 	})
@@ -178,8 +178,8 @@ func TestReportRefused(t *testing.T) {
 		if n := len(f.asked); n < 22 || n > 30 {
 			t.Errorf("asked %d times", n)
 		}
-		if reports(o, "dropped") != 1 || !strings.Contains(log.String(), "the report is given up") {
-			t.Errorf("%v dropped; the log says %s", reports(o, "dropped"), log)
+		if tried(o, "dropped") != 1 || !strings.Contains(log.String(), "the report is given up") {
+			t.Errorf("%v dropped; the log says %s", tried(o, "dropped"), log)
 		}
 	})
 }

@@ -171,7 +171,7 @@ func testHostile(t *testing.T, evil []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(m.data) > maxReport {
+	if len(m.data) > maxMail {
 		t.Errorf("a mail of %d bytes", len(m.data))
 	}
 	got := parse(t, m.data)
