@@ -22,7 +22,6 @@ type world struct {
 	now     time.Time
 	elapsed time.Duration
 	values  map[string]float64 // by name and labels, as x{rule="a"}
-	kinds   map[string]agent.SampleType
 }
 
 func newWorld(t *testing.T, start string) *world {

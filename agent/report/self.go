@@ -11,6 +11,8 @@ import (
 const (
 	sourceLines = "logkeel_source_lines_total"
 	notices     = "logkeel_notifications_total"
+	held        = "logkeel_notifications_held"
+	muted       = "logkeel_alerts_muted_total"
 )
 
 // silent are the logs of which nothing came, and did before.
@@ -44,7 +46,8 @@ func with(at int, values ...string) func([]string) bool {
 	return func(l []string) bool { return at < len(l) && slices.Contains(values, l[at]) }
 }
 
-// mails are what people were sent, and what they were not.
+// mails are what people were sent, and what they were not. Other notifiers count
+// their tries under the same name.
 func (s *summarizer) mails() {
 	var items []Item
 	add := func(name, metric string, where func([]string) bool, bad Trend) {
@@ -62,8 +65,14 @@ func (s *summarizer) mails() {
 		items = append(items, it)
 	}
 	add("sent", "logkeel_email_sent_total", nil, Same)
-	add("held back by the cap", "logkeel_notifications_held_total", nil, Worse)
-	add("held back by the cap", notices, with(1, "held"), Worse)
+	if n := highs(s.p, held); n > 0 {
+		it := s.item("held back by the limit, at most at once", n, highs(s.before, held), 1, count)
+		it.Trend = Worse
+		items = append(items, it)
+	}
+	if s.p.sum(muted, nil) > 0 {
+		add("alerts not told: silenced, or another one explains them", muted, nil, Same)
+	}
 	add("tries that failed", notices, with(1, "failed"), Worse)
 	add("refused by the server", notices, with(1, "refused"), Worse)
 	add("given up", notices, with(1, "dropped"), Bad)
@@ -73,13 +82,21 @@ func (s *summarizer) mails() {
 	if n := lasts(s.p, "logkeel_notifications_pending"); n > 0 {
 		items = append(items, Item{Name: "wait to be told", Value: count(n)})
 	}
-	s.section("Mails", "", items)
+	s.section("Mails and other notices", "", items)
 }
 
 // lasts adds up what a gauge had last.
 func lasts(p *Period, metric string) (sum float64) {
 	for _, one := range p.of(metric) {
 		sum += one.Last
+	}
+	return sum
+}
+
+// highs adds up what a gauge had at most.
+func highs(p *Period, metric string) (sum float64) {
+	for _, one := range p.of(metric) {
+		sum += one.High
 	}
 	return sum
 }
@@ -127,6 +144,7 @@ func (s *summarizer) agent() {
 	trouble("records put aside, for the receiver does not take them", Bad, "they are in the dead-letter file", "logkeel_output_dead_letter_records_total")
 	trouble("failed writes of the agent's state", Bad, "", "logkeel_alerts_write_errors_total", "logkeel_positions_write_errors_total")
 	trouble("parts that failed and were started again", Worse, s.which("logkeel_component_restarts_total"), "logkeel_component_restarts_total")
+	trouble("heartbeats that failed", Worse, "", "logkeel_heartbeat_failed_total")
 	trouble("snapshots that failed", Worse, s.which("logkeel_sampler_errors_total"), "logkeel_sampler_errors_total")
 	if r := s.p.of("logkeel_config_last_reload_successful")[""]; r != nil && (r.Falls > 0 || r.Last == 0) {
 		it := Item{Name: "reloads that failed", Value: strconv.FormatUint(max(1, r.Falls), 10), Detail: "a good one came after", Trend: Same}

@@ -101,6 +101,8 @@ func twoWeeks(t *testing.T) *world {
 	up(`logkeel_backup_size_bytes{target=b,job=nightly}`, 3<<20)
 	w.values[`logkeel_tail_gaps_total{source=laravel}`] = 2
 	w.values[`logkeel_email_sent_total{output=ops}`] = 4
+	w.values[`logkeel_notifications_held{output=ops}`] = 9
+	w.values[`logkeel_alerts_muted_total{output=ops}`] = 2
 	w.values[`logkeel_notifications_total{output=ops,result=failed}`] = 6
 	week(5, 3, 150, 0, 10, 20, 0.3, 46<<30)
 	return w
@@ -125,8 +127,10 @@ func TestSummary(t *testing.T) {
 		"Slowest statements, by all their time | digest d2 | 56 min | ▲ 1 %, was 55 min | 168,000 times, 20 ms each, on db in shop | 0",
 		"Backups | b nightly last success ago | 6 d 23 h |  |  | 2",
 		"Silent logs | shop-cron-1 | no line | was 800 |  | 1",
-		"Mails | sent | 4 | ▲ was 0 |  | 0",
-		"Mails | tries that failed | 6 | ▲ was 0 |  | 1",
+		"Mails and other notices | sent | 4 | ▲ was 0 |  | 0",
+		"Mails and other notices | tries that failed | 6 | ▲ was 0 |  | 1",
+		"Mails and other notices | held back by the limit, at most at once | 9 | ▲ was 0 |  | 1",
+		"Mails and other notices | alerts not told: silenced, or another one explains them | 2 | ▲ was 0 |  | 0",
 		"The agent | gaps: places where lines may be missing | 2 | ▲ was 0 | the agent's log says where | 2",
 	)
 	if s.Title != "week of 23 Nov" || s.Headline != "3 incidents, 2 restarts, disk +4 %, backup 6 d 23 h old, 1 silent log" {

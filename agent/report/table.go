@@ -35,11 +35,12 @@ func tracks() map[string]track {
 	add(gauge, many, "class severity rule", "logkeel_alerts")
 	add(own, many, "source project service container", "logkeel_source_lines_total")
 	add(own, few, "output result", "logkeel_notifications_total")
-	add(own, few, "output", "logkeel_email_sent_total", "logkeel_email_recipients_refused_total", "logkeel_notifications_held_total",
+	add(own, few, "output", "logkeel_email_sent_total", "logkeel_email_recipients_refused_total", "logkeel_alerts_muted_total",
 		"logkeel_alerts_folded_total", "logkeel_output_records_total", "logkeel_output_dead_letter_records_total")
-	add(gauge, few, "output", "logkeel_notifications_pending")
+	add(gauge, few, "output", "logkeel_notifications_pending", "logkeel_notifications_held")
 	add(own, few, "output reason", "logkeel_spool_dropped_records_total")
 	add(own, few, "source", "logkeel_tail_gaps_total", "logkeel_docker_logs_gaps_total")
+	add(own, 1, "", "logkeel_heartbeat_failed_total")
 	add(own, few, "", "logkeel_alerts_dropped_total", "logkeel_alerts_write_errors_total", "logkeel_positions_write_errors_total")
 	add(own, few, "kind name", "logkeel_component_restarts_total")
 	add(own, few, "kind target", "logkeel_sampler_errors_total")

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -96,8 +97,13 @@ func TestReportEachWeek(t *testing.T) {
 
 // A server that is away, hangs or puts off gets the mail when it is back, once.
 func TestReportWaits(t *testing.T) {
-	answer := reply(451, 4, 7, 1, "later")
-	f := &fakeServer{mail: func(string) error { return answer }}
+	var open atomic.Bool
+	f := &fakeServer{mail: func(string) error {
+		if open.Load() {
+			return nil
+		}
+		return reply(451, 4, 7, 1, "later")
+	}}
 	withOutput(t, f, func(t *testing.T, o *Output, log *logged) {
 		dir := t.TempDir()
 		stop := reporting(t, o, dir, "day", log)
@@ -111,7 +117,7 @@ func TestReportWaits(t *testing.T) {
 		if n := strings.Count(log.String(), "the report cannot be sent"); n != 2 {
 			t.Errorf("said %d times in two runs:\n%s", n, log)
 		}
-		answer = nil
+		open.Store(true)
 		time.Sleep(lastRetry)
 		want := []string{"day of Sat 1 Jan: no incidents", "day of Sat 1 Jan: no incidents", "day of Sun 2 Jan: no incidents"}
 		if got := subjects(t, f); len(got) < 2 || !slices.Equal(got, want[:len(got)]) {
