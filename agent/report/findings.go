@@ -122,7 +122,10 @@ func (s *summarizer) ofLines() string {
 // item compares a number with the one before.
 func (s *summarizer) item(name string, now, before, least float64, show func(float64) string) Item {
 	it := Item{Name: name, Value: show(now)}
-	if s.before != nil {
+	switch {
+	case s.partial:
+		it.Change = "before: " + show(before)
+	case s.before != nil:
 		it.Change = change(now, before, show)
 		if grew(now, before, least) {
 			it.Trend = Worse

@@ -93,7 +93,7 @@ func (s *summarizer) container(key string, newest time.Time) (it Item, n, killed
 		it.Trend = Worse
 		if s.before != nil {
 			was := restarts(s.before, key)
-			it.Change = change(n, was, count)
+			it.Change = s.item("", n, was, 1, count).Change
 			if n <= was {
 				it.Trend = Same
 			}

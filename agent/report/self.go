@@ -17,6 +17,9 @@ const (
 
 // silent are the logs of which nothing came, and did before.
 func (s *summarizer) silent() {
+	if s.partial {
+		return
+	}
 	var items []Item
 	for _, key := range slices.Sorted(maps.Keys(s.before.of(sourceLines))) {
 		was := s.before.of(sourceLines)[key]

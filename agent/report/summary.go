@@ -55,6 +55,7 @@ type View struct {
 type summarizer struct {
 	View
 	p, before *Period // before is nil where it cannot be compared with
+	partial   bool    // p goes on: before is shown, and nothing is judged by it
 	head      []string
 	sections  []Section
 }
@@ -64,11 +65,7 @@ type summarizer struct {
 func Summarize(p, before *Period, v View) *Summary {
 	s := &summarizer{View: v, p: p, before: before}
 	out := &Summary{Title: s.title()}
-	uncompared := ""
-	if before != nil && !comparable(p.length(v.Now), before.length(v.Now)) {
-		uncompared = "Nothing is compared: the " + v.Unit.String() + " before was measured for " + span(before.length(v.Now)) + ", this one for " + span(p.length(v.Now)) + "."
-		s.before = nil
-	}
+	says := s.comparison()
 	for _, part := range []func(){
 		s.incidents, s.findings, s.containers, s.disks, s.pages, s.statements, s.servers, s.backups, s.silent, s.mails, s.agent,
 	} {
@@ -84,12 +81,28 @@ func Summarize(p, before *Period, v View) *Summary {
 		out.Headline = "nothing happened"
 	}
 	out.Intro = append(out.Intro, s.verdict(out.Level), s.when())
-	if uncompared != "" {
-		out.Intro = append(out.Intro, uncompared)
-	} else if before == nil {
-		out.Intro = append(out.Intro, "It is the first; the next one is compared with it.")
+	if says != "" {
+		out.Intro = append(out.Intro, says)
 	}
 	return out
+}
+
+// comparison settles what is compared, and says it where it is not all.
+func (s *summarizer) comparison() string {
+	if s.before == nil {
+		return "It is the first; the next one is compared with it."
+	}
+	length, before := s.p.length(s.Now), s.before.length(s.Now)
+	unit := s.Unit.String()
+	switch {
+	case comparable(length, before):
+		return ""
+	case s.p.End.IsZero():
+		s.partial = true
+		return "The " + unit + " before, of " + span(before) + ", is beside it; nothing is judged by it before this one is over."
+	}
+	s.before = nil
+	return "Nothing is compared: the " + unit + " before was measured for " + span(before) + ", this one for " + span(length) + "."
 }
 
 // worse are the items of all sections that somebody has to look at, each once,

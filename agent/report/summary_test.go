@@ -181,3 +181,20 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// What goes on is shown beside the week before, and not judged by it.
+func TestSoFar(t *testing.T) {
+	w := twoWeeks(t)
+	w.tell()
+	w.values[finding] += 4
+	w.pass(24*time.Hour, 24*time.Hour)
+	s := Summarize(w.book.s.Current, w.book.s.Past[0], View{Zone: w.o.Zone, Now: w.now, Top: 5})
+	if want := "The week before, of 7 d, is beside it; nothing is judged by it before this one is over."; !slices.Contains(s.Intro, want) {
+		t.Errorf("%q", s.Intro)
+	}
+	// Of the hour in which the week turned there are five.
+	s.has(t, "Findings, by rule | A | 9 | before: 837 |  | 0", "Incidents | critical | 0 | before: 3 |  | 0")
+	if s.Title != "week of 30 Nov, so far" || s.Headline != "no incidents, backup 8 d old" {
+		t.Errorf("%s: %s", s.Title, s.Headline)
+	}
+}
