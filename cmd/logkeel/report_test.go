@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/webgrip/logkeel/agent/testenv"
 )
@@ -109,4 +111,50 @@ func TestReportCommand(t *testing.T) {
 			t.Errorf("%v: exit code %d, %s", tt.args, code, errs)
 		}
 	}
+}
+
+// The agent is killed at random moments while it mails a report that came due
+// while it was away: the report comes, and again only with the Message-ID that it had.
+func TestKilledWhileItReports(t *testing.T) {
+	t.Parallel()
+	smtp := testenv.SMTP(t)
+	a := newAgent(t, fmt.Sprintf(reportConfig, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password, ""))
+	a.write("rules.yaml", "groups: []\n")
+	state := filepath.Join(filepath.Dir(a.config), "state", "report")
+	if err := os.MkdirAll(state, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const rounds, kills = 3, 3
+	for round := range rounds {
+		start := time.Now().AddDate(0, 0, -10-round)
+		a.write(filepath.Join(state, "ops.json"), fmt.Sprintf(`{"version":1,"schedule":"every week on Monday at 08:00","next":%q,"seen":%q,"current":{"start":%q}}`,
+			start.AddDate(0, 0, 7).Format(time.RFC3339), start.AddDate(0, 0, 6).Format(time.RFC3339), start.Format(time.RFC3339)))
+		for range kills {
+			a.start()
+			time.Sleep(rand.N(700 * time.Millisecond))
+			a.kill()
+		}
+		a.start()
+		eventually(t, "the agent runs", waitLong, func() bool { return a.metric("logkeel_component_up") > 0 })
+		eventually(t, "nothing waits", waitLong, func() bool {
+			kept, err := os.ReadFile(filepath.Join(state, "ops.json"))
+			return err == nil && strings.Contains(string(kept), `"past":`) && !strings.Contains(string(kept), `"unsent":`)
+		})
+		a.stop()
+	}
+	smtp.Await(rounds, waitLong)
+	smtp.Stop() // what it has it delivers
+	times := map[string]int{}
+	for _, m := range smtp.Mails() {
+		times[m.Header.Get("Message-Id")]++
+	}
+	if len(times) != rounds {
+		t.Errorf("%d reports came; want %d: %v", len(times), rounds, times)
+	}
+	for id, n := range times {
+		if n > 1+kills {
+			t.Errorf("%s came %d times", id, n)
+		}
+	}
+	t.Logf("%d mails of %d reports, with %d kills", len(smtp.Mails()), len(times), rounds*kills)
 }

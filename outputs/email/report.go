@@ -109,6 +109,7 @@ func (r *reporter) run(ctx context.Context) {
 		} else {
 			r.trouble.Clear("what the report gathers is written again")
 		}
+		r.waiting.Store(int64(book.Unsent()))
 	}
 	tick := time.NewTicker(r.every)
 	defer tick.Stop()
