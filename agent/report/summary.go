@@ -95,7 +95,7 @@ func (s *summarizer) comparison() string {
 	length, before := s.p.length(s.Now), s.before.length(s.Now)
 	unit := s.Unit.String()
 	switch {
-	case comparable(length, before):
+	case alike(length, before):
 		return ""
 	case s.p.End.IsZero():
 		s.partial = true
@@ -125,8 +125,8 @@ func (s *summarizer) worse() (all []Item) {
 	return all
 }
 
-// comparable periods have nearly the same length.
-func comparable(a, b time.Duration) bool {
+// alike periods have nearly the same length.
+func alike(a, b time.Duration) bool {
 	return a > 0 && b > 0 && float64(min(a, b)) >= 0.8*float64(max(a, b))
 }
 
