@@ -150,9 +150,42 @@ func (c *comparison) found(text []byte) bool {
 // number reads what was found in the literal's unit. Without one it is in
 // seconds or bytes already.
 func (c *comparison) number(text []byte) (float64, bool) {
+	if v, ok := plainNumber(text); ok {
+		return v, true
+	}
 	if len(text) > maxNumber {
 		return 0, false
 	}
 	v, unit, ok := parseQuantity(string(bytes.TrimSpace(text)))
 	return v, ok && (unit == c.unit || unit == noUnit)
 }
+
+// plainNumber reads what most numbers in logs are, digits and maybe a point, just
+// as strconv does: so few digits and their power of ten are exact, so that their
+// quotient is the nearest there is.
+func plainNumber(text []byte) (float64, bool) {
+	if len(text) == 0 || len(text) > len(powers) {
+		return 0, false
+	}
+	n, point := 0, -1
+	for i, c := range text {
+		switch {
+		case isDigit(c):
+			n = 10*n + int(c-'0')
+		case c == '.' && point < 0 && i > 0:
+			point = i
+		default:
+			return 0, false
+		}
+	}
+	switch point {
+	case -1:
+		return float64(n), true
+	case len(text) - 1:
+		return 0, false
+	}
+	return float64(n) / powers[len(text)-1-point], true
+}
+
+// powers are those of ten.
+var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14}
