@@ -21,6 +21,7 @@ type reading struct {
 	state  [fields.Count]readState
 	turn   uint64 // a number of its own for each record
 	memos  []memo // nil where there is nothing to keep
+	marks  []marks
 }
 
 type readState uint8
@@ -75,7 +76,13 @@ func (s *Set) holds(r *rule, e *expr, body []byte, x *reading) (start, end int, 
 
 // judged is holds, whatever is known already.
 func (s *Set) judged(r *rule, e *expr, body []byte, x *reading) (start, end int, ok bool) {
-	f := found{slots: e.slots, numbers: r.numbers}
+	f := found{slots: e.slots, numbers: r.numbers, reading: x}
+	if r.byFields { // which are read once for all rules, and tell most records apart
+		if f.fields = x.fields(s, r.format); f.fields == nil || !r.where.holds(&f) {
+			return 0, 0, false
+		}
+		return s.find(r, e, body, x, &f)
+	}
 	start, end, ok = s.find(r, e, body, x, &f)
 	return start, end, ok && (r.where == nil || r.where.holds(&f))
 }

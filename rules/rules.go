@@ -37,6 +37,7 @@ type Set struct {
 	// absences says that there are rules on the absence of lines.
 	absences bool
 	metrics  []*metric // by index
+	amongs   []*among  // by index
 	memos    int       // what several rules ask of a record
 
 	// wanted are the fields that rules ask for, by format.
@@ -199,6 +200,7 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		s.meta = append(s.meta, l.rule)
 	}
 	s.share()
+	s.gather(room)
 	s.words = (len(s.exprs) + redact.bits() + 63) / 64
 	if redact != nil {
 		redact.place(len(s.exprs), s.words, targets.Add)
@@ -210,7 +212,7 @@ func buildSet(list []loaded, redact *redactor) *Set {
 }
 
 func (s *Set) newScratch() any {
-	return &scratch{each: make([]uint64, s.words), reading: reading{memos: make([]memo, s.memos)}}
+	return &scratch{each: make([]uint64, s.words), reading: reading{memos: make([]memo, s.memos), marks: s.newMarks()}}
 }
 
 func (s *Set) union(room *engine.Room) *engine.Union {

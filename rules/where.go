@@ -40,6 +40,8 @@ type comparison struct {
 
 	isText bool
 	re     *engine.Expr // of =~ and !~
+	among  *among       // what looks for that and others together, or nil
+	bit    int32        // there
 	value  float64      // of a number, in seconds or bytes where it has a unit
 	unit   unit
 }
@@ -66,6 +68,7 @@ type found struct {
 	slots   []int // by index in where.groups: the expression's group, or -1
 	numbers []int // by index in where.groups: the field's number, or -1
 	fields  *fields.Values
+	reading *reading // that fields are of, or nil
 }
 
 func (f *found) group(i int) ([]byte, bool) {
@@ -109,6 +112,11 @@ func (t *term) holds(f *found) bool {
 		return !t.terms[0].holds(f)
 	}
 	text, ok := f.group(t.group)
+	if ok && t.among != nil {
+		if yes, known := f.reading.matches(&t.comparison, text); known {
+			return yes == (t.op == matches)
+		}
+	}
 	return ok && t.comparison.holds(text)
 }
 

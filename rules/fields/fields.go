@@ -92,6 +92,9 @@ func (w *Wanted) Add(name string) int {
 	return i
 }
 
+// Len is how many fields are asked for.
+func (w *Wanted) Len() int { return len(w.names) }
+
 // Index is the number of the field, -1 where nobody asks for it.
 func (w *Wanted) Index(name string) int { return slices.Index(w.names, name) }
 
