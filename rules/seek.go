@@ -49,7 +49,7 @@ func (w *where) seek(t *term, f fields.Format) []engine.Literal {
 	case f == fields.Access && name == "status" && !t.isText:
 		return t.statuses()
 	case f == fields.Access && name == "method" && t.isText && t.re == nil && t.op == equal:
-		return []engine.Literal{{Text: `] "` + t.literal + " "}}
+		return []engine.Literal{{Text: `"` + t.literal + " "}, {Text: `"` + t.literal + `"`}}
 	}
 	return t.texts(f, name)
 }
@@ -71,7 +71,13 @@ func (c *comparison) statuses() (set []engine.Literal) {
 	for first := range 10 {
 		for n := range 100 {
 			if c.holds(strconv.AppendInt(nil, int64(1000+100*first+n), 10)[1:]) {
-				set = append(set, engine.Literal{Text: `" ` + strconv.Itoa(first)})
+				digit := strconv.Itoa(first)
+				set = append(set, engine.Literal{Text: `" ` + digit})
+				for _, name := range []string{`tatus":`, `code":`} { // as fields.accessMembers has them
+					for _, quote := range []string{"", " ", `"`, ` "`} {
+						set = append(set, engine.Literal{Text: name + quote + digit, Fold: true})
+					}
+				}
 				break
 			}
 		}
@@ -118,7 +124,7 @@ func escapes(f fields.Format, name string) []string {
 		return []string{`\`}
 	case name == "path" || name == "query":
 		return []string{"%", `\`}
-	case name == "referer" || name == "agent":
+	case f == fields.Access: // as JSON has it, too
 		return []string{`\`}
 	}
 	return nil
