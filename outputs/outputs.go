@@ -5,6 +5,7 @@ package outputs
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
@@ -59,6 +60,7 @@ type Env struct {
 	StateDir string
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
 	Health   func(yield func(agent.Sample)) // the part of that which says how they do
+	Started  time.Time                      // when what it measures began at 0
 	Log      *slog.Logger
 }
 
@@ -72,7 +74,7 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	for _, ec := range c.Email {
 		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
-			return email.New(ec, env.StateDir, env.Log)
+			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Log)
 		}})
 	}
 	for _, hc := range c.Heartbeat {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +57,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path}
+	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now()}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -176,6 +177,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
+		if o.Report != nil {
+			p("           %s: a report %s", o.Name, o.Report)
+		}
 	}
 	for _, o := range l.Outputs.Heartbeat {
 		p("  beats    %s: every %s to %s", o.Name, o.Every, o.Host())
