@@ -10,8 +10,8 @@ import (
 const (
 	// shapeBytes is how long the shape of a message is at most, and shapeReads how
 	// much of a line is looked at for it.
-	shapeBytes = 160
-	shapeReads = 600
+	shapeBytes = 120
+	shapeReads = 400
 
 	maxQuoted = 100 // bytes of a quoted name; more is prose
 )
@@ -32,7 +32,7 @@ func (s *shape) of(body []byte) uint64 {
 	}
 	quotes := len(body) > 0 && body[0] != '{' // what JSON has is all in quotes
 	for at := 0; at < len(body) && s.n < shapeBytes; {
-		switch c := body[at]; shapeKinds[c] {
+		switch c := body[at]; shapeKinds[c] & (shapeWord | shapeSpace | shapeQuote) {
 		case shapeWord:
 			at = s.word(body, at)
 		case shapeSpace:
@@ -59,7 +59,7 @@ func (s *shape) of(body []byte) uint64 {
 			s.put(c)
 			at = end + 1
 		default:
-			if c == '@' && s.n > 0 && shapeKinds[s.text[s.n-1]] == shapeWord {
+			if c == '@' && s.n > 0 && shapeKinds[s.text[s.n-1]]&shapeWord != 0 {
 				at = s.address(body, at)
 				break
 			}
@@ -96,48 +96,50 @@ func (s *shape) String() string {
 
 // word adds the word at at, or # where it changes from one line to the next.
 func (s *shape) word(body []byte, at int) (next int) {
-	start := at
-	digits, others := 0, 0 // others are no hexadecimal digits
+	start, has := at, uint8(0)
 	for ; at < len(body); at++ {
-		switch c := body[at]; {
-		case '0' <= c && c <= '9':
-			digits++
-		case 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
-		case shapeKinds[c] == shapeWord:
-			others++
-		default:
-			goto whole
+		k := shapeKinds[body[at]]
+		if k&shapeWord == 0 {
+			break
 		}
+		has |= k
 	}
-whole:
 	w := body[start:at]
-	if digits == 0 && (len(w) < 20 || others > 0) {
+	switch {
+	case has&shapeDigit == 0 && (len(w) < 20 || has&shapeBeyond != 0):
 		s.add(w)
-		return at
-	}
-	switch first := w[0]; {
-	case '0' <= first && first <= '9':
+	case shapeKinds[w[0]]&shapeDigit != 0:
 		return s.number(body, start, at)
-	case others == 0 && len(w) >= 6 && digits > 0, len(w) >= 20 && digits >= 3, digits == 0:
-		s.put('#')
-	case len(w)-digits < len(w)/2 || '0' <= w[len(w)-1] && w[len(w)-1] <= '9' && len(w) > 6:
-		// worker12, and thread-pool names: what stands before the number
+	case has&shapeBeyond == 0 && len(w) >= 6, len(w) >= 20:
+		s.put('#') // hexadecimal, or a token
+	default:
+		// What stands before the number of worker12 stays, and HY000.
 		end := len(w)
-		for '0' <= w[end-1] && w[end-1] <= '9' {
+		for shapeKinds[w[end-1]]&shapeDigit != 0 {
 			end--
 		}
-		s.add(w[:end])
-		if end < len(w) {
+		if len(w) <= 6 && len(w)-end < 4 {
+			end = len(w)
+		}
+		if s.add(w[:end]); end < len(w) {
 			s.put('#')
 		}
-	default:
-		s.add(w)
 	}
 	return at
 }
 
 // add adds a word that stays, as far as there is room.
-func (s *shape) add(w []byte) { s.n += copy(s.text[s.n:shapeBytes+8], w) }
+func (s *shape) add(w []byte) {
+	if n := s.n + len(w); len(w) <= 8 && n <= shapeBytes {
+		to := s.text[s.n:n:n]
+		for i := range to {
+			to[i] = w[i]
+		}
+		s.n = n
+		return
+	}
+	s.n += copy(s.text[s.n:shapeBytes+8], w)
+}
 
 // number adds # for the word body[start:end], which begins with a digit, and what
 // belongs to it: fractions, dates, times, addresses. Its unit stays.
@@ -150,11 +152,11 @@ func (s *shape) number(body []byte, start, end int) (next int) {
 			s.add(body[start+u : end]) // 12ms
 			return end
 		}
-		if end+1 >= len(body) || strings.IndexByte(".:-/,+", body[end]) < 0 || !isHexDigit(body[end+1]) {
+		if end+1 >= len(body) || shapeKinds[body[end]]&shapeJoint == 0 || !isHexDigit(body[end+1]) {
 			return end
 		}
 		to := end + 1
-		for to < len(body) && shapeKinds[body[to]] == shapeWord {
+		for to < len(body) && shapeKinds[body[to]]&shapeWord != 0 {
 			to++
 		}
 		if !changes(body[end+1 : to]) {
@@ -167,21 +169,18 @@ func (s *shape) number(body []byte, start, end int) (next int) {
 // unitOf is where the unit of a number begins, as in 12ms; 0 where it has none.
 func unitOf(w []byte) int {
 	n := 0
-	for n < len(w) && '0' <= w[n] && w[n] <= '9' {
+	for n < len(w) && shapeKinds[w[n]]&shapeDigit != 0 {
 		n++
 	}
 	rest := w[n:]
 	if n == 0 || len(rest) == 0 || len(rest) > 3 || rest[0] == 'T' || rest[0] == 'Z' {
 		return 0
 	}
-	hex := true
+	has := uint8(0)
 	for _, c := range rest {
-		if '0' <= c && c <= '9' {
-			return 0
-		}
-		hex = hex && isHexDigit(c)
+		has |= shapeKinds[c]
 	}
-	if hex {
+	if has&shapeDigit != 0 || has&shapeBeyond == 0 {
 		return 0
 	}
 	return n
@@ -189,23 +188,18 @@ func unitOf(w []byte) int {
 
 // changes reports whether a word behind a number is a part of it.
 func changes(w []byte) bool {
-	hex := true
+	has := uint8(0)
 	for _, c := range w {
-		if '0' <= c && c <= '9' {
-			return true
-		}
-		hex = hex && isHexDigit(c)
+		has |= shapeKinds[c]
 	}
-	return hex && len(w) >= 4 // of an address or a UUID
+	return has&shapeDigit != 0 || has&shapeBeyond == 0 && len(w) >= 4 // of an address or a UUID
 }
 
-func isHexDigit(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
+func isHexDigit(c byte) bool { return shapeKinds[c]&(shapeWord|shapeBeyond) == shapeWord }
 
 // closing is where the quote at at ends; 0 where it is none.
 func closing(body []byte, at int) int {
-	if at > 0 && shapeKinds[body[at-1]] == shapeWord {
+	if at > 0 && shapeKinds[body[at-1]]&shapeWord != 0 {
 		return 0 // an apostrophe
 	}
 	q := body[at]
@@ -214,7 +208,7 @@ func closing(body []byte, at int) int {
 		case '\n':
 			return 0
 		case q:
-			if i+1 < len(body) && shapeKinds[body[i+1]] == shapeWord {
+			if i+1 < len(body) && shapeKinds[body[i+1]]&shapeWord != 0 {
 				continue
 			}
 			return i
@@ -225,33 +219,41 @@ func closing(body []byte, at int) int {
 
 // address makes a mail address of the word that was added last: only the @ stays.
 func (s *shape) address(body []byte, at int) (next int) {
-	for s.n > 0 && (shapeKinds[s.text[s.n-1]] == shapeWord || strings.IndexByte(".+-#", s.text[s.n-1]) >= 0) {
+	for s.n > 0 && (shapeKinds[s.text[s.n-1]]&shapeWord != 0 || strings.IndexByte(".+-#", s.text[s.n-1]) >= 0) {
 		s.n--
 	}
 	s.put('@')
-	for at++; at < len(body) && (shapeKinds[body[at]] == shapeWord || body[at] == '.' || body[at] == '-'); at++ {
+	for at++; at < len(body) && (shapeKinds[body[at]]&shapeWord != 0 || body[at] == '.' || body[at] == '-'); at++ {
 	}
 	return at
 }
 
-// shapeKinds says what a byte is to a shape.
+// What a byte is to a shape.
+const (
+	shapeWord   = 1 << iota
+	shapeDigit  // of a word
+	shapeBeyond // of a word, and no hexadecimal digit
+	shapeSpace
+	shapeQuote
+	shapeJoint // may stand in a number
+)
+
 var shapeKinds = func() (kinds [256]uint8) {
-	for c := range kinds {
-		switch c := byte(c); {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c >= utf8.RuneSelf:
-			kinds[c] = shapeWord
+	for i := range kinds {
+		switch c := byte(i); {
+		case '0' <= c && c <= '9':
+			kinds[i] = shapeWord | shapeDigit
+		case 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+			kinds[i] = shapeWord
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c == '_', c >= utf8.RuneSelf:
+			kinds[i] = shapeWord | shapeBeyond
 		case c <= ' ' || c == 0x7f:
-			kinds[c] = shapeSpace
+			kinds[i] = shapeSpace
 		case c == '"' || c == '\'' || c == '`':
-			kinds[c] = shapeQuote
+			kinds[i] = shapeQuote
+		case strings.IndexByte(".:-/,+", c) >= 0:
+			kinds[i] = shapeJoint
 		}
 	}
 	return kinds
 }()
-
-const (
-	shapeOther = iota
-	shapeWord
-	shapeSpace
-	shapeQuote
-)
