@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"strings"
 	"unicode/utf8"
 
@@ -82,8 +83,8 @@ func (s *shape) done() uint64 {
 	return xxhash.Sum64(s.text[:s.n])
 }
 
-// String is the shape as people read it.
-func (s *shape) String() string {
+// append adds the shape as people read it.
+func (s *shape) append(to []byte) []byte {
 	text := s.text[:s.n]
 	for range utf8.UTFMax - 1 { // a character may be cut
 		if len(text) < shapeBytes || utf8.Valid(text) {
@@ -91,7 +92,19 @@ func (s *shape) String() string {
 		}
 		text = text[:len(text)-1]
 	}
-	return strings.ToValidUTF8(string(text), "\ufffd")
+	if utf8.Valid(text) {
+		return append(to, text...)
+	}
+	return append(to, bytes.ToValidUTF8(text, []byte("\ufffd"))...)
+}
+
+// String is the shape as people read it.
+func (s *shape) String() string { return string(s.append(nil)) }
+
+func shapeText(body []byte) string {
+	var s shape
+	s.of(body)
+	return s.String()
 }
 
 // word adds the word at at, or # where it changes from one line to the next.
