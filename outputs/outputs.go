@@ -5,6 +5,7 @@ package outputs
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
@@ -51,6 +52,7 @@ type Env struct {
 	Ledger   *agent.Ledger
 	StateDir string
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
+	Started  time.Time                      // when what it measures began at 0
 	Log      *slog.Logger
 }
 
@@ -64,7 +66,7 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	for _, ec := range c.Email {
 		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
-			return email.New(ec, env.StateDir, env.Log)
+			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Log)
 		}})
 	}
 	if c.Prometheus != nil {

@@ -30,6 +30,7 @@ type runner struct {
 	level  *slog.LevelVar
 	ledger *agent.Ledger
 	dir    string // state_dir
+	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
 
@@ -47,7 +48,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Log: r.log, Meter: r.meter,
+			Ledger: r.ledger, StateDir: r.dir, Log: r.log, Meter: r.meter, Started: r.began,
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +56,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path}
+	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now()}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -171,6 +172,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
+		if o.Report != nil {
+			p("           %s: a report %s", o.Name, o.Report)
+		}
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
