@@ -246,7 +246,7 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 			a.came(k, a.watchOf(b.Source), b.Records[findings[i].Record].Time, m.now, m.elapsed)
 			continue
 		}
-		a.found(k, &m, &findings[i], m.grouped.shapes[i])
+		a.found(k, &m, &findings[i])
 	}
 	a.anyLine(b, from)
 	for _, k := range a.touched {

@@ -34,11 +34,7 @@ type groupedKeys struct {
 	at      int // that is next
 	reading reading
 
-	shape  shape
-	shaped int32    // the record of which it is
-	hash   uint64   // of it
-	shapes []uint64 // of the findings; 0 where none is asked for
-
+	shape    shape
 	values   []byte        // of labels, each ended by a 0
 	observed []observation // of the findings whose rules have a metric
 }
@@ -55,11 +51,9 @@ func (g *groupedKeys) next() []byte {
 func (a *Alerts) groupedKeys(b *agent.Batch, findings []agent.Finding) (g *groupedKeys) {
 	g = a.grouped.Get().(*groupedKeys)
 	g.text, g.ends, g.at, g.values, g.observed = g.text[:0], g.ends[:0], 0, g.values[:0], g.observed[:0]
-	g.shapes, g.shaped = g.shapes[:0], -1
 	for i := range findings {
 		f := &findings[i]
 		r := &a.set.rules[f.Rule.Index]
-		g.shapes = append(g.shapes, a.shapeFor(g, r, b, f))
 		if !r.grouped && r.metric == nil {
 			continue
 		}
@@ -76,6 +70,7 @@ func (a *Alerts) groupedKeys(b *agent.Batch, findings []agent.Finding) (g *group
 		for _, p := range r.policy.by {
 			g.text = append(append(g.text, p.name...), 0)
 			if p.group && p.name == fingerprint {
+				g.shape.of(b.Body(int(f.Record)))
 				g.text = g.shape.append(g.text)
 			} else if p.group {
 				g.text = append(g.text, shorten(found.group(p.name))...)

@@ -16,8 +16,8 @@ const (
 	shownBytes = 1024 // of each
 )
 
-// found counts one finding. shape is the hash of its message.
-func (a *Alerts) found(k *key, m *moment, f *agent.Finding, shape uint64) {
+// found counts one finding.
+func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 	r := &m.b.Records[f.Record]
 	late := time.Duration(m.now - r.Time)
 	if k.alert != nil && k.parted(m, r.Time, late) {
@@ -38,7 +38,7 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding, shape uint64) {
 	case k.alert != nil:
 		k.alert.Count++
 		if k.shapes != nil {
-			k.shapes.add(shape, m.b.Body(int(f.Record)))
+			k.shapes.count(m.b.Body(int(f.Record)))
 		}
 		k.mark(min(r.Time, m.now))
 		k.last = later(k.last, r.Time, m.now)

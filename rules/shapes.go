@@ -17,13 +17,18 @@ const (
 	// how many of them it shows.
 	maxShapes   = 50
 	shownShapes = 10
+	exactShapes = 1000
 )
 
 // shapes are those of the findings of one alert, with their counts.
 type shapes struct {
 	list  []shapeCount
 	other uint64
-	last  int // that was counted last: most come in rows
+
+	seen   uint64 // findings
+	skip   uint64 // so many are passed over
+	passed uint64 // and were, since one was looked at
+	rnd    uint64
 }
 
 type shapeCount struct {
@@ -32,38 +37,37 @@ type shapeCount struct {
 	text  string
 }
 
-// shapeFor is the hash of a finding's shape; 0 where nobody is to see it. The
-// shape stays in g for what counts by it.
-func (a *Alerts) shapeFor(g *groupedKeys, r *rule, b *agent.Batch, f *agent.Finding) uint64 {
-	if !r.tells() || len(a.outputs) == 0 && !r.grouped {
-		return 0
-	}
-	if g.shaped != f.Record {
-		g.shaped = f.Record
-		g.hash = g.shape.of(b.Body(int(f.Record)))
-	}
-	return g.hash
-}
-
-// add counts a finding.
-func (s *shapes) add(hash uint64, body []byte) {
-	if s.last < len(s.list) && s.list[s.last].hash == hash {
-		s.list[s.last].count++
+// count counts a finding. The first thousand are looked at each, and of what is
+// more than that about every sixteenth, for it and those that were passed over.
+func (s *shapes) count(body []byte) {
+	s.seen++
+	if s.skip > 0 {
+		s.skip--
+		s.passed++
 		return
 	}
+	var one shape
+	s.add(one.of(body), &one, 1+s.passed)
+	if s.passed = 0; s.seen >= exactShapes {
+		// Not each sixteenth: lines may come in rows.
+		s.rnd = s.rnd*6364136223846793005 + 1442695040888963407
+		s.skip = s.rnd >> 59
+	}
+}
+
+// add counts n findings of a shape.
+func (s *shapes) add(hash uint64, one *shape, n uint64) {
 	for i := range s.list {
 		if s.list[i].hash == hash {
-			s.list[i].count++
-			s.last = i
+			s.list[i].count += n
 			return
 		}
 	}
 	if len(s.list) >= maxShapes {
-		s.other++
+		s.other += n
 		return
 	}
-	s.last = len(s.list)
-	s.list = append(s.list, shapeCount{hash, 1, shapeText(body)})
+	s.list = append(s.list, shapeCount{hash, n, one.String()})
 }
 
 // beginShapes counts those of the lines that are known of an alert that begins
@@ -76,8 +80,7 @@ func beginShapes(lines []agent.Line, n uint64) *shapes {
 			continue
 		}
 		known++
-		var one shape
-		s.add(one.of([]byte(lines[i].Text)), []byte(lines[i].Text))
+		s.count([]byte(lines[i].Text))
 	}
 	s.other = n - known
 	return s
@@ -85,7 +88,7 @@ func beginShapes(lines []agent.Line, n uint64) *shapes {
 
 // restoredShapes goes on from what an alert shows.
 func restoredShapes(shown []agent.Shape, n uint64) *shapes {
-	s := &shapes{}
+	s := &shapes{seen: n}
 	sum := uint64(0)
 	for _, one := range shown {
 		if sum+one.Count < sum || sum+one.Count > n {
@@ -113,7 +116,7 @@ func (s *shapes) top() []agent.Shape {
 		return cmp.Or(cmp.Compare(s.list[j].count, s.list[i].count), cmp.Compare(i, j))
 	})
 	shown := make([]agent.Shape, 0, shownShapes+1)
-	other := s.other
+	other := s.other + s.passed
 	for n, i := range order {
 		if n < shownShapes {
 			shown = append(shown, agent.Shape{Text: s.list[i].text, Count: s.list[i].count})

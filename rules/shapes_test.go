@@ -52,11 +52,10 @@ func TestShapesAreBounded(t *testing.T) {
 	for range 10_000 {
 		n := min(r.IntN(400), r.IntN(400))
 		text := []byte(word(n))
-		var one shape
-		s.add(one.of(text), text)
+		s.count(text)
 	}
 	shown := s.top()
-	if len(s.list) != maxShapes || len(shown) != shownShapes+1 || shapesSum(shown) != 10_000 || shown[shownShapes].Text != otherKey {
+	if len(s.list) > maxShapes || len(shown) != shownShapes+1 || shapesSum(shown) != 10_000 || shown[shownShapes].Text != otherKey {
 		t.Errorf("%d apart, shown are %v", len(s.list), shown)
 	}
 	again := restoredShapes(shown, 10_000)
@@ -84,5 +83,32 @@ func TestByFingerprint(t *testing.T) {
 	}
 	if len(got) != 2 || got["error: order # failed"] != 3 || got["error: disk # full"] != 3 {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestShapesOfAStorm wants the counts to add up to all, and none far from what it
+// is, when the messages come in turn.
+func TestShapesOfAStorm(t *testing.T) {
+	const n, kinds = 200_000, 8
+	s := &shapes{}
+	for i := range n {
+		s.count([]byte("kind " + string(rune('g'+i%kinds)) + " failed"))
+	}
+	shown := s.top()
+	if shapesSum(shown) != n {
+		t.Fatalf("%d, want %d", shapesSum(shown), n)
+	}
+	seen := 0
+	for _, one := range shown {
+		if one.Text == otherKey {
+			continue
+		}
+		seen++
+		if one.Count < n/kinds*8/10 || one.Count > n/kinds*12/10 {
+			t.Errorf("%+v, want %d", one, n/kinds)
+		}
+	}
+	if seen != kinds {
+		t.Errorf("%d kinds: %v", seen, shown)
 	}
 }
