@@ -159,7 +159,7 @@ func (s *Set) want(r *rule) {
 		}
 	}
 	for _, p := range counted {
-		if p.group {
+		if p.group && p.name != fingerprint {
 			s.wantField(r, p.name)
 		}
 	}

@@ -70,7 +70,8 @@ type rule struct {
 	where      *where        // nil: whatever the expressions found
 	measure    *measure      // nil: the rule is on lines
 	policy     policy
-	grouped    bool       // it counts by what a group or a field found
+	grouped    bool       // it counts by what a group or a field found, or by the message's shape
+	captures   bool       // by the former
 	metric     *metricUse // nil: it makes none
 	text       string     // what its expressions are, where people are told of them
 }
@@ -179,6 +180,7 @@ func buildSet(list []loaded, redact *redactor) *Set {
 			first: int32(len(s.exprs)),
 		}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
+		r.captures = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group && p.name != fingerprint })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
 		}

@@ -233,6 +233,9 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 	if k.alert = s.Alert; k.alert != nil {
 		k.alert.Rule = *r.rule
 		k.alert.Timeline = restoredTimeline(k.alert.Timeline, k.alert.Count)
+		if len(a.outputs) > 0 && r.tells() {
+			k.shapes = restoredShapes(k.alert.Shapes, k.alert.Count)
+		}
 		if a.outbox[k.alert.ID] == nil { // outputs that have it take no note of it
 			a.outbox[k.alert.ID] = &outgoing{alert: k.alert, pending: true, urgent: true}
 		}
