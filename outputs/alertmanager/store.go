@@ -1,0 +1,208 @@
+package alertmanager
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const (
+	maxAlerts = 5000
+	maxDone   = 5000           // alerts that are remembered to be over
+	giveUp    = 24 * time.Hour // for how long an instance may be away that should hear of an end
+)
+
+// An entry is one alert that an instance has to hear of still: that it fires, or
+// that it is over.
+type entry struct {
+	ID          string            `json:"id"`
+	Revision    uint64            `json:"rev"`
+	Labels      map[string]string `json:"labels"` // as they were when the alert came first
+	Annotations map[string]string `json:"annotations"`
+	Starts      time.Time         `json:"starts"`
+	Ended       time.Time         `json:"ended,omitzero"`
+	EndSeen     time.Time         `json:"end_seen,omitzero"` // when the output was told that, by the agent's clock
+	Told        map[string]told   `json:"told,omitempty"`    // by instance
+
+	print string // of Labels: what Alertmanager tells alerts apart by
+}
+
+// told is how far one instance is with one alert.
+type told struct {
+	First time.Time `json:"first,omitzero"` // when it took it as firing
+	Over  bool      `json:"over,omitempty"` // it knows that it is over, or will not take it
+
+	last    time.Time // when it took it last
+	refused bool
+}
+
+// done is an alert that is over and told.
+type done struct {
+	ID       string `json:"id"`
+	Revision uint64 `json:"rev"`
+}
+
+// A store is the entries, and the file that has them. Whoever uses it locks it.
+type store struct {
+	path    string
+	byID    map[string]*entry
+	byPrint map[string][]*entry
+	done    []string          // IDs of alerts that are over and told, the oldest first
+	gone    map[string]uint64 // and their revisions
+	dirty   bool              // the file lacks something that may be lost
+}
+
+// saved is the file.
+type saved struct {
+	Version int      `json:"version"`
+	Alerts  []*entry `json:"alerts"`
+	Done    []done   `json:"done,omitempty"`
+}
+
+func openStore(dir string, log *slog.Logger) (*store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	s := &store{path: filepath.Join(dir, "alerts.json"), byID: map[string]*entry{}, byPrint: map[string][]*entry{}, gone: map[string]uint64{}}
+	data, err := os.ReadFile(s.path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return s, nil
+	case err != nil:
+		return nil, err
+	}
+	f, err := parse(data)
+	if err != nil {
+		// Without it what fires is sent again, and the rest ends by itself soon.
+		aside := s.path + ".damaged"
+		log.Warn("what was kept of alerts is damaged; it is put aside, and what fires is sent anew", "file", aside, "error", err)
+		return s, os.Rename(s.path, aside)
+	}
+	for _, d := range f.Done {
+		s.forget(d.ID, d.Revision)
+	}
+	for _, e := range f.Alerts {
+		s.add(e)
+	}
+	return s, nil
+}
+
+func parse(data []byte) (f saved, err error) {
+	if err := json.Unmarshal(data, &f); err != nil {
+		return f, err
+	}
+	if f.Version != 1 {
+		return f, fmt.Errorf("it has version %d, and this logkeel reads 1", f.Version)
+	}
+	for _, e := range f.Alerts {
+		if e == nil || e.ID == "" || len(e.Labels) == 0 {
+			return f, errors.New("an alert has no ID or no labels")
+		}
+	}
+	return f, nil
+}
+
+// save writes the file.
+func (s *store) save() error {
+	f := saved{Version: 1, Alerts: s.all()}
+	for _, id := range s.done {
+		f.Done = append(f.Done, done{id, s.gone[id]})
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	if err := agent.ReplaceFile(s.path, data); err != nil {
+		s.dirty = true
+		return err
+	}
+	s.dirty = false
+	return nil
+}
+
+// all are the entries in the order in which they began.
+func (s *store) all() []*entry {
+	return slices.SortedFunc(maps.Values(s.byID), func(a, b *entry) int {
+		return cmp.Or(a.Starts.Compare(b.Starts), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// add puts an entry in. Those with the same labels are one alert to
+// Alertmanager: the end of one must not end another that fires.
+func (s *store) add(e *entry) {
+	e.print = printOf(e.Labels)
+	if e.Told == nil {
+		e.Told = map[string]told{}
+	}
+	s.byID[e.ID] = e
+	s.byPrint[e.print] = append(s.byPrint[e.print], e)
+	s.supersede(e.print)
+}
+
+// supersede removes those that are over, where another one with the same labels
+// fires: that one goes on with what instances were told.
+func (s *store) supersede(print string) {
+	same := s.byPrint[print]
+	i := slices.IndexFunc(same, func(e *entry) bool { return e.Ended.IsZero() })
+	if i < 0 || len(same) == 1 {
+		return
+	}
+	fires := same[i]
+	for _, e := range slices.Clone(same) {
+		if e.Ended.IsZero() {
+			continue
+		}
+		for instance, t := range e.Told {
+			if n := fires.Told[instance]; n.First.IsZero() && !t.First.IsZero() {
+				n.First = t.First
+				fires.Told[instance] = n
+			}
+		}
+		s.remove(e)
+	}
+}
+
+// remove takes an entry out that nobody has to hear of any more.
+func (s *store) remove(e *entry) {
+	delete(s.byID, e.ID)
+	s.byPrint[e.print] = slices.DeleteFunc(s.byPrint[e.print], func(o *entry) bool { return o == e })
+	if len(s.byPrint[e.print]) == 0 {
+		delete(s.byPrint, e.print)
+	}
+	s.forget(e.ID, e.Revision)
+	s.dirty = true
+}
+
+// forget keeps only that the alert was over in this revision.
+func (s *store) forget(id string, revision uint64) {
+	if _, ok := s.gone[id]; !ok {
+		if len(s.done) >= maxDone {
+			delete(s.gone, s.done[0])
+			s.done = slices.Delete(s.done, 0, 1)
+		}
+		s.done = append(s.done, id)
+	}
+	s.gone[id] = max(s.gone[id], revision)
+}
+
+// printOf is one text of the labels; their values have no NUL.
+func printOf(labels map[string]string) string {
+	var b []byte
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		b = append(b, name...)
+		b = append(b, 0)
+		b = append(b, labels[name]...)
+		b = append(b, 0)
+	}
+	return string(b)
+}
