@@ -9,6 +9,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/outputs/alertmanager"
 	"github.com/webgrip/logkeel/outputs/email"
 	"github.com/webgrip/logkeel/outputs/fluentd"
 	"github.com/webgrip/logkeel/outputs/heartbeat"
@@ -17,10 +18,11 @@ import (
 
 // Config is the section outputs.
 type Config struct {
-	Fluentd    []fluentd.Config   `yaml:"fluentd"`
-	Prometheus *prometheus.Config `yaml:"prometheus"`
-	Email      []email.Config     `yaml:"email"`
-	Heartbeat  []heartbeat.Config `yaml:"heartbeat"`
+	Fluentd      []fluentd.Config      `yaml:"fluentd"`
+	Prometheus   *prometheus.Config    `yaml:"prometheus"`
+	Email        []email.Config        `yaml:"email"`
+	Heartbeat    []heartbeat.Config    `yaml:"heartbeat"`
+	Alertmanager []alertmanager.Config `yaml:"alertmanager"`
 }
 
 // Check says what is wrong with the section.
@@ -47,6 +49,11 @@ func (c *Config) Check(d *conf.Doc) error {
 		path := fmt.Sprintf("outputs.heartbeat[%d]", i)
 		errs = append(errs, c.Heartbeat[i].Check(d, path))
 		named(path, c.Heartbeat[i].Name)
+	}
+	for i := range c.Alertmanager {
+		path := fmt.Sprintf("outputs.alertmanager[%d]", i)
+		errs = append(errs, c.Alertmanager[i].Check(d, path))
+		named(path, c.Alertmanager[i].Name)
 	}
 	if c.Prometheus != nil {
 		errs = append(errs, c.Prometheus.Check(d, "outputs.prometheus"))
@@ -80,6 +87,11 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	for _, hc := range c.Heartbeat {
 		all = append(all, agent.OutputUnit{Name: "heartbeat/" + hc.Name, Section: hc, Build: func() (agent.Output, error) {
 			return heartbeat.New(hc, env.Health, env.Log)
+		}})
+	}
+	for _, ac := range c.Alertmanager {
+		all = append(all, agent.OutputUnit{Name: "alertmanager/" + ac.Name, Section: ac, Build: func() (agent.Output, error) {
+			return alertmanager.New(ac, env.StateDir, env.Log)
 		}})
 	}
 	if c.Prometheus != nil {

@@ -1,6 +1,9 @@
 package outputs
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // A Tester sends what says that it is a test through an output, as that is
 // configured, without its queue: an agent that runs is not disturbed.
@@ -18,6 +21,9 @@ func Testers(c Config) []Tester {
 	var all []Tester
 	for _, ec := range c.Email {
 		all = append(all, Tester{Kind: "email", Name: ec.Name, To: ec.Server, Send: ec.SendTest})
+	}
+	for _, ac := range c.Alertmanager {
+		all = append(all, Tester{Kind: "alertmanager", Name: ac.Name, To: strings.Join(ac.Hosts(), ", "), Send: ac.SendTest})
 	}
 	return all
 }

@@ -40,6 +40,7 @@ packages() {
 	have_compose || echo docker-compose
 	static_busybox || echo busybox-static
 	have prometheus && have promtool || echo prometheus
+	have_alertmanager || echo prometheus-alertmanager
 	have_mariadb || echo mariadb-server
 	have redis-server && have redis-cli || echo redis-server
 	have_exim || echo exim4-daemon-light
@@ -51,6 +52,10 @@ packages() {
 
 have_mariadb() {
 	{ have mariadbd || [ -x /usr/sbin/mariadbd ]; } && have mariadb && have mariadb-install-db
+}
+
+have_alertmanager() {
+	have alertmanager || have prometheus-alertmanager
 }
 
 have_exim() {
@@ -95,6 +100,7 @@ done
 static_busybox || missing "a static busybox (busybox-static)" "the tests with containers"
 have_compose || missing "docker compose (docker-compose)" "the test of the Compose file"
 { have prometheus && have promtool; } || missing "prometheus" "the tests with Prometheus"
+have_alertmanager || missing "Alertmanager (prometheus-alertmanager)" "the tests of the alertmanager output"
 have_mariadb || missing "MariaDB (mariadb-server)" "the tests of the mysql sampler"
 { have redis-server && have redis-cli; } || missing "Redis (redis-server)" "the tests of the redis sampler"
 have_exim || missing "Exim (exim4-daemon-light)" "the tests of the email output"

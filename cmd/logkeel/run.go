@@ -184,6 +184,9 @@ func (l *loaded) summary(w io.Writer) error {
 	for _, o := range l.Outputs.Heartbeat {
 		p("  beats    %s: every %s to %s", o.Name, o.Every, o.Host())
 	}
+	for _, o := range l.Outputs.Alertmanager {
+		p("  alerts   %s: alerts of severity %s and above to Alertmanager at %s", o.Name, o.MinSeverity, strings.Join(o.Hosts(), ", "))
+	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
 	}

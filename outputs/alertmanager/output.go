@@ -130,7 +130,7 @@ func (o *Output) sweep() {
 		}
 		over := true
 		for _, in := range o.instances {
-			over = over && e.Told[in.key].Over
+			over = over && e.Told[in.key].settled()
 		}
 		if late := now.Sub(e.EndSeen) > giveUp; over || late {
 			if !over {

@@ -125,7 +125,7 @@ func (o *Output) deliver(ctx context.Context, in *instance, batch []sending) err
 		in.trouble.Clear("alerts are taken again")
 		in.refused.Add(1)
 		in.refusal.Fail(err, "an alert is not taken, and put aside; others are sent", "alert", batch[0].Labels["alertname"])
-		o.mark(in, batch, func(t *told, _ bool, _ time.Time) { t.refused, t.Over = true, true })
+		o.mark(in, batch, func(t *told, _ bool, _ time.Time) { t.refused = true })
 	default:
 		in.failed.Add(uint64(len(batch)))
 		in.trouble.Fail(err, "alerts are not taken, and kept to be sent again")

@@ -40,10 +40,10 @@ type entry struct {
 // told is how far one instance is with one alert.
 type told struct {
 	First time.Time `json:"first,omitzero"` // when it took it as firing
-	Over  bool      `json:"over,omitempty"` // it knows that it is over, or will not take it
+	Over  bool      `json:"over,omitempty"` // it knows that it is over
 
 	last    time.Time // when it took it last
-	refused bool
+	refused bool      // it will not take it; tried again after a restart
 }
 
 // done is an alert that is over and told.
@@ -51,6 +51,9 @@ type done struct {
 	ID       string `json:"id"`
 	Revision uint64 `json:"rev"`
 }
+
+// settled reports whether the instance has to hear no more of one that is over.
+func (t told) settled() bool { return t.Over || t.refused }
 
 // A store is the entries, and the file that has them. Whoever uses it locks it.
 type store struct {
@@ -163,7 +166,7 @@ func (s *store) supersede(print string) {
 			continue
 		}
 		for instance, t := range e.Told {
-			if n := fires.Told[instance]; n.First.IsZero() && !t.First.IsZero() {
+			if n := fires.Told[instance]; n.First.IsZero() && !t.First.IsZero() && !t.Over {
 				n.First = t.First
 				fires.Told[instance] = n
 			}

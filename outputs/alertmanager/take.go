@@ -104,7 +104,7 @@ func (s *store) makeRoom() bool {
 			continue
 		}
 		for t := range maps.Values(e.Told) {
-			if t.Over {
+			if t.settled() {
 				oldest = e
 				break
 			}
