@@ -29,12 +29,26 @@ type AM struct {
 
 // An AMAlert is an alert as Alertmanager shows it.
 type AMAlert struct {
-	Status       string // firing or resolved; empty in Alerts
+	Status       AMStatus
 	Labels       map[string]string
 	Annotations  map[string]string
 	StartsAt     time.Time
 	EndsAt       time.Time
 	GeneratorURL string
+}
+
+// An AMStatus is firing or resolved at the webhook, and active, suppressed or
+// unprocessed in Alerts.
+type AMStatus string
+
+// UnmarshalJSON takes both forms.
+func (s *AMStatus) UnmarshalJSON(b []byte) error {
+	var in struct{ State string }
+	if err := json.Unmarshal(b, &in); err == nil {
+		*s = AMStatus(in.State)
+		return nil
+	}
+	return json.Unmarshal(b, (*string)(s))
 }
 
 // An AMNotice is one call of the webhook.
