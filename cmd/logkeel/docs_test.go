@@ -44,7 +44,7 @@ func TestEveryKeyAndMetricIsDocumented(t *testing.T) {
 			t.Errorf("the key %s is not in docs/", key)
 		}
 	})
-	a := newAgent(t, "outputs:\n  prometheus: {listen: METRICS}\n  fluentd: [{name: x, address: '127.0.0.1:9'}]\n  email: [{name: y, server: '127.0.0.1:9', from: a@b.example, to: c@d.example}]\ncollectors:\n  docker: {root: /nowhere, host: 'unix:///nowhere'}\n  redis: [{name: x, address: '127.0.0.1:9'}]\n  forward: [{name: in, listen: '127.0.0.1:0'}]\n")
+	a := newAgent(t, "outputs:\n  prometheus: {listen: METRICS}\n  fluentd: [{name: x, address: '127.0.0.1:9'}]\n  email: [{name: y, server: '127.0.0.1:9', from: a@b.example, to: c@d.example}]\n  alertmanager: [{name: z, urls: 'http://127.0.0.1:9'}]\ncollectors:\n  docker: {root: /nowhere, host: 'unix:///nowhere'}\n  redis: [{name: x, address: '127.0.0.1:9'}]\n  forward: [{name: in, listen: '127.0.0.1:0'}]\n")
 	a.start()
 	var page []byte
 	var err error

@@ -71,7 +71,8 @@ func (o *Output) due(in *instance, now time.Time) (batch []sending, next time.Du
 		}
 		// What was over at once is told as well, and long enough to be heard of:
 		// Alertmanager tells nobody that something is over that it had not told.
-		ends := !e.Ended.IsZero() && !t.First.IsZero() && now.Sub(t.First) >= resend
+		held := now.Sub(t.First) // below 0: the clock was set back
+		ends := !e.Ended.IsZero() && !t.First.IsZero() && (held < 0 || held >= resend)
 		at := t.last.Add(resend)
 		if !ends && !e.Ended.IsZero() && !t.First.IsZero() && t.First.Add(resend).Before(at) {
 			at = t.First.Add(resend)

@@ -107,10 +107,15 @@ func parse(data []byte) (f saved, err error) {
 	if f.Version != 1 {
 		return f, fmt.Errorf("it has version %d, and this logkeel reads 1", f.Version)
 	}
+	known := map[string]bool{}
 	for _, e := range f.Alerts {
 		if e == nil || e.ID == "" || len(e.Labels) == 0 {
 			return f, errors.New("an alert has no ID or no labels")
 		}
+		if known[e.ID] {
+			return f, errors.New("an alert is there twice")
+		}
+		known[e.ID] = true
 	}
 	return f, nil
 }

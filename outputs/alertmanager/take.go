@@ -56,7 +56,7 @@ func (o *Output) take(a *agent.Alert, now time.Time) bool {
 			o.full.Fail(errors.New("as many are kept as may be"), "too many alerts: this one and others are not sent", "alert", a.Rule.Name, "max", maxAlerts)
 			return false
 		}
-		e = &entry{ID: a.ID, Labels: o.render.labelsOf(a), Starts: a.Starts}
+		e = &entry{ID: a.ID, Labels: o.render.labelsOf(a), Starts: within(a.Starts, time.Unix(0, 0), now)}
 		o.note(e, a, now)
 		o.store.add(e)
 		return true
@@ -88,12 +88,21 @@ func (o *Output) note(e *entry, a *agent.Alert, now time.Time) {
 	}
 }
 
-// end notes that it is over. An end before the start is none to Alertmanager.
+// end notes that it is over. An end before the start is none to Alertmanager, and
+// with one that is to come, by a log's own clock, it would fire until then.
 func (e *entry) end(at, now time.Time) {
-	if at.Before(e.Starts) {
-		at = e.Starts
+	e.Ended, e.EndSeen = within(at, e.Starts, now), now
+}
+
+// within is t, or the bound that it is beyond.
+func within(t, least, most time.Time) time.Time {
+	switch {
+	case t.After(most):
+		return most
+	case t.Before(least):
+		return least
 	}
-	e.Ended, e.EndSeen = at, now
+	return t
 }
 
 // makeRoom removes one alert that is over, and that some instance knows to be.

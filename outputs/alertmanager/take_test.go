@@ -95,6 +95,35 @@ func TestBounded(t *testing.T) {
 	})
 }
 
+// Times of logs may be any.
+func TestStrangeTimes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &peer{}
+		o, stop := bench(t, t.TempDir(), io.Discard, p)
+		defer stop()
+		for i, at := range []time.Time{time.Now().Add(time.Hour), time.Now().AddDate(9000, 0, 0), time.Date(-44, 3, 15, 0, 0, 0, 0, time.UTC), {}} {
+			a := incident("Fire", fmt.Sprint(i), 1)
+			a.Starts = at
+			b := over(a)
+			if !at.IsZero() {
+				b.Ended = at.Add(-time.Second)
+			}
+			notify(t, o, a)
+			time.Sleep(2 * time.Minute)
+			notify(t, o, b)
+			time.Sleep(time.Second)
+			one := p.taken()[fmt.Sprint(i)]
+			if one.StartsAt.After(time.Now()) || one.EndsAt.After(time.Now()) || one.EndsAt.Before(one.StartsAt) {
+				t.Errorf("began %v: from %v to %v", at, one.StartsAt, one.EndsAt)
+			}
+		}
+		time.Sleep(time.Minute)
+		if o.Kept() != "" {
+			t.Errorf("kept %q", o.Kept())
+		}
+	})
+}
+
 func TestMinSeverity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, stop := bench(t, t.TempDir(), io.Discard, &peer{})
