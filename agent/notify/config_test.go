@@ -53,7 +53,10 @@ func TestConfig(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	var c Config
 	c.SetDefaults()
-	want := Config{"warning", conf.Strings{"rule"}, conf.Duration(30 * time.Second), conf.Duration(5 * time.Minute), conf.Duration(4 * time.Hour)}
+	want := Config{
+		MinSeverity: "warning", GroupBy: conf.Strings{"rule"}, MaxPerHour: 20,
+		GroupWait: conf.Duration(30 * time.Second), GroupInterval: conf.Duration(5 * time.Minute), RepeatInterval: conf.Duration(4 * time.Hour),
+	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v", c)
 	}

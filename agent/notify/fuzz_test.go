@@ -28,9 +28,11 @@ func FuzzRestore(f *testing.F) {
 		var c Config
 		c.SetDefaults()
 		for _, g := range s.groups {
-			g.due(c.timing(), s.cools)
-			tell := g.tell()
-			s.settle(tell, stamp{wall: opened}, dirty)
+			by := &terms{config: &c, cools: s.cools, mute: inhibited, now: stamp{wall: opened}}
+			g.due(by)
+			s.choose(by, -never)
+			tell := g.tell(by)
+			s.settle(tell, c.MaxPerHour, stamp{wall: opened}, dirty)
 			if tell.notice.Kind == Resolved && len(g.entries) > 0 {
 				t.Fatalf("%d alerts are told and left", len(g.entries))
 			}

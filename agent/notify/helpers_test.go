@@ -49,6 +49,7 @@ func inWorld(t *testing.T, f func(w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, dir: t.TempDir(), disk: &disk{}, wall: time.Now}
 		w.c.SetDefaults()
+		w.c.MaxPerHour = 0 // but in tests of it
 		w.open()
 		w.start()
 		defer w.kill()
