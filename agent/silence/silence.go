@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/matchers"
 )
 
@@ -26,9 +28,10 @@ const (
 	MaxSilences = 1000
 	// MaxFor is how long one may last.
 	MaxFor = 90 * 24 * time.Hour
-	// keepEnded is for how long those that are over are still listed.
-	keepEnded  = 24 * time.Hour
+	// KeepEnded is for how long those that are over are still listed.
+	KeepEnded  = 24 * time.Hour
 	maxComment = 500
+	maxFile    = 16 << 20 // of what can be read, in bytes
 )
 
 // A Silence is about the alerts whose labels all of its matchers select.
@@ -37,6 +40,7 @@ type Silence struct {
 	Matchers string    `json:"matchers"` // as matchers.Parse reads them
 	From     time.Time `json:"from"`
 	Until    time.Time `json:"until"`
+	By       string    `json:"by,omitempty"` // the user who made it
 	Comment  string    `json:"comment,omitempty"`
 
 	parsed matchers.Matchers
@@ -60,10 +64,15 @@ func (b *Book) path() string { return filepath.Join(b.dir, fileName) }
 
 // List reads all silences, those that are over included, the newest last.
 func (b *Book) List() ([]Silence, error) {
-	text, err := os.ReadFile(b.path())
+	f, err := os.Open(b.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return nil, err
 	}
@@ -89,29 +98,36 @@ func parse(text []byte) ([]Silence, error) {
 	return f.Silences, nil
 }
 
-// Add makes a silence of the matchers, from now on for d.
-func (b *Book) Add(text string, now time.Time, d time.Duration, comment string) (s Silence, err error) {
+// Add makes a silence of the matchers, from now on for d. by is the user, whom a
+// list names beside the comment.
+func (b *Book) Add(text string, now time.Time, d time.Duration, by, comment string) (s Silence, err error) {
 	if d <= 0 || d > MaxFor {
-		return s, fmt.Errorf("%s is out of range; a silence lasts 90 days at most", d)
+		return s, fmt.Errorf("%s is out of range; write 1s to 90d", conf.Duration(d))
 	}
 	parsed, fault := matchers.Parse(text)
 	if fault != nil {
-		return s, fmt.Errorf("%w; %s", fault, fault.Hint)
+		return s, fmt.Errorf("%s: %w; %s", conf.Quote(text), fault, fault.Hint)
 	}
 	if len(comment) > maxComment {
 		return s, fmt.Errorf("a comment has at most %d bytes", maxComment)
 	}
 	now = now.UTC().Round(0)
 	s = Silence{
-		ID: strings.ToLower(rand.Text()[:8]), Matchers: text, From: now, Until: now.Add(d), Comment: strings.ToValidUTF8(comment, "\ufffd"), parsed: parsed,
+		ID: strings.ToLower(rand.Text()[:8]), Matchers: text, From: now, Until: now.Add(d),
+		By: valid(by), Comment: valid(comment), parsed: parsed,
 	}
 	return s, b.change(now, func(all []Silence) ([]Silence, error) {
+		if len(all) >= MaxSilences {
+			all = slices.DeleteFunc(all, func(s Silence) bool { return !s.Active(now) })
+		}
 		if len(all) >= MaxSilences {
 			return nil, fmt.Errorf("there are %d silences already; end some", len(all))
 		}
 		return append(all, s), nil
 	})
 }
+
+func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
 // End ends the active silences that pick picks, and returns them.
 func (b *Book) End(now time.Time, pick func(*Silence) bool) (ended []Silence, err error) {
@@ -135,6 +151,9 @@ func (b *Book) change(now time.Time, do func([]Silence) ([]Silence, error)) erro
 		return err
 	}
 	defer lock.Close() // which gives the lock back
+	if err := b.likeDir(lock.Name()); err != nil {
+		return err
+	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
@@ -142,7 +161,7 @@ func (b *Book) change(now time.Time, do func([]Silence) ([]Silence, error)) erro
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(s Silence) bool { return now.Sub(s.Until) > keepEnded })
+	all = slices.DeleteFunc(all, func(s Silence) bool { return now.Sub(s.Until) > KeepEnded })
 	if all, err = do(all); err != nil {
 		return err
 	}
@@ -155,7 +174,7 @@ func (b *Book) change(now time.Time, do func([]Silence) ([]Silence, error)) erro
 
 // replace puts text in the place of the file, or leaves it as it is.
 func (b *Book) replace(text []byte) error {
-	f, err := os.CreateTemp(b.dir, fileName+".*")
+	f, err := os.OpenFile(b.path()+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -193,3 +212,7 @@ func (b *Book) likeDir(name string) error {
 	}
 	return os.Chown(name, int(owner.Uid), int(owner.Gid))
 }
+
+// OfHandle is the matchers of the alerts with a handle, as agent.Alert.Handle gives
+// it.
+func OfHandle(handle string) string { return `handle="` + handle + `"` }

@@ -102,5 +102,6 @@ func (w *Watch) Meter(yield func(agent.Sample)) {
 	yield(agent.Sample{Name: "logkeel_silences", Help: "Silences that are active.", Value: float64(w.active())})
 }
 
-// Matches reports whether the silence is about what has these labels.
+// Matches reports whether the silence is about what has these labels. get gives a
+// label's value, "" where there is none.
 func (s *Silence) Matches(get func(label string) string) bool { return s.parsed.Hold(get) }
