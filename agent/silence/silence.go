@@ -159,7 +159,7 @@ func (b *Book) change(now time.Time, do func([]Silence) ([]Silence, error)) erro
 	}
 	all, err := b.List()
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; mend it, or remove it", err)
 	}
 	all = slices.DeleteFunc(all, func(s Silence) bool { return now.Sub(s.Until) > KeepEnded })
 	if all, err = do(all); err != nil {
