@@ -76,8 +76,8 @@ func (c *DigestConfig) gathers(a *agent.Alert) bool {
 	return c.Severity != "" && rank(a.Rule.Severity) >= rank(c.Severity)
 }
 
-// after is the first time after t at which a digest is told. On a day on which
-// clocks are put forward over that time it is an hour off.
+// after is the first time after t at which a digest is told. It is once a day also
+// where clocks are put forward over that time, or back.
 func (c *DigestConfig) after(t time.Time, zone *time.Location) time.Time {
 	t = t.In(zone)
 	if c.At == hourly {
@@ -105,16 +105,16 @@ func (e *entry) untold() bool {
 
 // digests reports whether the next digest has the entry, which counts from since:
 // it is untold, or has more findings than were told.
-func (e *entry) digests() (since stamp, ok bool) {
+func (e *entry) digests() (since time.Duration, ok bool) {
 	switch {
 	case e.news():
-		return e.since, true
+		return e.since.at, true
 	case e.untold():
-		return e.over, true
+		return e.over.at, true
 	case e.alert.Count > e.told.Count:
-		return e.told.At, true
+		return max(e.told.At.at, e.changed, 0), true // a restart does not know when that was
 	}
-	return stamp{}, false
+	return 0, false
 }
 
 func (e *entry) forDigest() bool {
@@ -129,13 +129,14 @@ func (g *group) digestDue(by *terms) time.Duration {
 	at := never
 	for _, e := range g.entries {
 		since, ok := e.digests()
-		switch {
-		case !ok || e.hidden(by.mute):
-		case digest.Severity == "":
-			at = min(at, since.at)
-		default:
-			at = min(at, by.now.at+digest.after(since.wall, time.Local).Sub(by.now.wall))
+		if !ok || e.hidden(by.mute) {
+			continue
 		}
+		if digest.Severity != "" {
+			from := by.now.wall.Add(since - by.now.at)
+			since += digest.after(from, time.Local).Sub(from)
+		}
+		at = min(at, since)
 	}
 	return at
 }

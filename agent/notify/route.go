@@ -33,7 +33,11 @@ const maxRoutes = 50
 func (r *Route) key() string {
 	var b strings.Builder
 	for i := range r.Match.Matchers {
-		b.WriteString(r.Match.Matchers[i].String())
+		m := &r.Match.Matchers[i]
+		fmt.Fprintf(&b, "%q %t %q", m.Name, m.Negated, m.Values)
+		if m.Re != nil {
+			fmt.Fprintf(&b, " ~%q", m.Re)
+		}
 		b.WriteByte('\n')
 	}
 	sum := sha256.Sum256([]byte(b.String()))
