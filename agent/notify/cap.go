@@ -60,44 +60,54 @@ func (s *spent) free(due time.Duration, most int, critical bool) time.Duration {
 	return due
 }
 
-// critical reports whether there is news of something critical that fires.
-func (g *group) critical(mute mute) bool {
+// urgency orders groups that are due: with news of something critical that fires,
+// with anything that people do not know, and with what they are only reminded of.
+type urgency int
+
+const (
+	critical urgency = iota
+	untold
+	reminder
+)
+
+func (g *group) urgency(mute mute) urgency {
+	u := reminder
 	for _, e := range g.entries {
-		if e.news() && e.alert.Firing() && rank(e.alert.Rule.Severity) == 0 && !e.hidden(mute) {
-			return true
+		switch {
+		case e.hidden(mute):
+		case e.news() && e.alert.Firing() && rank(e.alert.Rule.Severity) == 0:
+			return critical
+		case e.untold():
+			u = untold
 		}
 	}
-	return false
+	return u
 }
 
 // A turn is when a group is to be told.
 type turn struct {
-	group    *group
-	due      time.Duration
-	free     time.Duration // not before due; later where the cap is reached
-	critical bool
+	group   *group
+	due     time.Duration
+	free    time.Duration // not before due; later where the cap is reached
+	urgency urgency
 }
 
 // turnOf is the group's turn.
 func (s *state) turnOf(g *group, by *terms) turn {
-	t := turn{group: g, due: g.due(by)}
-	t.critical = t.due != never && g.critical(by.mute)
-	t.free = s.spent.free(t.due, by.config.MaxPerHour, t.critical)
+	t := turn{group: g, due: g.due(by), free: never}
+	if t.due != never {
+		t.urgency = g.urgency(by.mute)
+		t.free = s.spent.free(t.due, by.config.MaxPerHour, t.urgency == critical)
+	}
 	return t
 }
 
 // compare orders turns that have come. One that failed comes after those that
 // were not tried since: it may be the only one that does.
 func (t turn) compare(u turn) int {
-	urgent := func(t turn) int {
-		if t.critical {
-			return 0
-		}
-		return 1
-	}
 	return cmp.Or(
 		cmp.Compare(t.group.tried, u.group.tried),
-		cmp.Compare(urgent(t), urgent(u)),
+		cmp.Compare(t.urgency, u.urgency),
 		cmp.Compare(t.due, u.due),
 		cmp.Compare(t.group.key, u.group.key),
 	)
@@ -111,9 +121,11 @@ type choice struct {
 	at    time.Duration
 }
 
-// choose looks for what is to be told, from a time on.
+// choose looks for what is to be told now, or is from a later time on. A group may
+// come to be due in the past: when news of it makes it critical.
 func (s *state) choose(by *terms, from time.Duration) choice {
 	now, c := by.now.at, choice{at: never}
+	from = max(from, now)
 	var pick turn
 	for _, g := range s.groups {
 		t := s.turnOf(g, by)
@@ -137,9 +149,12 @@ func (s *state) choose(by *terms, from time.Duration) choice {
 }
 
 // heldDue is when it is to be told that the turn has to wait; never where it has
-// not, or not any more by then.
+// not, or not any more by then, or nothing is kept from people.
 func (s *state) heldDue(t turn) time.Duration {
 	at := t.due
+	if t.urgency == reminder {
+		return never
+	}
 	if !s.spent.Held.IsZero() {
 		at = max(at, s.spent.Held.at+capWithin)
 	}
@@ -161,7 +176,7 @@ func (s *state) heldBack(by *terms) *telling {
 	n := &Notice{Kind: HeldBack, Route: -1, Held: h, ID: noticeID(id, 1), Thread: noticeID(id, 1)}
 	var list []*entry
 	for _, g := range s.groups {
-		if t := s.turnOf(g, by); t.due > by.now.at || t.free <= by.now.at {
+		if t := s.turnOf(g, by); t.due > by.now.at || t.free <= by.now.at || t.urgency == reminder {
 			continue
 		}
 		h.Groups++
@@ -181,7 +196,7 @@ func (s *state) heldBack(by *terms) *telling {
 // held is how many groups wait for nothing but the cap.
 func (s *state) held(by *terms) (n int) {
 	for _, g := range s.groups {
-		if t := s.turnOf(g, by); t.due <= by.now.at && t.free > by.now.at {
+		if t := s.turnOf(g, by); t.due <= by.now.at && t.free > by.now.at && t.urgency != reminder {
 			n++
 		}
 	}

@@ -41,7 +41,9 @@ func (g *group) newsDue(t timing, by *terms) time.Duration {
 		}
 		ready := e.since.at + t.wait
 		if c := by.cools[e.key]; c != nil && !g.late {
-			ready = max(ready, c.At.at+cooldown(&e.alert.Rule))
+			if until := c.At.at + cooldown(&e.alert.Rule); until > by.now.at { // or else it may be forgotten, or not yet
+				ready = max(ready, until)
+			}
 		}
 		at = min(at, ready)
 		changed = max(changed, e.changed)
