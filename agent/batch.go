@@ -1,6 +1,9 @@
 package agent
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A Span is a stretch of a Batch's Buf, as byte offsets.
 type Span struct{ Start, End int32 }
@@ -19,6 +22,16 @@ type Batch struct {
 	Fields   []Fields  // by record; none where records are text and nothing else
 	Pos      Position  // where Source stands once this batch is safe
 	Passed   Passed    // lines before Pos that are not among Records, for nobody wants them
+	Gaps     []int32   // records, by index, before which lines were passed over, ascending; len(Records) is after the last
+}
+
+// GapAt reports whether lines before record i were passed over.
+func (b *Batch) GapAt(i int) bool {
+	if len(b.Gaps) == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(b.Gaps, int32(i))
+	return found
 }
 
 // Fields are what a record came with beside its text, where it came as a map.
@@ -36,7 +49,7 @@ func (b *Batch) Body(i int) []byte {
 // Reset empties the batch and keeps its memory.
 func (b *Batch) Reset() {
 	b.Source = nil
-	b.Buf, b.Records, b.Findings, b.Fields = b.Buf[:0], b.Records[:0], b.Findings[:0], b.Fields[:0]
+	b.Buf, b.Records, b.Findings, b.Fields, b.Gaps = b.Buf[:0], b.Records[:0], b.Findings[:0], b.Fields[:0], b.Gaps[:0]
 	b.Pos, b.Passed = Position{}, Passed{}
 }
 

@@ -1,6 +1,9 @@
 package agent
 
-import "errors"
+import (
+	"errors"
+	"math/bits"
+)
 
 // A Filter finds, among the lines of a source as its log has them, those in which
 // a rule may find something. Where nobody wants the others they need not be decoded.
@@ -22,6 +25,15 @@ type Prefilter interface {
 	// Filter is that of the source, the same as long as nothing changes; nil where
 	// each record has to be judged.
 	Filter(src *Source) Filter
+}
+
+// A ContextAlerter is an Alerter that shows lines beside those with findings, where
+// it is given them.
+type ContextAlerter interface {
+	Alerter
+	// ContextLines is how many lines it shows before and after one, the same as long
+	// as it runs.
+	ContextLines() int
 }
 
 // A Selective output is one that may want flagged records only.
@@ -89,11 +101,72 @@ func (f *feed) Filter(from Position) Filter {
 	if !whole {
 		return nil
 	}
-	return w.prefilter.Filter(f.src)
+	return f.filter(w)
 }
 
 // outdated reports whether b was made with a filter that is not that of w.
 func (f *feed) outdated(w *works, b *Batch) bool {
 	used := b.Passed.Filter
-	return used != nil && (w.prefilter == nil || w.prefilter.Filter(f.src) != used)
+	return used != nil && (w.prefilter == nil || f.filter(w) != used)
+}
+
+// filter is that of the source, which wants context where alerts show it.
+func (f *feed) filter(w *works) Filter {
+	narrow := w.prefilter.Filter(f.src)
+	if narrow == nil || w.context == 0 {
+		return narrow
+	}
+	if f.wide == nil || f.wide.Filter != narrow || f.wide.lines != w.context {
+		f.wide = &wide{narrow, w.context}
+	}
+	return f.wide
+}
+
+const (
+	// wideAlways is how many lines may be widened however many are wanted.
+	wideAlways = 256
+	// wideShare is of how much of all lines context may be wanted. Where there is
+	// more a storm is on, and it would cost that all are decoded.
+	wideShare = 2
+)
+
+// A wide filter wants some lines before and after those that another one wants.
+type wide struct {
+	Filter
+	lines int
+}
+
+func (f *wide) Wanted(b *Batch, want []uint64) (all int) {
+	n := len(b.Records)
+	all = f.Filter.Wanted(b, want)
+	wanted := 0
+	for _, w := range want {
+		wanted += bits.OnesCount64(w)
+	}
+	if n > wideAlways && wanted*(1+2*f.lines) > n/wideShare {
+		return all
+	}
+	widen(want, f.lines)
+	if all < n {
+		all = max(0, all-f.lines)
+	}
+	if n&63 != 0 { // there are no lines behind the last one
+		want[n>>6] &= 1<<(n&63) - 1
+	}
+	return all
+}
+
+// widen sets n more bits, less than 64, before and after each that is set.
+func widen(want []uint64, n int) {
+	before := uint64(0) // the word before, as it was
+	for i, w := range want {
+		next := uint64(0)
+		if i+1 < len(want) {
+			next = want[i+1]
+		}
+		for k := 1; k <= n; k++ {
+			want[i] |= w<<k | before>>(64-k) | w>>k | next<<(64-k)
+		}
+		before = w
+	}
 }

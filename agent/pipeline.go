@@ -40,6 +40,7 @@ type works struct {
 	unmarked bool // what some rules find is not marked
 	// prefilter is the matcher where no output wants what it finds nothing in; or nil.
 	prefilter Prefilter
+	context   int // lines that alerts show before and after one with a finding
 
 	retired  context.Context // done when they are to be replaced
 	retire   context.CancelFunc
@@ -76,6 +77,9 @@ func newWorks(l *Ledger, m Matcher, alerts Alerter, outputs []RecordOutput) *wor
 	}
 	if selective(outputs) {
 		w.prefilter, _ = m.(Prefilter)
+	}
+	if c, ok := alerts.(ContextAlerter); ok {
+		w.context = c.ContextLines()
 	}
 	w.retired, w.retire = context.WithCancel(context.Background())
 	return w
@@ -198,6 +202,7 @@ type feed struct {
 
 	catching bool // it was not at its end yet
 	waiting  waiting
+	wide     *wide // the filter that was made last; nil: none was
 }
 
 // Resume has the places of those consumers that know the source. One that does

@@ -61,6 +61,9 @@ var (
 // noRules is the variant of a contender that is spared the rules.
 const noRules = "no rules"
 
+// noAlerts is the variant of ours whose rules are counted, and nobody is told.
+const noAlerts = "no alerts"
+
 // ours is the contender that the others are compared to.
 const ours = "logkeel"
 

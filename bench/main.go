@@ -199,7 +199,9 @@ func contenders(ctx context.Context, o *options, dir string) (who []*contender, 
 				return nil, "", err
 			}
 		}
-		who = append(who, logkeel(ours, path))
+		quiet := logkeel(ours+", "+noAlerts, path)
+		quiet.tasks = []string{"storm"}
+		who = append(who, logkeel(ours, path), quiet)
 	}
 	if o.baseline != "" {
 		who = append(who, logkeel("baseline", o.baseline))

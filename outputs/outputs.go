@@ -5,6 +5,7 @@ package outputs
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
@@ -53,6 +54,7 @@ type Env struct {
 	StateDir string
 	Silences *silence.Watch                 // nil: none
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
+	Started  time.Time                      // when what it measures began at 0
 	Log      *slog.Logger
 }
 
@@ -66,7 +68,7 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	for _, ec := range c.Email {
 		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
-			return email.New(ec, env.StateDir, env.Silences, env.Log)
+			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Silences, env.Log)
 		}})
 	}
 	if c.Prometheus != nil {

@@ -35,24 +35,13 @@ type AlertOptions struct {
 	// NoAbsence leaves out rules on the absence of lines, where logs end for other
 	// reasons than that nothing was written.
 	NoAbsence bool
+	// NoContext shows no lines beside those that were found, where not all are
+	// given.
+	NoContext bool
 
 	// Before is what these replace, after its Run has ended, or nil: counters go
 	// on where its were, and so does Clock.
 	Before *Alerts
-}
-
-// A Clock gives two times: one for people and data, and one that never jumps.
-type Clock struct {
-	Wall    func() time.Time
-	Elapsed func() time.Duration // since some start
-}
-
-func machineClock() Clock {
-	start := time.Now()
-	return Clock{
-		Wall:    func() time.Time { return time.Now().Round(0) },
-		Elapsed: func() time.Duration { return time.Since(start) },
-	}
 }
 
 // Alerts makes alerts of a Set's findings, and of samples.
@@ -71,6 +60,8 @@ type Alerts struct {
 	handing  *agent.Trouble // with the outputs
 	clock    Clock
 	consumer *agent.Consumer
+	trails   *trails       // nil: no context is shown
+	around   *surroundings // nil: nothing of it is shown
 	grouped  sync.Pool     // of *groupedKeys
 	grace    time.Duration // until when no log's alert is over, by Elapsed
 	begun    time.Duration // likewise
@@ -126,6 +117,9 @@ type key struct {
 	last     int64         // when it was last found while it fires, likewise
 	source   string        // ID of the log it was last found in
 	alert    *agent.Alert  // nil while nothing fires
+	spot     spot          // in its timeline
+	inFirst  extent        // what its first lines have
+	owing    *owing        // what its newest lines wait for
 
 	since    time.Time // of a sample: from when on the condition has held
 	sinceRun time.Duration
@@ -160,7 +154,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		outbox:    map[string]*outgoing{},
 		watches:   map[string]*watch{},
 		begun:     o.Clock.Elapsed(), grace: o.Clock.Elapsed() + startGrace,
-		away: -1,
+		away: -1, trails: newTrails(set, &o), around: newSurroundings(set, &o),
 	}
 	if d, ok := o.Ledger.Away(); ok && o.Before == nil {
 		a.away = d
@@ -191,6 +185,9 @@ func (a *Alerts) succeed(before *Alerts) {
 	defer before.mu.Unlock()
 	a.succeedMetrics(before)
 	a.failures, a.dropped = before.failures, before.dropped
+	if a.around != nil && before.around != nil {
+		a.around.snapshots = before.around.snapshots
+	}
 	for name, p := range before.snapshots {
 		if a.clock.Elapsed()-p.last <= p.patience() {
 			a.snapshots[name] = p
@@ -220,20 +217,24 @@ func (a *Alerts) Consumer() *agent.Consumer { return a.consumer }
 func (a *Alerts) Records(b *agent.Batch, from int) {
 	first, _ := slices.BinarySearchFunc(b.Findings, int32(from), func(f agent.Finding, record int32) int { return int(f.Record - record) })
 	findings := b.Findings[first:]
+	t := a.trails.of(b.Source)
+	m := moment{b: b, from: from}
 	if len(findings) == 0 {
 		a.mu.Lock()
 		defer a.mu.Unlock()
+		a.enter(&m, t)
 		a.anyLine(b, from)
-		a.safe(b)
+		a.safe(b, t, from)
 		return
 	}
-	m := moment{b: b, grouped: a.groupedKeys(b, findings)}
+	m.grouped = a.groupedKeys(b, findings)
 	defer a.grouped.Put(m.grouped)
 	m.keys = b.Source.Memo(a, func(*agent.Source) any { return &keysOf{make([]*key, len(a.set.rules))} }).(*keysOf)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	m.wall, m.elapsed = a.clock.Wall(), a.clock.Elapsed()
 	m.now = m.wall.UnixNano()
+	a.enter(&m, t)
 	a.observe(findings, m.grouped)
 	for i := range findings {
 		if a.set.rules[findings[i].Rule.Index].policy.quiet {
@@ -251,10 +252,11 @@ func (a *Alerts) Records(b *agent.Batch, from int) {
 		a.settle(k, &m)
 	}
 	a.touched = a.touched[:0]
-	a.safe(b)
+	a.safe(b, t, from)
 }
 
-func (a *Alerts) safe(b *agent.Batch) {
+func (a *Alerts) safe(b *agent.Batch, t *trail, from int) {
+	t.leave(b, from)
 	a.consumer.Safe(b.Source.ID, b.Pos)
 	a.dirty = true
 }
@@ -267,6 +269,11 @@ type moment struct {
 	elapsed time.Duration
 	keys    *keysOf
 	grouped *groupedKeys
+
+	from  int    // the first record that is judged
+	trail *trail // of its log; nil: no line gets context
+	base  int64  // the number of its first record, there
+	room  int    // how many lines may be copied for context
 }
 
 // keysOf is what a source remembers of the keys of its findings, by rule, where

@@ -53,7 +53,7 @@ func benchmarkStorm(b *testing.B, set *Set, batches []*agent.Batch, judged bool)
 	if err != nil {
 		b.Fatal(err)
 	}
-	a, err := NewAlerts(set, AlertOptions{Ledger: ledger, Dir: b.TempDir(), Log: log})
+	a, err := NewAlerts(set, AlertOptions{Ledger: ledger, Dir: b.TempDir(), Outputs: []agent.AlertOutput{&told{byID: map[string]agent.Alert{}}}, Log: log})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -36,6 +36,7 @@ type bench struct {
 	told    told
 	unread  map[string]int64
 	written map[string][]agent.Line // by log
+	sources map[string]*agent.Source
 	*Alerts
 }
 
@@ -63,6 +64,7 @@ func (b *bench) start() {
 		b.t.Fatal(err)
 	}
 	b.grace = 0
+	b.sources = map[string]*agent.Source{}
 	for source := range b.written {
 		b.read(source)
 	}
@@ -96,9 +98,17 @@ func sourceNamed(name string) *agent.Source {
 	return &agent.Source{ID: "docker/" + name, Collector: "docker", Name: name, Labels: []agent.Label{{Name: "container", Value: name}, {Name: "service", Value: service}}}
 }
 
+// sourceNamed is the same one each time, until the next start.
+func (b *bench) sourceNamed(name string) *agent.Source {
+	if b.sources[name] == nil {
+		b.sources[name] = sourceNamed(name)
+	}
+	return b.sources[name]
+}
+
 // read reads what was written after the place where the rules stand.
 func (b *bench) read(source string) {
-	src := sourceNamed(source)
+	src := b.sourceNamed(source)
 	at := b.Consumer().Position(src.ID).Offset
 	batch := &agent.Batch{Source: src, Pos: agent.Position{Epoch: 1, Offset: at}}
 	for _, line := range b.written[source][at:] {
@@ -153,10 +163,13 @@ func (o *told) one(t *testing.T) agent.Alert {
 	return o.list()[0]
 }
 
+// linesOf is the lines that were found.
 func linesOf(lines []agent.Line) string {
 	var s []string
 	for _, l := range lines {
-		s = append(s, l.Text)
+		if !l.Context {
+			s = append(s, l.Text)
+		}
 	}
 	return strings.Join(s, ",")
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -36,16 +37,20 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 	switch {
 	case k.alert != nil:
 		k.alert.Count++
+		k.mark(min(r.Time, m.now))
 		k.last = later(k.last, r.Time, m.now)
 	case holds:
 		k.last = r.Time
-		k.lines.take(m)
+		m.room = max(m.room, 4*contextLines)
+		k.lines.take(m, k)
 		a.fire(k, &agent.Alert{
 			ID:     recordID(k, m.b, r),
 			Source: m.b.Source.Name, Labels: m.b.Source.Labels,
 			Starts: dataTime(oldest), Last: dataTime(r.Time), Seen: m.wall.UTC(),
 			Late: late > lateAfter, Count: n, First: k.lines.newest(p.threshold),
+			Timeline: a.beginTimeline(k, r.Time, m.now),
 		})
+		a.began(k, m, int(f.Record))
 		k.lines = recent{}
 	}
 }
@@ -85,6 +90,7 @@ func (k *key) parted(m *moment, t int64, late time.Duration) bool {
 func (a *Alerts) fire(k *key, alert *agent.Alert) {
 	alert.Rule, alert.Key = *k.rule.rule, k.labels
 	k.alert = alert
+	a.surround(k)
 	a.rules[k.rule.rule.Index].fired++
 	a.changed(alert, true)
 }
@@ -92,7 +98,7 @@ func (a *Alerts) fire(k *key, alert *agent.Alert) {
 // end ends the alert of k. why is for what did not end by itself.
 func (a *Alerts) end(k *key, at time.Time, why string) {
 	alert := k.alert
-	k.alert, k.lines = nil, recent{}
+	k.alert, k.lines, k.inFirst, k.owing, k.spot = nil, recent{}, extent{}, nil, spot{}
 	alert.Ended, alert.End = at, why
 	a.changed(alert, true)
 }
@@ -111,11 +117,14 @@ func (a *Alerts) changed(alert *agent.Alert, urgent bool) {
 
 // settle brings what a batch had into the alert, or keeps its newest lines.
 func (a *Alerts) settle(k *key, m *moment) {
-	k.lines.take(m)
+	last := k.lines.take(m, k)
 	k.heard, k.source = m.elapsed, m.b.Source.ID
 	if k.alert != nil {
 		k.alert.Last = dataTime(k.last)
-		k.alert.Latest = k.lines.lines
+		if last >= 0 {
+			a.follow(k, m, last)
+		}
+		k.alert.Latest = k.lines.newest(shownLines)
 		k.alert.Source, k.alert.Labels = m.b.Source.Name, m.b.Source.Labels
 		a.changed(k.alert, false)
 	}
@@ -140,7 +149,9 @@ func alertID(k *key, source string, at []byte) string {
 // recent is the newest lines of a key. Those of the batch at hand are only
 // numbers until it ends, for in a storm most are never shown.
 type recent struct {
-	lines   []agent.Line // never changed, only replaced
+	lines   []agent.Line             // never changed, only replaced
+	before  [shownLines][]agent.Line // what stands before each of them; likewise
+	after   []agent.Line             // and behind the last one
 	pending [shownLines]int32
 	n       int // of pending, as many as were noted
 }
@@ -155,28 +166,57 @@ func (l *recent) note(record int32) bool {
 	return l.n == 1
 }
 
-// take reads the lines that were noted.
-func (l *recent) take(m *moment) {
+// take reads the lines that were noted, and returns the last record of them; -1
+// where there is none.
+func (l *recent) take(m *moment, k *key) (last int) {
 	if l.n == 0 {
-		return
+		return -1
 	}
 	fresh := min(l.n, shownLines)
-	keep := l.lines[max(0, len(l.lines)-(shownLines-fresh)):]
+	old := max(0, len(l.lines)-(shownLines-fresh))
+	keep := l.lines[old:]
 	lines := make([]agent.Line, 0, len(keep)+fresh)
 	lines = append(lines, keep...)
+	copy(l.before[:], l.before[old:])
 	for i := l.n - fresh; i < l.n; i++ {
-		record := int(l.pending[i%shownLines])
+		last = int(l.pending[i%shownLines])
+		l.before[len(lines)] = m.trail.before(m, last, k)
 		lines = append(lines, agent.Line{
-			Time:   dataTime(m.b.Records[record].Time),
+			Time:   dataTime(m.b.Records[last].Time),
 			Source: m.b.Source.Name,
-			Text:   lineText(m.b.Body(record)),
+			Text:   lineText(m.b.Body(last)),
 		})
 	}
-	l.lines, l.n = lines, 0
+	l.lines, l.after, l.n = lines, nil, 0
+	return last
 }
 
-// newest is the last n lines at most.
-func (l *recent) newest(n int) []agent.Line { return l.lines[max(0, len(l.lines)-n):] }
+// newest is the last n lines at most, with what stands before the first and
+// after the last of them.
+func (l *recent) newest(n int) []agent.Line {
+	if len(l.lines) == 0 {
+		return nil
+	}
+	from := max(0, len(l.lines)-n)
+	lines, before := l.lines[from:], l.before[from]
+	if len(before) == 0 && len(l.after) == 0 {
+		return lines
+	}
+	return slices.Concat(before, lines, l.after)
+}
+
+// restore takes up what newest returned.
+func (l *recent) restore(lines []agent.Line) {
+	var before []agent.Line
+	for _, line := range lines {
+		if line.Context {
+			before = append(before, line)
+		} else if n := len(l.lines); n < shownLines {
+			l.lines, l.before[n], before = append(l.lines, line), before, nil
+		}
+	}
+	l.after = before
+}
 
 // lineText is the start of a line, cut between two characters.
 func lineText(body []byte) string {

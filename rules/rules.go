@@ -38,6 +38,8 @@ type Set struct {
 	// absences says that there are rules on the absence of lines.
 	absences bool
 	metrics  []*metric // by index
+	amongs   []*among  // by index
+	memos    int       // what several rules ask of a record
 
 	// wanted are the fields that rules ask for, by format.
 	wanted [fields.Count]*fields.Wanted
@@ -60,6 +62,7 @@ type rule struct {
 	source     matchers.Matchers
 	first, end int32 // its expressions in the set
 	not        []*expr
+	excluding  int32         // the memo of whether one of them matches, or -1
 	format     fields.Format // None: records have no fields
 	numbers    []int         // of what where asks for: the field's, or -1
 	byFields   bool          // where asks for fields only
@@ -197,6 +200,8 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		s.rules = append(s.rules, r)
 		s.meta = append(s.meta, l.rule)
 	}
+	s.share()
+	s.gather(room)
 	s.words = (len(s.exprs) + redact.bits() + 63) / 64
 	if redact != nil {
 		redact.place(len(s.exprs), s.words, targets.Add)
@@ -207,7 +212,9 @@ func buildSet(list []loaded, redact *redactor) *Set {
 	return s
 }
 
-func (s *Set) newScratch() any { return &scratch{each: make([]uint64, s.words)} }
+func (s *Set) newScratch() any {
+	return &scratch{each: make([]uint64, s.words), reading: reading{memos: make([]memo, s.memos), marks: s.newMarks()}}
+}
 
 func (s *Set) union(room *engine.Room) *engine.Union {
 	var exprs []*engine.Expr

@@ -58,12 +58,17 @@ func (p *pace) patience() time.Duration {
 // Samples judges a full snapshot. One that failed may lack series: their alerts
 // neither begin nor end.
 func (a *Alerts) Samples(name string, samples []agent.Sample) {
-	if samples == nil || len(a.set.samples) == 0 {
-		return
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := instant{wall: a.clock.Wall(), elapsed: a.clock.Elapsed(), snapshot: name}
+	a.around.keep(name, samples, now.elapsed)
+	if samples == nil {
+		return
+	}
+	a.grow(now.elapsed)
+	if len(a.set.samples) == 0 {
+		return
+	}
 	p := a.snapshots[name]
 	if p == nil {
 		p = &pace{}

@@ -81,13 +81,9 @@ func (a *Alerts) surges(k *key, t, now int64) (holds bool, oldest int64, n uint6
 	if k.surge == nil {
 		k.surge = &surge{}
 	}
-	step := t / p.step()
-	c := &k.surge.now
-	if c.newest > 0 && c.newest*p.step() <= now && step < c.newest-2*spikeSteps {
-		c = &k.surge.behind
-	}
-	c.add(step)
-	since := max(c.newest-spikeSteps, (rs.watched+int64(p.window))/p.step())
+	c := k.surge.tallyFor(t, now, p)
+	c.add(t / p.step())
+	since := a.surgedSince(k, c)
 	if since >= c.newest {
 		return false, t, 0
 	}
@@ -95,6 +91,20 @@ func (a *Alerts) surges(k *key, t, now int64) (holds bool, oldest int64, n uint6
 	before, _ := c.sum(since-spikeSteps, since)
 	holds = n >= uint64(p.threshold) && float64(n) >= p.spike*float64(before)
 	return holds, min(first*p.step(), t), n
+}
+
+// tallyFor is the one in which a finding at t counts.
+func (s *surge) tallyFor(t, now int64, p *policy) *tally {
+	if newest := s.now.newest; newest > 0 && newest*p.step() <= now && t/p.step() < newest-2*spikeSteps {
+		return &s.behind
+	}
+	return &s.now
+}
+
+// surgedSince is the step after which the newer of the two windows begins.
+func (a *Alerts) surgedSince(k *key, c *tally) int64 {
+	p := &k.rule.policy
+	return max(c.newest-spikeSteps, (a.rules[k.rule.rule.Index].watched+int64(p.window))/p.step())
 }
 
 // A savedTally is a tally in the file, from its first step on.

@@ -79,7 +79,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 		for _, k := range rs.keys {
 			saved := savedKey{
 				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times.times()), Behind: slices.Clone(k.behind.times()),
-				Lines: k.lines.lines, Since: k.since, Snapshot: k.snapshot,
+				Lines: k.lines.newest(shownLines), Since: k.since, Snapshot: k.snapshot,
 			}
 			if k.held != 0 {
 				saved.Held = dataTime(k.held)
@@ -95,7 +95,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 				saved.Deadline = wall.Add(k.deadline - elapsed)
 			}
 			if k.alert != nil {
-				alert := *k.alert
+				alert := copyOf(k.alert)
 				saved.Alert = &alert
 			}
 			s.Keys = append(s.Keys, saved)
@@ -106,7 +106,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 	}
 	for _, o := range a.outbox {
 		if o.pending {
-			s.Outbox = append(s.Outbox, *o.alert)
+			s.Outbox = append(s.Outbox, copyOf(o.alert))
 		}
 	}
 	return s
@@ -159,6 +159,7 @@ func (a *Alerts) restore(s *savedState) {
 	}
 	for i := range s.Outbox {
 		alert := &s.Outbox[i]
+		alert.Timeline = restoredTimeline(alert.Timeline, alert.Count)
 		a.outbox[alert.ID] = &outgoing{alert: alert, changed: true, pending: true, urgent: true}
 	}
 	wall, elapsed := a.clock.Wall().UTC(), a.clock.Elapsed()
@@ -206,7 +207,8 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 		}
 		return
 	}
-	k.source, k.lines.lines, k.snapshot, k.heard = s.Source, s.Lines, s.Snapshot, elapsed
+	k.source, k.snapshot, k.heard = s.Source, s.Snapshot, elapsed
+	k.lines.restore(s.Lines)
 	k.times.buf, k.behind.buf = s.Times, s.Behind
 	k.times.keep(r.policy.threshold)
 	k.behind.keep(r.policy.threshold)
@@ -227,6 +229,7 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 	}
 	if k.alert = s.Alert; k.alert != nil {
 		k.alert.Rule = *r.rule
+		k.alert.Timeline = restoredTimeline(k.alert.Timeline, k.alert.Count)
 		if a.outbox[k.alert.ID] == nil { // outputs that have it take no note of it
 			a.outbox[k.alert.ID] = &outgoing{alert: k.alert, pending: true, urgent: true}
 		}

@@ -206,7 +206,7 @@ func (a *Alerts) collect(last bool) (due []agent.Alert, state *savedState) {
 			o.alert.Revision = max(o.alert.Revision+1, uint64(wall.UnixMilli()))
 			o.changed = false
 		}
-		due = append(due, *o.alert)
+		due = append(due, copyOf(o.alert))
 	}
 	if (a.dirty || last) && a.path != "" {
 		state = a.state(wall, elapsed)

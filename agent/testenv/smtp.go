@@ -153,6 +153,19 @@ func (s *SMTPServer) Stop() {
 	s.server = nil
 }
 
+// Defer says whether every recipient is answered with 451 from now on.
+func (s *SMTPServer) Defer(on bool) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "defer")
+	err := os.Remove(path)
+	if on {
+		err = os.WriteFile(path, nil, 0o644)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.t.Fatalf("testenv: %v", err)
+	}
+}
+
 // groupLives reports whether the process group has a process that has not ended.
 // Those that have may stay in it until whoever inherited them takes note.
 func groupLives(group int) bool {

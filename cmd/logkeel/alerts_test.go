@@ -25,7 +25,7 @@ func byRule(mails []*testenv.Mail, rules ...string) map[string]*mailed {
 		for _, mail := range mails {
 			switch s := mail.Subject(); {
 			case !strings.Contains(s, rule):
-			case strings.Contains(s, "resolved:"):
+			case strings.Contains(s, "[resolved"):
 				m.resolved = append(m.resolved, mail)
 			default:
 				m.firing = append(m.firing, mail)

@@ -64,9 +64,9 @@ func TestDemo(t *testing.T) {
 		`(?m)^ +2  PaymentDeclined +error +critical +\(/metrics: 2\)$`,
 		`(?m)^ +1  SlowRequest +slow +warning +\(/metrics: 1\)$`,
 		`(?m)^ +3  ApplicationError +error +critical +\(/metrics: 3\)$`,
-		`(?m)^ +\| \[logkeel\] critical: ApplicationError on shop-app-1 `,
-		`(?m)^ +\| \[logkeel\] critical: FailedLogins on shop-app-1 \(3\)$`,
-		`(?m)^ +\| \[logkeel\] critical.*: PageDown on shop`,
+		`(?m)^ +\| \[critical[^]]*\] ApplicationError \[shop-app-1\]`,
+		`(?m)^ +\| \[critical 3x\] FailedLogins \[shop-app-1\]$`,
+		`(?m)^ +\| \[critical[^]]*\] PageDown \[shop\]`,
 		`(?m)^  mails +[4-9] `,
 		`\\x1b\[2Jadmin`, // a line's control characters
 		`is a stand-in`,

@@ -32,6 +32,7 @@ type runner struct {
 	ledger *agent.Ledger
 	dir    string // state_dir
 	quiet  *silence.Watch
+	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
 
@@ -49,7 +50,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter,
+			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Started: r.began,
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -55,7 +57,10 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log))}
+	r := &runner{
+		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
+		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
+	}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -84,23 +89,52 @@ func buildInfo() agent.Sample {
 }
 
 func checkCommand(config *string) *cobra.Command {
-	return &cobra.Command{
+	var (
+		send   bool
+		output string
+	)
+	c := &cobra.Command{
 		Use:   "check",
 		Short: "Check the configuration and the rules",
 		Long: `Check reads agent.yaml and the rule files and says all that is wrong, with file,
-line and field. It connects to nothing. Exit code 2 says that something is wrong.
+line and field. It connects to nothing, unless it is told to send a test. Exit
+code 2 says that something is wrong.
 
 It also names rules that are right and hardly meant so: that can never hold, hold
 for nearly every line, find what another one finds, or are tried on each line for
-they have no text to look for. Such a rule is no error.`,
+they have no text to look for. Such a rule is no error.
+
+With --send-test it then sends a mail that says that it is a test through each
+output, with the configured server, login and recipients, and says of each
+recipient what the server answered. An agent that runs is not disturbed. Exit
+code 1 says that someone does not get it.`,
+		Example: `  logkeel check
+  logkeel check --send-test
+  logkeel check --send-test --output ops`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "" && !send {
+				return usageError{errors.New("--output is for --send-test")}
+			}
 			l, err := load(*config)
 			if err != nil {
 				return err
 			}
-			return l.summary(cmd.OutOrStdout())
+			if !send {
+				return l.summary(cmd.OutOrStdout())
+			}
+			all, err := testers(l.Outputs, output)
+			if err != nil {
+				return err
+			}
+			if err := l.summary(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			return sendTests(cmd.Context(), cmd.OutOrStdout(), all)
 		},
 	}
+	c.Flags().BoolVar(&send, "send-test", false, "send a test through each output that tells people of alerts")
+	c.Flags().StringVar(&output, "output", "", "with --send-test: only through the output of that name")
+	return c
 }
 
 // summary says in a few lines what the configuration comes to.
@@ -142,6 +176,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
+		if o.Report != nil {
+			p("           %s: a report %s", o.Name, o.Report)
+		}
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)

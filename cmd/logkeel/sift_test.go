@@ -100,14 +100,19 @@ func hostileLog(seed uint64, lines int) []byte {
 // siftLog reads the log and returns what was found in it, and the agent's counters.
 func siftLog(t *testing.T, set *rules.Set, path string, size int64, all bool) (out *flaggedOutput, counters []string) {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	ledger, err := agent.OpenLedger(t.TempDir(), log)
+	ledger, err := agent.OpenLedger(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ledger.Close()
+	return siftTo(t, ledger, set, nil, path, size, all)
+}
+
+func siftTo(t *testing.T, ledger *agent.Ledger, set *rules.Set, alerts agent.Alerter, path string, size int64, all bool) (out *flaggedOutput, counters []string) {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
 	out = &flaggedOutput{consumer: ledger.Consumer("flagged"), all: all}
-	p := agent.NewPipeline(ledger, set, nil, []agent.RecordOutput{out})
+	p := agent.NewPipeline(ledger, set, alerts, []agent.RecordOutput{out})
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {

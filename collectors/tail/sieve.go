@@ -120,6 +120,9 @@ func (s *sieve) pass(b *agent.Batch, at int, base int64) (next int) {
 	p := &b.Passed
 	p.Filter = s.filter
 	p.Lines++
+	if n := int32(len(b.Records)); len(b.Gaps) == 0 || b.Gaps[len(b.Gaps)-1] != n {
+		b.Gaps = append(b.Gaps, n)
+	}
 	p.Bytes += size
 	p.Time, p.End = l.Time, base+l.End
 	return int(l.End)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,7 @@ func sameSifted(t *testing.T, whole, sifted *dockerJSON, n *needle, block []byte
 		return 0, 0
 	}
 	next, lines, size, end, opened := 0, 0, 0, int64(0), false
+	var gaps []int32
 	for i, want := range all.Records {
 		body := string(all.Body(i))
 		if next < len(some.Records) {
@@ -65,12 +67,15 @@ func sameSifted(t *testing.T, whole, sifted *dockerJSON, n *needle, block []byte
 			t.Fatalf("record %d, %+v %.200q, was passed over", i, want, body)
 		}
 		lines++
+		if len(gaps) == 0 || int(gaps[len(gaps)-1]) != next {
+			gaps = append(gaps, int32(next))
+		}
 		size += len(body)
 		end = want.End
 	}
 	p := some.Passed
-	if next != len(some.Records) || p.Lines != lines || p.Bytes != size || p.End != end || some.Lines() != all.Lines() {
-		t.Fatalf("%d of %d records are there; passed over: %+v; want %d lines of %d bytes until %d", next, len(some.Records), p, lines, size, end)
+	if next != len(some.Records) || p.Lines != lines || p.Bytes != size || p.End != end || some.Lines() != all.Lines() || !slices.Equal(some.Gaps, gaps) {
+		t.Fatalf("%d of %d records are there; passed over: %+v before %v; want %d lines of %d bytes until %d, before %v", next, len(some.Records), p, some.Gaps, lines, size, end, gaps)
 	}
 	if k := len(all.Records) - 1; k >= 0 && all.Records[k].Flags&agent.Malformed == 0 && some.LastTime() != all.LastTime() {
 		t.Fatalf("the last time is %d, want %d", some.LastTime(), all.LastTime())

@@ -22,7 +22,7 @@ func TestAnAbsenceHasNoValue(t *testing.T) {
 	if !strings.Contains(text, "Condition no line for 10m") || strings.Contains(text, "Value") {
 		t.Error(text)
 	}
-	if got := headline(n); got != "critical: AppSilent on 2 logs" {
+	if got := c.headline(n); got != "critical: AppSilent on 2 logs" {
 		t.Error(got)
 	}
 }

@@ -20,9 +20,9 @@ func color(badge string) string {
 	switch badge {
 	case "critical":
 		return "#c62828"
-	case "warning":
+	case "warning", held:
 		return "#b45309"
-	case over:
+	case over, test:
 		return "#2e7d32"
 	}
 	return "#1565c0"

@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -15,9 +16,9 @@ import (
 	"github.com/webgrip/logkeel/agent/notify"
 )
 
-// maxMail bounds a mail, in bytes as they are sent. Mail readers cut pages that
-// are longer than about 100 KiB.
-const maxMail = 160 << 10
+// maxMail bounds a mail, in bytes as they are sent. Gmail cuts pages that are
+// longer than 102 KiB.
+const maxMail = 100_000
 
 // A message is a mail that is ready to be sent.
 type message struct {
@@ -37,10 +38,11 @@ type composer struct {
 // shrinking is what a mail shows, less and less of it until it is small enough.
 // The last one is, whatever the alerts have.
 var shrinking = []limits{
-	{alerts: 20, rows: 50, lines: 10, text: 500, field: 200},
-	{alerts: 8, rows: 50, lines: 5, text: 300, field: 200},
-	{alerts: 4, rows: 30, lines: 3, text: 200, field: 100},
-	{alerts: 1, rows: 20, lines: 2, text: 100, field: 60},
+	{alerts: 20, rows: 50, bars: 6, lines: 10, context: 5, shapes: 20, around: 12, commands: 5, text: 500, field: 200},
+	{alerts: 10, rows: 50, bars: 3, lines: 5, context: 3, shapes: 10, around: 8, commands: 5, text: 300, field: 200},
+	{alerts: 5, rows: 50, bars: 2, lines: 3, context: 2, shapes: 5, around: 5, commands: 5, text: 200, field: 100},
+	{alerts: 2, rows: 30, bars: 1, lines: 2, context: 1, shapes: 5, around: 4, commands: 3, text: 150, field: 60},
+	{alerts: 1, rows: 10, bars: 1, lines: 1, context: 1, shapes: 3, around: 2, commands: 1, text: 60, field: 30},
 }
 
 // compose makes the mail that tells of n; now becomes its Date.
@@ -59,25 +61,48 @@ func (c *composer) compose(n *notify.Notice, now time.Time) (*message, error) {
 }
 
 func (c *composer) encode(id string, n *notify.Notice, l limits, now time.Time) ([]byte, error) {
-	v := c.view(n, l)
-	page, err := v.html(c.page)
+	return c.write(&letter{to: c.to, id: id, thread: c.threadID(n), reply: n.ID != n.Thread, subject: c.subject(n), view: c.view(n, l)}, now)
+}
+
+// A letter is what is written of a mail.
+type letter struct {
+	to      []*mail.Address
+	id      string // of Message-ID, as the next
+	thread  string // "": it is of none
+	reply   bool   // it is not the first of its thread
+	subject string
+	view    content
+	page    *template.Template // of the view; nil: that of alerts
+}
+
+// A content is what a mail shows, in both forms.
+type content interface {
+	text() string
+	html(t *template.Template) (string, error)
+}
+
+// write is the letter as it is sent.
+func (c *composer) write(l *letter, now time.Time) ([]byte, error) {
+	page, err := l.view.html(cmp.Or(l.page, c.page))
 	if err != nil {
 		return nil, err
 	}
 	m := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
 	m.FromMailAddress(c.from)
-	m.ToMailAddress(c.to...)
-	m.Subject(c.subject(n))
+	m.ToMailAddress(l.to...)
+	m.Subject(l.subject)
 	m.SetDateWithValue(now)
-	m.SetMessageIDWithValue(id)
-	if n.ID != n.Thread {
-		m.SetGenHeader(gomail.HeaderInReplyTo, "<"+c.threadID(n)+">")
+	m.SetMessageIDWithValue(l.id)
+	if l.reply {
+		m.SetGenHeader(gomail.HeaderInReplyTo, "<"+l.thread+">")
 	}
-	m.SetGenHeader(gomail.HeaderReferences, "<"+c.threadID(n)+">")
+	if l.thread != "" {
+		m.SetGenHeader(gomail.HeaderReferences, "<"+l.thread+">")
+	}
 	m.SetGenHeader("Auto-Submitted", "auto-generated")
 	m.SetGenHeader(gomail.HeaderXAutoResponseSuppress, "All")
 	m.SetGenHeader("List-Id", "logkeel <"+c.name+".logkeel."+c.domain()+">")
-	m.SetBodyString(gomail.TypeTextPlain, v.text())
+	m.SetBodyString(gomail.TypeTextPlain, l.view.text())
 	m.AddAlternativeString(gomail.TypeTextHTML, page)
 	var b bytes.Buffer
 	if _, err := m.WriteTo(&b); err != nil {
@@ -91,9 +116,11 @@ func (c *composer) encode(id string, n *notify.Notice, l limits, now time.Time) 
 // it was first tried, and may have arrived then, gets another one.
 func (c *composer) messageID(n *notify.Notice) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%d %t %d\n", n.Kind, n.Late, n.More)
-	for i := range n.Alerts {
-		fmt.Fprintf(h, "%q %t\n", n.Alerts[i].ID, n.Alerts[i].Firing())
+	if n.Kind != notify.HeldBack { // that says the same, whatever waits
+		fmt.Fprintf(h, "%d %t %d\n", n.Kind, n.Late, n.More)
+		for i := range n.Alerts {
+			fmt.Fprintf(h, "%q %t\n", n.Alerts[i].ID, n.Alerts[i].Firing())
+		}
 	}
 	return idPart(n.ID) + "." + hex.EncodeToString(h.Sum(nil)[:6]) + "@" + c.domain()
 }

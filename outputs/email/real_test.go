@@ -210,7 +210,7 @@ func TestRealOutput(t *testing.T) {
 	if err := o.Notify(ctx, []agent.Alert{a}); err != nil {
 		t.Error(err)
 	}
-	if got := s.Await(1, time.Minute)[0]; got.Subject() != "[logkeel] critical: ApplicationError on shop-app-1 (37)" {
+	if got := s.Await(1, time.Minute)[0]; got.Subject() != "[critical 37x] ApplicationError [shop-app-1]" {
 		t.Errorf("came: %s", got.Subject())
 	}
 	sent := map[string]float64{}

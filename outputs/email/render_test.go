@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
@@ -109,7 +110,7 @@ func lateAlert(id string, minute int) agent.Alert {
 
 func notices() map[string]*notify.Notice {
 	reminder := &notify.Notice{ID: "r", Thread: "t", Kind: notify.Update, Reminder: true, Previous: clock(13, 0), Alerts: []agent.Alert{appError("a", "app", 2000)}}
-	return map[string]*notify.Notice{
+	all := map[string]*notify.Notice{
 		"single": {
 			ID: "1", Thread: "1", Group: []agent.Label{{Name: "rule", Value: "ApplicationError"}},
 			Alerts: []agent.Alert{appError("a", "app", 37)},
@@ -130,6 +131,8 @@ func notices() map[string]*notify.Notice {
 		"late":     {ID: "6", Thread: "6", Late: true, Kind: notify.Resolved, Alerts: []agent.Alert{lateAlert("app", 12), lateAlert("worker", 20)}, More: 3, MoreFindings: 8},
 		"hostile":  {ID: "7\r\n", Thread: "7\r\n", Alerts: []agent.Alert{hostile()}, Group: []agent.Label{{Name: "x", Value: "\x1b<i>"}}},
 	}
+	maps.Copy(all, richNotices())
+	return all
 }
 
 // A parsed mail is what a mail reader makes of one.

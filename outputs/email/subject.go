@@ -3,30 +3,70 @@ package email
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/notify"
 )
 
-// subject is short enough for a phone where names are.
+// subject says how bad, how often, what and where, in this order: a phone shows
+// some 40 runes. What changes while the incident goes on stands in brackets,
+// for Gmail, which threads mails only while their subjects are the same, leaves
+// those out.
 func (r *renderer) subject(n *notify.Notice) string {
-	text := headline(n)
-	if count := findings(n); count > 0 {
-		text += " (" + strconv.FormatUint(count, 10) + ")"
+	status := lead(n)
+	if extent := extent(n); extent != "" {
+		status += " " + extent
+	}
+	text := "[" + status + "] "
+	what, where := what(n)
+	switch {
+	case n.Kind == notify.HeldBack:
+		text = "[held back] " + r.heldTitle(n)
+	case n.Kind == notify.Digest:
+		text += digestTitle(n)
+	case where != "":
+		text += what + " [" + where + "]"
+	default:
+		text += what
 	}
 	return headerText(strings.TrimSpace(r.prefix+" "+text), maxSubj)
 }
 
+// extent is how often it was found, or the value of what is measured.
+func extent(n *notify.Notice) string {
+	if count := findings(n); count > 0 {
+		return times(count)
+	}
+	if alerts := told(n); len(alerts) == 1 && alerts[0].Firing() && unitOf(alerts[0].Condition) != "" && !alerts[0].Absent {
+		return quantity(alerts[0].Value, unitOf(alerts[0].Condition))
+	}
+	return ""
+}
+
 // headline says in one line what happened, and where.
-func headline(n *notify.Notice) string {
-	return lead(n) + ": " + what(n)
+func (r *renderer) headline(n *notify.Notice) string {
+	switch n.Kind {
+	case notify.HeldBack:
+		return "held back: " + r.heldTitle(n)
+	case notify.Digest:
+		return "digest: " + digestTitle(n)
+	}
+	what, where := what(n)
+	switch {
+	case where != "" && n.More > 0: // it is how many
+		what += ", " + where
+	case where != "":
+		what += " on " + where
+	}
+	return lead(n) + ": " + what
 }
 
 func lead(n *notify.Notice) string {
 	worst := worst(told(n))
 	switch {
+	case n.Kind == notify.Digest:
+		return "digest"
 	case n.Late:
 		return "late, " + worst
 	case n.Kind == notify.Resolved && unseen(n):
@@ -47,8 +87,9 @@ func unseen(n *notify.Notice) bool {
 	return slices.ContainsFunc(n.Alerts, func(a agent.Alert) bool { return a.End != "" })
 }
 
-// what names the rule and the log or target, where they are the same in all.
-func what(n *notify.Notice) string {
+// what names the rule, and where the log or target, where they are the same in
+// all.
+func what(n *notify.Notice) (what, where string) {
 	const most = 60
 	alerts := told(n)
 	rules, sources := map[string]bool{}, map[string]bool{}
@@ -58,42 +99,50 @@ func what(n *notify.Notice) string {
 		samples = samples && alerts[i].Condition != "" && !alerts[i].Absent
 	}
 	count := number(uint64(len(alerts)+n.More), "alert")
-	switch {
-	case len(alerts) == 0:
-		return count
-	case len(rules) > 1 && len(sources) == 1:
-		return count + " on " + visible(alerts[0].Source, most)
-	case len(rules) > 1:
-		return count + " of " + number(uint64(len(rules)), "rule")
-	case n.More > 0:
-		return visible(alerts[0].Rule.Name, most) + ", " + count
-	case len(sources) == 1:
-		return title(&alerts[0], most)
-	case samples:
-		return visible(alerts[0].Rule.Name, most) + " on " + number(uint64(len(sources)), "target")
+	if len(alerts) == 0 {
+		return count, ""
 	}
-	return visible(alerts[0].Rule.Name, most) + " on " + number(uint64(len(sources)), "log")
+	first := &alerts[0]
+	switch {
+	case len(rules) > 1 && len(sources) == 1:
+		return count, visible(first.Source, most)
+	case len(rules) > 1:
+		return count + " of " + number(uint64(len(rules)), "rule"), ""
+	case n.More > 0:
+		return visible(first.Rule.Name, most), count
+	case len(sources) == 1:
+		return visible(first.Rule.Name, most), visible(first.Source, most)
+	case samples:
+		return visible(first.Rule.Name, most), number(uint64(len(sources)), "target")
+	}
+	return visible(first.Rule.Name, most), number(uint64(len(sources)), "log")
 }
 
-// told are the alerts that the notice is about: those that fire, or all where
-// none does.
+// told are the alerts that the notice is about: those that fire and that no
+// other one explains, those that fire where there is none, or else all.
 func told(n *notify.Notice) []agent.Alert {
-	var firing []agent.Alert
+	var firing, news []agent.Alert
 	for i := range n.Alerts {
 		if n.Alerts[i].Firing() {
 			firing = append(firing, n.Alerts[i])
+			if n.Alerts[i].Inhibited == "" {
+				news = append(news, n.Alerts[i])
+			}
 		}
 	}
-	if len(firing) == 0 || n.Late {
+	switch {
+	case len(firing) == 0 || n.Late || n.Kind == notify.Digest:
 		return n.Alerts
+	case len(news) == 0:
+		return firing
 	}
-	return firing
+	return news
 }
 
 func findings(n *notify.Notice) uint64 {
 	count := n.MoreFindings
 	for _, a := range told(n) {
-		count += a.Count
+		count = added(count, a.Count)
 	}
 	return count
 }
@@ -124,6 +173,9 @@ func alertBadge(a *agent.Alert) string {
 }
 
 func badge(n *notify.Notice) string {
+	if n.Kind == notify.HeldBack {
+		return held
+	}
 	if n.Kind == notify.Resolved && !n.Late {
 		return over
 	}

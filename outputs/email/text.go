@@ -18,6 +18,10 @@ func (v *view) text() string {
 	if v.Intro != "" {
 		line(v.Intro)
 	}
+	if len(v.Facts) > 0 {
+		line()
+		facts(line, v.Facts)
+	}
 	for i := range v.Alerts {
 		if a := &v.Alerts[i]; a.Number != "" || a.Summary != "" {
 			line()
@@ -34,9 +38,31 @@ func (v *view) text() string {
 			line("  | ", r.Line)
 		}
 	}
+	for _, c := range v.Classes {
+		line()
+		line(c.Title)
+		for _, r := range c.Rows {
+			line(right(r.Count, 7), "  ", r.Badge, ": ", r.What)
+			line("         ", r.When)
+			if r.Line != "" {
+				line("         | ", r.Line)
+			}
+		}
+	}
 	if v.More != "" {
 		line()
 		line(v.More)
+	}
+	if len(v.Commands) > 0 {
+		line()
+		line(strings.Repeat("-", 40))
+	}
+	for _, c := range v.Commands {
+		line(c.Say)
+		line("  ", c.Run)
+	}
+	if v.Hint != "" {
+		line(v.Hint)
 	}
 	line()
 	line("-- ") // mail readers know what follows as a signature
@@ -56,15 +82,36 @@ func (a *alertView) text(line func(...string)) {
 		line(a.Summary)
 	}
 	line()
-	for _, f := range a.Facts {
-		line(f.Name, strings.Repeat(" ", max(1, 10-len(f.Name))), f.Value)
+	facts(line, a.Facts)
+	if p := a.Plot; p != nil {
+		line()
+		line(p.Title, ":")
+		line("  ", p.From, " ", p.Text, " ", p.To)
+	}
+	if len(a.Shapes) > 0 {
+		line()
+		line("Messages:")
+	}
+	for _, s := range a.Shapes {
+		line(right(s.Count, 7), "  ", s.Text)
 	}
 	for _, g := range a.Lines {
 		line()
 		line(g.Title, ":")
 		for _, l := range g.Lines {
-			line("  ", l.When, " | ", l.Text)
+			gutter := "  > "
+			if l.Context {
+				gutter = "    "
+			}
+			line(gutter, l.When, " | ", l.Text)
 		}
+	}
+	if len(a.Around) > 0 {
+		line()
+		line("Measured when it began:")
+	}
+	for _, f := range a.Around {
+		line("  ", f.Name, ": ", f.Value)
 	}
 	if len(a.Runbook) > 0 {
 		line()
@@ -73,6 +120,17 @@ func (a *alertView) text(line func(...string)) {
 			line("  ", r)
 		}
 	}
+}
+
+func facts(line func(...string), all []fact) {
+	for _, f := range all {
+		line(f.Name, strings.Repeat(" ", max(1, 10-len(f.Name))), f.Value)
+	}
+}
+
+// right is s at the right end of so many columns.
+func right(s string, columns int) string {
+	return strings.Repeat(" ", max(0, columns-len(s))) + s
 }
 
 func join(parts ...string) string {

@@ -13,13 +13,17 @@ import (
 // A view is what a mail shows, in the order in which it shows it. All text in
 // it is safe for one line of text, and has still to be escaped for HTML.
 type view struct {
-	Heading string
-	Badge   string // the worst severity, or over
-	Intro   string
-	Alerts  []alertView // in full
-	Table   []rowView   // a line each
-	More    string      // what is in neither
-	Foot    []string
+	Heading  string
+	Badge    string // the worst severity, or over
+	Intro    string
+	Facts    []fact      // of the whole
+	Alerts   []alertView // in full
+	Table    []rowView   // a line each
+	Classes  []classView // of a digest
+	More     string      // what is in none of these
+	Commands []command
+	Hint     string // how they are run elsewhere
+	Foot     []string
 }
 
 type alertView struct {
@@ -28,28 +32,29 @@ type alertView struct {
 	Title   string
 	Summary string
 	Facts   []fact
+	Plot    *plotView
+	Shapes  []shapeView
 	Lines   []lineGroup
+	Around  []fact
 	Runbook []string
 }
 
 type fact struct{ Name, Value string }
 
-type lineGroup struct {
-	Title string
-	Lines []lineView
-}
-
-type lineView struct{ When, Text string }
-
 type rowView struct{ When, Badge, What, Count, Line string }
 
 // limits bound what a mail shows.
 type limits struct {
-	alerts int // in full
-	rows   int // and as a line each
-	lines  int // first and as many newest, an alert
-	text   int // runes of a line
-	field  int // runes of anything else
+	alerts   int // in full
+	rows     int // and as a line each
+	bars     int // of the alerts in full, how many have a plot of bars
+	lines    int // first and as many newest, an alert
+	context  int // lines on each side of one of them
+	shapes   int // an alert
+	around   int // an alert's facts of what else was measured
+	commands int // that silence an alert
+	text     int // runes of a line
+	field    int // runes of anything else
 }
 
 // A renderer knows what all mails of an output have in common.
@@ -63,35 +68,53 @@ const (
 	stamp   = "2006-01-02 15:04:05 -0700"
 	maxSubj = 120 // runes
 	over    = "over"
+	held    = "held back"
+	test    = "test"
 )
 
 func (r *renderer) view(n *notify.Notice, l limits) *view {
-	v := &view{Heading: headline(n), Badge: badge(n), Intro: r.intro(n)}
+	if n.Kind == notify.HeldBack { // they come in any order
+		sorted := *n
+		sorted.Alerts = byInterest(n.Alerts)
+		n = &sorted
+	}
+	v := &view{Heading: r.headline(n), Badge: badge(n), Intro: r.intro(n), Commands: r.commands(n, l), Foot: r.foot(n, l)}
+	v.Hint = underCompose(v.Commands)
 	alerts := n.Alerts
 	full := min(len(alerts), l.alerts)
-	if n.Late {
+	switch {
+	case n.Kind == notify.Digest:
+		v.Classes, alerts = r.classes(alerts, l)
+		full = 0
+	case n.Kind == notify.HeldBack:
+		r.heldBack(v, n)
+		full = 0
+	case n.Late:
 		full = 0 // what is long over is for an overview
 	}
+	r.inFull(v, n, alerts[:full], l)
+	rest := alerts[full:]
+	shown := min(len(rest), l.rows)
+	if n.Kind == notify.Digest {
+		shown = 0 // these are beyond the rows of the classes
+	}
+	for i := range rest[:shown] {
+		v.Table = append(v.Table, r.row(&rest[i], n.Late, l))
+	}
+	v.More = more(rest[shown:], n.More, n.MoreFindings)
+	return v
+}
+
+func (r *renderer) inFull(v *view, n *notify.Notice, alerts []agent.Alert, l limits) {
 	rules := map[string]bool{}
-	for i := range alerts[:full] {
-		a := r.alert(n, &alerts[i], l)
-		if len(alerts) > 1 {
-			a.Number = strconv.Itoa(i+1) + ". "
-		}
+	for i := range alerts {
+		a := r.alert(n, &alerts[i], i, l)
 		if name := alerts[i].Rule.Name; !rules[name] {
 			r.explain(&a, &alerts[i].Rule, n, l)
 			rules[name] = true
 		}
 		v.Alerts = append(v.Alerts, a)
 	}
-	rest := alerts[full:]
-	shown := min(len(rest), l.rows)
-	for i := range rest[:shown] {
-		v.Table = append(v.Table, r.row(&rest[i], n.Late, l))
-	}
-	v.More = more(rest[shown:], n.More, n.MoreFindings)
-	v.Foot = append(v.Foot, r.foot(n, l)...)
-	return v
 }
 
 // more says what is not shown.
@@ -139,14 +162,30 @@ func (r *renderer) intro(n *notify.Notice) string {
 	return strings.Join(says, " ")
 }
 
-func (r *renderer) alert(n *notify.Notice, a *agent.Alert, l limits) alertView {
-	v := alertView{Badge: alertBadge(a), Title: title(a, l.field)}
+// alert is the i-th alert of the notice, without what its rule says.
+func (r *renderer) alert(n *notify.Notice, a *agent.Alert, i int, l limits) alertView {
+	v := alertView{
+		Badge: alertBadge(a), Title: title(a, l.field),
+		Shapes: shownShapes(a, l), Lines: r.lines(a, l), Facts: r.facts(a, l),
+	}
+	v.Plot = r.plot(a.Timeline, color(v.Badge), i < l.bars)
+	if len(n.Alerts) > 1 {
+		v.Number = strconv.Itoa(i+1) + ". "
+	}
 	if v.Badge != over && !n.Previous.IsZero() && !n.Reminder && a.Seen.After(n.Previous) {
 		v.Title += " (new)"
 	}
+	for _, f := range a.Around[:min(len(a.Around), l.around)] {
+		v.Around = append(v.Around, fact{oneLine(f.Name, 60), oneLine(f.Value, l.text)})
+	}
+	return v
+}
+
+// facts are what is known of an alert in a word or two.
+func (r *renderer) facts(a *agent.Alert, l limits) (all []fact) {
 	add := func(name, value string) {
 		if value = visible(value, l.field); value != "" {
-			v.Facts = append(v.Facts, fact{name, value})
+			all = append(all, fact{name, value})
 		}
 	}
 	add("Where", a.Source)
@@ -166,14 +205,16 @@ func (r *renderer) alert(n *notify.Notice, a *agent.Alert, l limits) alertView {
 	if a.Condition != "" {
 		add("Condition", a.Condition)
 		if !a.Absent {
-			add("Value", strconv.FormatFloat(a.Value, 'g', 6, 64))
+			add("Value", measured(a))
 		}
 	}
 	if a.Count > 0 {
 		add("Findings", strconv.FormatUint(a.Count, 10))
 	}
-	v.Lines = r.lines(a, l)
-	return v
+	if a.Inhibited != "" {
+		add("Explained", "by "+a.Inhibited+", which fires: no news as long as it does")
+	}
+	return all
 }
 
 // explain adds what the rule says of itself: once in a mail.
@@ -188,33 +229,6 @@ func (r *renderer) explain(v *alertView, rule *agent.Rule, n *notify.Notice, l l
 			v.Runbook = append(v.Runbook, visible(line, l.text))
 		}
 	}
-}
-
-func (r *renderer) lines(a *agent.Alert, l limits) []lineGroup {
-	day := a.Starts.In(r.zone).Format(time.DateOnly)
-	group := func(title string, lines []agent.Line) lineGroup {
-		g := lineGroup{Title: title}
-		for _, line := range lines {
-			t := line.Time.In(r.zone)
-			v := lineView{When: t.Format(time.DateTime), Text: visible(traced(line.Text), l.text)}
-			if t.Format(time.DateOnly) == day {
-				v.When = t.Format(time.TimeOnly)
-			}
-			if line.Source != a.Source {
-				v.When += " " + visible(line.Source, l.field)
-			}
-			g.Lines = append(g.Lines, v)
-		}
-		return g
-	}
-	var all []lineGroup
-	if first := a.First[:min(len(a.First), l.lines)]; len(first) > 0 {
-		all = append(all, group("First", first))
-	}
-	if latest := a.Latest[max(0, len(a.Latest)-l.lines):]; len(latest) > 0 {
-		all = append(all, group("Latest", latest))
-	}
-	return all
 }
 
 func (r *renderer) row(a *agent.Alert, late bool, l limits) rowView {
@@ -240,7 +254,7 @@ func (r *renderer) row(a *agent.Alert, late bool, l limits) rowView {
 
 func (r *renderer) foot(n *notify.Notice, l limits) []string {
 	foot := []string{"Told by logkeel on " + visible(r.host, l.field) + "."}
-	if len(n.Group) > 0 && !n.Late {
+	if n != nil && len(n.Group) > 0 && !n.Late {
 		foot = append(foot, "Told together: all with "+visible(labels(n.Group), 2*l.field)+".")
 	}
 	return foot

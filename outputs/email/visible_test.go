@@ -2,6 +2,7 @@ package email
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,17 +70,27 @@ func FuzzVisible(f *testing.F) {
 
 // FuzzMail: no log makes a mail that is unsound, or too large.
 func FuzzMail(f *testing.F) {
-	f.Add("shop-app-1", "a line", "summary")
-	f.Add("evil\r\nBcc: x", "\r\n.\r\n", "=?utf-8?q?x?=")
-	f.Fuzz(func(t *testing.T, source, line, summary string) {
+	f.Add("shop-app-1", "a line", "summary", uint64(3), int64(time.Second))
+	f.Add("evil\r\nBcc: x", "\r\n.\r\n", "=?utf-8?q?x?=", uint64(1<<63), int64(-1))
+	f.Add(hostileText, hostileText, hostileText, uint64(0), int64(1<<62))
+	f.Fuzz(func(t *testing.T, source, line, summary string, count uint64, step int64) {
 		a := hostile()
 		a.Source, a.Rule.Summary, a.First[0].Text, a.Condition = source, summary, line, source
-		n := &notify.Notice{ID: source, Thread: line, Alerts: []agent.Alert{a, a}, Group: []agent.Label{{Name: summary, Value: source}}}
-		m, err := newComposer(t).compose(n, clock(0, 0))
-		if err != nil {
-			t.Fatal(err)
+		a.Rule.Name, a.Rule.Class, a.Rule.Severity, a.Rule.File, a.Rule.Runbook, a.Inhibited, a.End = line, source, summary, source, line, summary, source
+		a.First = append(a.First, agent.Line{Time: time.Unix(step, 0), Source: line, Text: source, Context: true})
+		a.Key, a.Count, a.Value, a.Starts = []agent.Label{{Name: line, Value: source}}, count, float64(step), time.Unix(0, step)
+		a.Shapes = []agent.Shape{{Text: line, Count: count}, {Text: summary, Count: count}}
+		a.Timeline = &agent.Timeline{Start: time.Unix(step, 0), Step: time.Duration(step), Counts: []uint64{count, 1, count}}
+		a.Around = []agent.Fact{{Name: source, Value: line}, {Name: summary, Value: source}}
+		for kind := notify.Firing; kind <= notify.HeldBack; kind++ {
+			n := &notify.Notice{ID: source, Thread: line, Kind: kind, Alerts: []agent.Alert{a, a}, Group: []agent.Label{{Name: summary, Value: source}}, Late: count%2 == 1}
+			n.Held = &notify.Held{Cap: int(step), Within: time.Duration(step), Until: time.Unix(step, 0), Groups: int(step), Alerts: int(step), Findings: count}
+			m, err := newComposer(t).compose(n, clock(0, 0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			inert(t, kind.String(), parse(t, m.data))
 		}
-		inert(t, "mail", parse(t, m.data))
 	})
 }
 
@@ -95,12 +106,21 @@ func TestSize(t *testing.T) {
 			a.Key = append(a.Key, agent.Label{Name: fmt.Sprint(i), Value: long})
 			a.First = append(a.First, agent.Line{Text: long, Source: "x" + long})
 			a.Latest = append(a.Latest, agent.Line{Text: long, Source: "x" + long})
+			for range 20 {
+				a.First = append(a.First, agent.Line{Text: long, Source: "x" + long, Context: true})
+			}
+			a.Shapes = append(a.Shapes, agent.Shape{Text: long, Count: 1 << 60})
+			a.Around = append(a.Around, agent.Fact{Name: long, Value: long})
 		}
+		a.Inhibited, a.Rule.Class = long, long
+		a.Timeline = &agent.Timeline{Start: a.Starts, Step: time.Second, Counts: slices.Repeat([]uint64{1, 1 << 60}, 30)}
 		n := &notify.Notice{ID: "1", Thread: "1", Group: a.Labels, More: 100, MoreFindings: 1e6}
-		for range 50 {
+		for i := range 50 {
+			a.Key = append(a.Key[:20:20], agent.Label{Name: fmt.Sprint(i)})
 			n.Alerts = append(n.Alerts, a)
 		}
-		for _, n.Late = range []bool{false, true} {
+		for i := range 4 {
+			n.Late, n.Kind = i == 1, []notify.Kind{notify.Firing, notify.Firing, notify.Digest, notify.HeldBack}[i]
 			m, err := newComposer(t).compose(n, clock(0, 0))
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -111,6 +131,7 @@ func TestSize(t *testing.T) {
 			if len(m.data) > maxMail || !strings.Contains(p.text, "not shown here") && !n.Late {
 				t.Errorf("%s: %d bytes:\n%s", name, len(m.data), p.text)
 			}
+			t.Logf("%s, %s, late %v: %d bytes, subject %d", name, n.Kind, n.Late, len(m.data), len(p.header.Get("Subject")))
 		}
 	}
 }
@@ -153,16 +174,16 @@ func TestSubject(t *testing.T) {
 		n    *notify.Notice
 		want string
 	}{
-		{notice("1", appError("a", "app", 37)), "critical: ApplicationError on shop-app-1 (37)"},
-		{notice("1", slow("app")), "warning: SlowRequest on shop-app-1 (5)"},
-		{notice("1", appError("a", "app", 30), appError("b", "worker", 7)), "critical: ApplicationError on 2 logs (37)"},
-		{notice("1", redisDown(), db), "critical: RedisDown on 2 targets"},
-		{notice("1", slow("app"), appError("a", "app", 1)), "critical: 2 alerts on shop-app-1 (6)"},
-		{notice("1", slow("app"), appError("a", "worker", 1)), "critical: 2 alerts of 2 rules (6)"},
-		{notice("1", slow("app"), ended(appError("a", "worker", 1), clock(1, 1), "")), "warning: SlowRequest on shop-app-1 (5)"},
-		{notice("1", func() agent.Alert { a := slow("app"); a.Rule.Severity = "dire"; return a }()), "critical: SlowRequest on shop-app-1 (5)"},
-		{&notify.Notice{Kind: notify.Update, Reminder: true, Alerts: []agent.Alert{slow("app")}}, "still warning: SlowRequest on shop-app-1 (5)"},
-		{&notify.Notice{}, "info: 0 alerts"},
+		{notice("1", appError("a", "app", 37)), "[critical 37x] ApplicationError [shop-app-1]"},
+		{notice("1", slow("app")), "[warning 5x] SlowRequest [shop-app-1]"},
+		{notice("1", appError("a", "app", 30), appError("b", "worker", 7)), "[critical 37x] ApplicationError [2 logs]"},
+		{notice("1", redisDown(), db), "[critical] RedisDown [2 targets]"},
+		{notice("1", slow("app"), appError("a", "app", 1)), "[critical 6x] 2 alerts [shop-app-1]"},
+		{notice("1", slow("app"), appError("a", "worker", 1)), "[critical 6x] 2 alerts of 2 rules"},
+		{notice("1", slow("app"), ended(appError("a", "worker", 1), clock(1, 1), "")), "[warning 5x] SlowRequest [shop-app-1]"},
+		{notice("1", func() agent.Alert { a := slow("app"); a.Rule.Severity = "dire"; return a }()), "[critical 5x] SlowRequest [shop-app-1]"},
+		{&notify.Notice{Kind: notify.Update, Reminder: true, Alerts: []agent.Alert{slow("app")}}, "[still warning 5x] SlowRequest [shop-app-1]"},
+		{&notify.Notice{}, "[info] 0 alerts"},
 	} {
 		if got := newComposer(t).subject(tt.n); got != "[logkeel] "+tt.want {
 			t.Errorf("%s; want %s", got, tt.want)

@@ -75,7 +75,7 @@ func New(o Options) (*Replay, error) {
 	r := &Replay{o: o, now: start, epoch: start, firing: map[string]bool{}, seen: map[*agent.Source]bool{}}
 	var err error
 	r.alerts, err = rules.NewAlerts(o.Set, rules.AlertOptions{
-		Ledger: agent.NewLedger(o.Log), NoAbsence: o.NoAbsence, Outputs: []agent.AlertOutput{output{r}}, Log: o.Log,
+		Ledger: agent.NewLedger(o.Log), NoAbsence: o.NoAbsence, NoContext: true, Outputs: []agent.AlertOutput{output{r}}, Log: o.Log,
 		Clock: rules.Clock{
 			Wall:    func() time.Time { return r.now },
 			Elapsed: func() time.Duration { return r.now.Sub(r.epoch) },
