@@ -176,6 +176,16 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
+		for _, r := range o.Routes {
+			to, which := o.To, make([]string, len(r.Match.Matchers))
+			if len(r.To) > 0 {
+				to = r.To
+			}
+			for i := range which {
+				which[i] = r.Match.Matchers[i].String()
+			}
+			p("           those with %s to %s", strings.Join(which, ", "), strings.Join(to, ", "))
+		}
 		if o.Report != nil {
 			p("           %s: a report %s", o.Name, o.Report)
 		}
