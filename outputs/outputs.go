@@ -9,6 +9,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/outputs/email"
 	"github.com/webgrip/logkeel/outputs/fluentd"
 	"github.com/webgrip/logkeel/outputs/heartbeat"
@@ -58,6 +59,7 @@ func (c *Config) Check(d *conf.Doc) error {
 type Env struct {
 	Ledger   *agent.Ledger
 	StateDir string
+	Silences *silence.Watch                 // nil: none
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
 	Health   func(yield func(agent.Sample)) // the part of that which says how they do
 	Started  time.Time                      // when what it measures began at 0
@@ -74,7 +76,7 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	for _, ec := range c.Email {
 		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
-			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Log)
+			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Silences, env.Log)
 		}})
 	}
 	for _, hc := range c.Heartbeat {
