@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 
@@ -33,10 +35,25 @@ func funcs() template.FuncMap {
 		"json":     asJSON,
 		"truncate": truncate,
 		"upper":    strings.ToUpper,
-		"join":     func(sep string, list []string) string { return strings.Join(list, sep) },
+		"join":     join,
 		"line":     oneLine,
 		"entities": strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace,
 	}
+}
+
+// join is a list with sep between its elements, or labels as name=value.
+func join(sep string, v any) (string, error) {
+	switch v := v.(type) {
+	case []string:
+		return strings.Join(v, sep), nil
+	case map[string]string:
+		var list []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			list = append(list, name+"="+v[name])
+		}
+		return strings.Join(list, sep), nil
+	}
+	return "", fmt.Errorf("join takes labels, and not %T", v)
 }
 
 // asJSON is v as JSON on one line; a string with its quotes.
