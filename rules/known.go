@@ -34,8 +34,5 @@ func Known(dir string) ([]agent.Alert, error) {
 		}
 		all = append(all, agent.Alert{Rule: agent.Rule{Name: k.Rule}, Key: k.Labels, Source: k.Source})
 	}
-	for i := range s.Outbox {
-		all = append(all, s.Outbox[i])
-	}
-	return all, nil
+	return append(all, s.Outbox...), nil
 }
