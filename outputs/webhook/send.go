@@ -36,6 +36,7 @@ type sender struct {
 	where   string // scheme and host, for people
 	client  *http.Client
 	secrets *strings.Replacer // takes secrets out of a text
+	longest int               // bytes of one
 
 	putOff time.Time // the receiver wants nothing before
 }
@@ -53,8 +54,9 @@ func newSender(c *Config) (*sender, error) {
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: secure, ForceAttemptHTTP2: true,
 		MaxIdleConns: 2, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 	}
+	secrets, longest := hiding(c)
 	return &sender{
-		config: c, where: c.Where(), secrets: hiding(c),
+		config: c, where: c.Where(), secrets: secrets, longest: longest,
 		client: &http.Client{Transport: transport, CheckRedirect: follow, Timeout: time.Duration(c.Timeout)},
 	}, nil
 }
@@ -71,13 +73,13 @@ func follow(r *http.Request, via []*http.Request) error {
 }
 
 // hiding replaces all that is secret about the section, also where a receiver
-// repeats parts of it.
-func hiding(c *Config) *strings.Replacer {
+// repeats parts of it. The longest secret has so many bytes.
+func hiding(c *Config) (r *strings.Replacer, longest int) {
 	const least = 4 // characters: what is shorter is no secret, and is part of any text
 	var pairs []string
 	hide := func(s string) {
 		if len(s) >= least {
-			pairs = append(pairs, s, "<secret>")
+			pairs, longest = append(pairs, s, "<secret>"), max(longest, len(s))
 		}
 	}
 	for _, s := range []string{c.URL.Value(), c.BearerToken.Value(), c.Password.Value(), c.SignWith.Value()} {
@@ -113,7 +115,7 @@ func hiding(c *Config) *strings.Replacer {
 			}
 		}
 	}
-	return strings.NewReplacer(pairs...)
+	return strings.NewReplacer(pairs...), longest
 }
 
 // shown is what may be shown of a text from elsewhere.
@@ -168,6 +170,9 @@ func (s *sender) send(ctx context.Context, id string, body []byte) error {
 	}
 	defer answer.Body.Close()
 	start, _ := io.ReadAll(io.LimitReader(answer.Body, maxAnswer)) // that it breaks off says nothing: the status is there
+	if len(start) == maxAnswer {
+		start = start[:max(0, maxAnswer-s.longest)] // a secret may be cut there, and is not known any more
+	}
 	_, _ = io.CopyN(io.Discard, answer.Body, maxDrained)
 	return s.judge(answer, start)
 }
