@@ -14,6 +14,7 @@ import (
 	"github.com/webgrip/logkeel/outputs/fluentd"
 	"github.com/webgrip/logkeel/outputs/heartbeat"
 	"github.com/webgrip/logkeel/outputs/prometheus"
+	"github.com/webgrip/logkeel/outputs/webhook"
 )
 
 // Config is the section outputs.
@@ -21,6 +22,7 @@ type Config struct {
 	Fluentd    []fluentd.Config   `yaml:"fluentd"`
 	Prometheus *prometheus.Config `yaml:"prometheus"`
 	Email      []email.Config     `yaml:"email"`
+	Webhook    []webhook.Config   `yaml:"webhook"`
 	Heartbeat  []heartbeat.Config `yaml:"heartbeat"`
 }
 
@@ -48,6 +50,11 @@ func (c *Config) Check(d *conf.Doc) error {
 		path := fmt.Sprintf("outputs.heartbeat[%d]", i)
 		errs = append(errs, c.Heartbeat[i].Check(d, path))
 		named(path, c.Heartbeat[i].Name)
+	}
+	for i := range c.Webhook {
+		path := fmt.Sprintf("outputs.webhook[%d]", i)
+		errs = append(errs, c.Webhook[i].Check(d, path))
+		named(path, c.Webhook[i].Name)
 	}
 	if c.Prometheus != nil {
 		errs = append(errs, c.Prometheus.Check(d, "outputs.prometheus"))
@@ -82,6 +89,11 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	for _, hc := range c.Heartbeat {
 		all = append(all, agent.OutputUnit{Name: "heartbeat/" + hc.Name, Section: hc, Build: func() (agent.Output, error) {
 			return heartbeat.New(hc, env.Health, env.Log)
+		}})
+	}
+	for _, wc := range c.Webhook {
+		all = append(all, agent.OutputUnit{Name: "webhook/" + wc.Name, Section: wc, Build: func() (agent.Output, error) {
+			return webhook.New(wc, env.StateDir, env.Silences, env.Log)
 		}})
 	}
 	if c.Prometheus != nil {

@@ -198,6 +198,9 @@ func (l *loaded) summary(w io.Writer) error {
 	for _, o := range l.Outputs.Heartbeat {
 		p("  beats    %s: every %s to %s", o.Name, o.Every, o.Host())
 	}
+	for _, o := range l.Outputs.Webhook {
+		p("  posts    %s: alerts of severity %s and above to %s", o.Name, o.MinSeverity, o.Where())
+	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
 	}
