@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/outputs"
 )
 
@@ -38,15 +39,15 @@ func sendTests(ctx context.Context, w io.Writer, all []outputs.Tester) error {
 		err := t.Send(ctx, func(receiver string, err error) {
 			if err != nil {
 				failed++
-				fmt.Fprintf(w, "  %s  %s: %s\n", s.bad("failed"), printable(receiver), printable(err.Error()))
+				fmt.Fprintf(w, "  %s  %s: %s\n", s.bad("failed"), printable.Line(receiver), printable.Line(err.Error()))
 				return
 			}
 			sent++
-			fmt.Fprintf(w, "  %s  %s: the server has taken it\n", s.good("sent  "), printable(receiver))
+			fmt.Fprintf(w, "  %s  %s: the server has taken it\n", s.good("sent  "), printable.Line(receiver))
 		})
 		if err != nil {
 			failed++
-			fmt.Fprintf(w, "  %s  nobody has it: %s\n", s.bad("failed"), printable(err.Error()))
+			fmt.Fprintf(w, "  %s  nobody has it: %s\n", s.bad("failed"), printable.Line(err.Error()))
 		}
 	}
 	if sent > 0 {

@@ -18,6 +18,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/matchers"
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/rules"
 )
@@ -106,7 +107,7 @@ func shellQuote(s string) string {
 	if handleForm.MatchString(s) {
 		return s
 	}
-	return "'" + strings.ReplaceAll(printable(s), "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(printable.Line(s), "'", `'\''`) + "'"
 }
 
 // silences are those of the configuration's state_dir. The rest of the
@@ -137,7 +138,7 @@ func addSilence(w io.Writer, book *silence.Book, dir, what, length, comment stri
 	if err != nil {
 		return silenceError(err)
 	}
-	fmt.Fprintf(w, "silence %s until %s: %s\n", s.ID, s.Until.Local().Format(silenceTime), printable(s.Matchers))
+	fmt.Fprintf(w, "silence %s until %s: %s\n", s.ID, s.Until.Local().Format(silenceTime), printable.Line(s.Matchers))
 	known, err := rules.Known(dir)
 	if err != nil {
 		return nil // it is only that nothing is known
@@ -171,7 +172,7 @@ func about(s *silence.Silence, known []agent.Alert) []string {
 		if a.ID != "" && a.Firing() {
 			name += ", which fires"
 		}
-		if name = printable(name); !slices.Contains(names, name) {
+		if name = printable.Line(name); !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}
@@ -218,11 +219,11 @@ func listSilences(w io.Writer, book *silence.Book, dir string) error {
 		if !s.Active(now) {
 			until = "over since " + until
 		}
-		what := printable(s.Matchers)
+		what := printable.Line(s.Matchers)
 		if names := about(s, known); strings.HasPrefix(s.Matchers, "handle=") && len(names) > 0 {
 			what += " (" + strings.TrimSuffix(names[0], ", which fires") + ")"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s by %s\t%s\n", printable(s.ID), until, what, s.From.Local().Format(silenceTime), printable(s.By), printable(s.Comment))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s by %s\t%s\n", printable.Line(s.ID), until, what, s.From.Local().Format(silenceTime), printable.Line(s.By), printable.Line(s.Comment))
 	}
 	return t.Flush()
 }
@@ -238,7 +239,7 @@ func endSilence(w io.Writer, book *silence.Book, which string) error {
 		return usageError{fmt.Errorf("no silence %q holds now; logkeel silence list says which there are", which)}
 	}
 	for _, s := range ended {
-		fmt.Fprintf(w, "silence %s is over: %s\n", printable(s.ID), printable(s.Matchers))
+		fmt.Fprintf(w, "silence %s is over: %s\n", printable.Line(s.ID), printable.Line(s.Matchers))
 	}
 	return nil
 }

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent/notify"
+	"github.com/webgrip/logkeel/agent/printable"
 )
 
-// cut is s as UTF-8, in at most most bytes, with an ellipsis where it was cut.
+// cut is s as one may show it, of which at most most bytes are taken, with an
+// ellipsis where it was cut.
 func cut(s string, most int) string {
 	const ellipsis = "…"
 	if len(s) > most {
@@ -20,7 +21,7 @@ func cut(s string, most int) string {
 		}
 		s = s[:end] + ellipsis
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return printable.Text(s)
 }
 
 // truncate is s in at most most characters, with an ellipsis where it was cut.
@@ -37,26 +38,9 @@ func truncate(most int, s string) string {
 	return s
 }
 
-// oneLine is untrusted text on one line: what is not printable, as escape
-// sequences and what changes the direction of text, stands there as \x1b or
-// \u202e, blanks and line ends as a space.
+// oneLine is untrusted text on one line; blanks and line ends are a space.
 func oneLine(s string) string {
-	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(s, "\uFFFD") {
-		switch {
-		case unicode.IsSpace(r):
-			b.WriteByte(' ')
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r < utf8.RuneSelf:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case r <= 0xffff:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		}
-	}
-	return strings.Join(strings.Fields(b.String()), " ")
+	return printable.Line(strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " "))
 }
 
 // maxTitle bounds a title, in characters.
