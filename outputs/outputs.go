@@ -8,6 +8,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/outputs/email"
 	"github.com/webgrip/logkeel/outputs/fluentd"
 	"github.com/webgrip/logkeel/outputs/prometheus"
@@ -50,6 +51,7 @@ func (c *Config) Check(d *conf.Doc) error {
 type Env struct {
 	Ledger   *agent.Ledger
 	StateDir string
+	Silences *silence.Watch                 // nil: none
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
 	Log      *slog.Logger
 }
@@ -64,7 +66,7 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	for _, ec := range c.Email {
 		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
-			return email.New(ec, env.StateDir, env.Log)
+			return email.New(ec, env.StateDir, env.Silences, env.Log)
 		}})
 	}
 	if c.Prometheus != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/collectors"
 	"github.com/webgrip/logkeel/outputs"
 	"github.com/webgrip/logkeel/rules"
@@ -30,6 +31,7 @@ type runner struct {
 	level  *slog.LevelVar
 	ledger *agent.Ledger
 	dir    string // state_dir
+	quiet  *silence.Watch
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
 
@@ -47,7 +49,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Log: r.log, Meter: r.meter,
+			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter,
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
 	}
@@ -75,6 +77,7 @@ func (r *runner) meter(yield func(agent.Sample)) {
 	yield(agent.Sample{Name: "logkeel_config_last_reload_successful", Help: "Whether the newest configuration is the one that the agent has.", Value: good})
 	yield(agent.Sample{Name: "logkeel_config_last_reload_success_timestamp_seconds", Help: "When the agent took the configuration that it has.", Value: float64(last.Unix())})
 	r.rules.Load().Meter(yield)
+	r.quiet.Meter(yield)
 	r.agent.Meter(yield)
 }
 

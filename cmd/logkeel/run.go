@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/silence"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -55,7 +56,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path}
+	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log))}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
