@@ -82,3 +82,28 @@ func (s *Set) inhibit(list []inhibition) {
 	}
 	s.inhibits = list
 }
+
+// inhibitDoubts are what is odd about inhibitions.
+func (s *Set) inhibitDoubts() []Doubt {
+	var all []Doubt
+	for i := range s.inhibits {
+		in := &s.inhibits[i]
+		add := func(hint, format string, args ...any) {
+			all = append(all, Doubt{&agent.Rule{Name: in.name, File: in.place.file, Line: in.place.line}, fmt.Sprintf(format, args...), hint})
+		}
+		for _, side := range []struct {
+			field string
+			matchers.Matchers
+		}{{"source", in.source.matchers}, {"target", in.target.matchers}} {
+			for _, name := range side.Exact("rule") {
+				if !slices.ContainsFunc(s.meta, func(r *agent.Rule) bool { return r.Name == name }) {
+					add("load the file that has it, or mend the name", "%s names the rule %s, and none that is loaded is called so", side.field, quote(name))
+				}
+			}
+		}
+		if slices.EqualFunc(in.source.matchers, in.target.matchers, sameCondition) {
+			add("make one of them narrower", "source and target are the same, and alerts that both select do not explain each other")
+		}
+	}
+	return all
+}
