@@ -155,8 +155,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		outbox:    map[string]*outgoing{},
 		watches:   map[string]*watch{},
 		begun:     o.Clock.Elapsed(), grace: o.Clock.Elapsed() + startGrace,
-		unexplained: true,
-		away:        -1, trails: newTrails(set, &o), around: newSurroundings(set, &o),
+		away: -1, unexplained: true, trails: newTrails(set, &o), around: newSurroundings(set, &o),
 	}
 	if d, ok := o.Ledger.Away(); ok && o.Before == nil {
 		a.away = d

@@ -102,9 +102,13 @@ func (a *Alerts) explainers(in *inhibition) map[string]explainers {
 	return all
 }
 
-// values are what the alert has of the labels that are to be equal.
+// values are what the alert has of the labels that are to be equal. What was
+// long over when it was read explains nothing that is so now.
 func (in *inhibition) values(a *agent.Alert) string {
-	var b []byte
+	b := []byte{0}
+	if a.Late {
+		b[0] = 1
+	}
 	for _, name := range in.equal {
 		v := a.Label(name)
 		b = append(binary.AppendUvarint(b, uint64(len(v))), v...)

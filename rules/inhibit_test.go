@@ -2,6 +2,7 @@ package rules
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -177,5 +178,70 @@ inhibit:
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))
+	}
+}
+
+func TestLateExplainsNothingNew(t *testing.T) {
+	m := times(1, time.Hour)
+	b := newBench(t, ruleOn("Down", m), ruleOn("Slow", m))
+	b.set.inhibit([]inhibition{inhibiting(t, `rule="Down"`, `rule="Slow"`)})
+	b.unread = map[string]int64{"docker/old": 1}
+	b.log("old", b.wall.Add(-3*time.Hour), "down", "slow")
+	b.log("app", b.wall, "slow")
+	b.pass(heldBack + time.Second)
+	wantExplanations(t, b, "", "Down old<, Slow app<, Slow old<Down")
+}
+
+func TestPendingIsCounted(t *testing.T) {
+	b := newBench(t, rulesOf(t, `sample: up, equals: 0, for: 30s`)...)
+	state := func() (names string) {
+		b.Meter(func(m agent.Sample) {
+			if m.Name == "logkeel_alerts" && m.Value == 1 {
+				names += m.Labels[3].Value
+			}
+		})
+		return names
+	}
+	for i, want := range []string{"", "pending", "pending", "firing", ""} {
+		value := 0.0
+		if i == 0 || i == 4 {
+			value = 1
+		}
+		b.Samples("db", []agent.Sample{{Name: "up", Value: value}})
+		if got := state(); got != want {
+			t.Errorf("%d: %q, want %q", i, got, want)
+		}
+		b.pass(15 * time.Second)
+	}
+}
+
+// BenchmarkExplain is a storm: as many alerts as there may be, and all of them
+// changed.
+func BenchmarkExplain(b *testing.B) {
+	a := &Alerts{set: newSet(nil), outbox: map[string]*outgoing{}}
+	for i := range 20 {
+		r := ruleOn("R"+string(rune('a'+i)), times(1, time.Hour))
+		r.rule.Index = i
+		a.set.meta = append(a.set.meta, r.rule)
+		a.set.rules = append(a.set.rules, rule{rule: r.rule})
+	}
+	var list []inhibition
+	for i := range 10 {
+		source, _ := matchers.Parse(`rule="` + a.set.meta[i].Name + `"`)
+		target, _ := matchers.Parse(`rule=~"R.", service=~"shop-.*"`)
+		list = append(list, inhibition{source: side{matchers: source}, target: side{matchers: target}, equal: []string{"target"}})
+	}
+	a.set.inhibit(list)
+	for i := range maxAllKeys {
+		id := strconv.Itoa(i)
+		a.outbox[id] = &outgoing{alert: &agent.Alert{
+			ID: id, Rule: *a.set.meta[i%20],
+			Key: []agent.Label{{Name: "target", Value: strconv.Itoa(i / 20)}}, Labels: []agent.Label{{Name: "service", Value: "shop-" + id}},
+		}}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		a.unexplained = true
+		a.explain()
 	}
 }
