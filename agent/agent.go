@@ -20,7 +20,8 @@ type Agent struct {
 	ledger   *Ledger
 	pipeline *Pipeline
 	reloads  chan reload
-	lives    lives // while it runs
+	self     func(yield func(Sample)) // or nil
+	lives    lives                    // while it runs
 
 	// Changed by New and, while it runs, by Run's goroutine only.
 	timeout time.Duration
@@ -40,11 +41,15 @@ type Parts struct {
 	Collectors      []CollectorUnit
 	Outputs         []OutputUnit
 	ShutdownTimeout time.Duration // for what is written to become safe
+
+	// Self is what else there is to say of how the agent does, for its rules; nil:
+	// nothing. A reload does not change it.
+	Self func(yield func(Sample))
 }
 
 // New builds the parts. It starts nothing.
 func New(p Parts) (*Agent, error) {
-	a := &Agent{log: p.Log, ledger: p.Ledger, timeout: p.ShutdownTimeout, rules: p.Rules, reloads: make(chan reload)}
+	a := &Agent{log: p.Log, ledger: p.Ledger, timeout: p.ShutdownTimeout, rules: p.Rules, reloads: make(chan reload), self: p.Self}
 	for _, u := range p.Outputs {
 		o, err := u.build()
 		if err != nil {
@@ -70,21 +75,24 @@ func New(p Parts) (*Agent, error) {
 
 // Meter reports the agent and all of its parts.
 func (a *Agent) Meter(yield func(Sample)) {
+	for _, r := range a.running() {
+		r.meter(yield)
+	}
+	a.pipeline.Meter(yield)
+	a.ledger.Meter(yield)
+}
+
+// running is all that runs.
+func (a *Agent) running() (all []*running) {
 	a.mu.Lock()
-	var all []*running
+	defer a.mu.Unlock()
 	for _, o := range a.outputs {
 		all = append(all, &o.running)
 	}
 	for _, c := range a.collectors {
 		all = append(all, &c.running)
 	}
-	all = append(all, a.judge)
-	a.mu.Unlock()
-	for _, r := range all {
-		r.meter(yield)
-	}
-	a.pipeline.Meter(yield)
-	a.ledger.Meter(yield)
+	return append(all, a.judge)
 }
 
 // Lives are how long parts run: outputs and the ledger outlive the rules, and
@@ -110,10 +118,12 @@ func (a *Agent) Run(ctx context.Context) error {
 		o.start(a.lives.sending, a.log)
 	}
 	a.judge.start(a.lives.judging, a.log)
+	a.sampleSelf() // what the collectors come to count is a change then
 	for _, c := range a.collectors {
 		c.start(a.lives.collecting, a.log)
 	}
 	others.Go(func() { a.sayCaughtUp(a.lives.collecting) })
+	others.Go(func() { a.watchSelf(a.lives.collecting) })
 	broken := a.serve(ctx)
 
 	stopCollecting()

@@ -113,6 +113,7 @@ type Rule struct {
 	Cooldown time.Duration `json:"cooldown,omitempty"` // how long nothing is said again of what was said; 0: the output decides
 	Index    int           `json:"-"`                  // dense, from 0, within one loaded set of rules
 	Unmarked bool          `json:"-"`                  // a record for which it holds is as it should be: no output marks it
+	OnSample bool          `json:"-"`                  // it is on samples: no record has findings of it
 }
 
 // A Matcher judges the records of a batch in one go and appends what it finds

@@ -439,4 +439,5 @@ func (l *Ledger) Meter(yield func(Sample)) {
 	failures := l.failures
 	l.mu.Unlock()
 	yield(Sample{Name: "logkeel_positions_write_errors_total", Help: "Failed writes of the positions file.", Type: Counter, Value: float64(failures)})
+	yield(Unwritten("positions", l.trouble))
 }

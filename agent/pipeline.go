@@ -180,6 +180,7 @@ func (p *Pipeline) Unread() map[string]int64 { return p.stats.unread() }
 // Meter reports lines, bytes and findings by source, and what was sampled.
 func (p *Pipeline) Meter(yield func(Sample)) {
 	p.stats.meter(yield)
+	p.stats.meterFindings(yield)
 	p.mu.Lock()
 	all := slices.Collect(maps.Values(p.snapshots))
 	p.mu.Unlock()
@@ -196,9 +197,11 @@ type feed struct {
 	src    *Source
 	series *series
 	behind atomic.Int64
-	emits  atomic.Bool // a batch is under way
-	rooted bool        // each output has a position
-	stale  bool        // what is read next is not what some output needs next
+	emits  atomic.Bool   // a batch is under way
+	moves  atomic.Uint64 // how often it said anything
+	stall  Stall
+	rooted bool // each output has a position
+	stale  bool // what is read next is not what some output needs next
 
 	catching bool // it was not at its end yet
 	waiting  waiting
@@ -258,6 +261,7 @@ func (f *feed) Emit(ctx context.Context, b *Batch) error {
 	defer f.p.pool.put(b)
 	f.emits.Store(true)
 	defer f.emits.Store(false)
+	defer f.moves.Add(1)
 	for {
 		w := f.p.hold()
 		err := errRewound
@@ -362,6 +366,7 @@ func (f *feed) begin(w *works, start Position) {
 
 func (f *feed) Behind(bytes int64) {
 	f.behind.Store(max(0, bytes))
+	f.moves.Add(1)
 	if f.catching && bytes <= 0 {
 		f.catching = false
 		f.p.caught.reach(f.src.ID)

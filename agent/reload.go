@@ -16,7 +16,7 @@ type reload struct {
 	done  chan error
 }
 
-// Reload makes the agent, while it runs, consist of p, whose Log and Ledger do
+// Reload makes the agent, while it runs, consist of p, whose Log, Ledger and Self do
 // not count. Only units whose section changed are replaced: the old one stops
 // and closes what it has before the new one is built. What such an output had in
 // memory is safe by then, or is read again. An output that is new begins where

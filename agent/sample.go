@@ -18,6 +18,9 @@ type Sample struct {
 	Type   SampleType
 	Labels []Label
 	Value  float64 // of a histogram the sum
+	// Note is why it is so, as the text of the last error, for people that an alert
+	// on it is told to. Metrics do not have it. Whoever shows it has to escape it.
+	Note string
 
 	Count   uint64   // of values, of a histogram
 	Buckets []Bucket // ascending, likewise

@@ -27,6 +27,8 @@ type sampled struct {
 	up     bool
 	took   time.Duration
 	failed uint64
+	row    uint64 // of failures in a row, but those that say themselves that it is down
+	last   string // what the last one was
 	asked  bool
 }
 
@@ -87,8 +89,18 @@ func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked, c.up, c.took = true, err == nil, time.Since(start)
-	if err != nil {
-		c.failed++
+	if err == nil {
+		c.row, c.last = 0, ""
+		return samples, nil
+	}
+	c.failed++
+	c.row++
+	c.last = Note(err)
+	for i := range samples {
+		samples[i].Note = c.last
+		if says := samples[i].Name; samples[i].Value == 0 && (says == c.Kind+"_up" || says == "probe_success") {
+			c.row = 0 // which is what was to be measured
+		}
 	}
 	return samples, err
 }
@@ -105,7 +117,8 @@ func (c *sampled) Meter(yield func(Sample)) {
 	if c.up {
 		up = 1
 	}
-	yield(Sample{Name: "logkeel_sampler_up", Help: "Whether the last snapshot was taken in full.", Labels: labels, Value: up})
+	yield(Sample{Name: "logkeel_sampler_up", Help: "Whether the last snapshot was taken in full.", Labels: labels, Value: up, Note: c.last})
+	yield(Sample{Name: "logkeel_sampler_failures_in_a_row", Help: "Snapshots in a row that failed, or were not taken in full; 0 after one that was, or that says itself that the target is down.", Labels: labels, Value: float64(c.row), Note: c.last})
 	yield(Sample{Name: "logkeel_sampler_duration_seconds", Help: "How long the last snapshot took.", Labels: labels, Value: c.took.Seconds()})
 	yield(Sample{Name: "logkeel_sampler_errors_total", Help: "Snapshots that failed, or were not taken in full.", Type: Counter, Labels: labels, Value: float64(c.failed)})
 }

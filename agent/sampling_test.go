@@ -73,9 +73,19 @@ func TestSnapshotsReplaceEachOther(t *testing.T) {
 		s.tell(func(ctx context.Context, _ func(Sample)) error { <-ctx.Done(); return ctx.Err() })
 		time.Sleep(45 * time.Second)
 		check("it does not answer", 0, 0, 0, 3)
+		inARow := func(want float64, why string) {
+			t.Helper()
+			c.(Meter).Meter(func(s Sample) {
+				if s.Name == "logkeel_sampler_failures_in_a_row" && (s.Value != want || !strings.Contains(s.Note, why) || (why == "") != (s.Note == "")) {
+					t.Errorf("%v failures in a row, want %v: %s", s.Value, want, s.Note)
+				}
+			})
+		}
+		inARow(2, "no answer within 15s") // the one before said that the server is down
 		s.tell(func(_ context.Context, yield func(Sample)) error { return up(yield) })
 		time.Sleep(30 * time.Second)
 		check("it is back", 1, 7, 1, 4)
+		inARow(0, "")
 		for text, want := range map[string]int{"connection refused": 1, "no answer within 15s": 1, "is sampled again": 1} {
 			if n := strings.Count(out.String(), text); n != want {
 				t.Errorf("%q was said %d times, want %d:\n%s", text, n, want, out.String())

@@ -3,13 +3,14 @@ package agent
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 const (
 	// maxSeries bounds how many sources have counters of their own.
 	maxSeries = 1000
 	// maxZeroFindings bounds the series (sources times rules) up to which a rule
-	// that found nothing yet is exported as 0: without the 0, Prometheus's
+	// on lines that found nothing yet is exported as 0: without the 0, Prometheus's
 	// increase() does not see the first finding.
 	maxZeroFindings = 10_000
 	overflow        = "(other)"
@@ -164,22 +165,37 @@ func (st *stats) unread() map[string]int64 {
 	return unread
 }
 
+// stalled is for how long nothing was heard of the feed though its log has more,
+// or a batch of it waits for an output.
+func (f *feed) stalled() time.Duration {
+	return f.stall.Look(f.behind.Load() > 0 || f.emits.Load(), f.moves.Load())
+}
+
+func (s *series) labels() []Label {
+	return []Label{{"source", s.key.source}, {"project", s.key.project}, {"service", s.key.service}, {"container", s.key.container}}
+}
+
 func (st *stats) meter(yield func(Sample)) {
+	type reading struct {
+		unread  int64
+		stalled time.Duration
+		held    bool // by an output
+	}
 	st.mu.Lock()
 	all := append([]*series(nil), st.order...)
-	rules, findings := st.rules, make([][]atomic.Uint64, len(st.order))
-	for i, s := range all {
-		findings[i] = s.findings
-	}
-	unread := map[*series]int64{}
+	readings := map[*series]reading{}
 	for f := range st.feeds {
-		unread[f.series] += f.behind.Load()
+		r := readings[f.series]
+		r.unread += f.behind.Load()
+		if d := f.stalled(); d > r.stalled {
+			r.stalled, r.held = d, f.emits.Load()
+		}
+		readings[f.series] = r
 	}
 	open := len(st.feeds)
 	st.mu.Unlock()
-	zeros := len(all)*len(rules) <= maxZeroFindings
-	for at, s := range all {
-		labels := []Label{{"source", s.key.source}, {"project", s.key.project}, {"service", s.key.service}, {"container", s.key.container}}
+	for _, s := range all {
+		labels := s.labels()
 		counter := func(name, help string, v *atomic.Uint64) {
 			yield(Sample{Name: name, Help: help, Type: Counter, Labels: labels, Value: float64(v.Load())})
 		}
@@ -187,10 +203,34 @@ func (st *stats) meter(yield func(Sample)) {
 		counter("logkeel_source_bytes_total", "Bytes of those lines, without their envelope.", &s.bytes)
 		counter("logkeel_source_malformed_lines_total", "Lines that are not in their log's format; they are shipped as they are.", &s.malformed)
 		counter("logkeel_source_cut_lines_total", "Pieces of lines that were longer than a record may be.", &s.cut)
-		yield(Sample{Name: "logkeel_source_unread_bytes", Help: "Bytes known to be in the log and not read yet.", Labels: labels, Value: float64(unread[s])})
+		r := readings[s]
+		yield(Sample{Name: "logkeel_source_unread_bytes", Help: "Bytes known to be in the log and not read yet.", Labels: labels, Value: float64(r.unread)})
+		why := ""
+		switch {
+		case r.stalled > 0 && r.held:
+			why = "an output does not take what was read"
+		case r.stalled > 0:
+			why = "the log is not read on, or nothing comes of it"
+		}
+		yield(Sample{Name: "logkeel_source_stalled_seconds", Help: "For how long nothing was read of a log that has more; 0 where all is read, or reading goes on.", Labels: labels, Value: r.stalled.Seconds(), Note: why})
+	}
+	yield(Sample{Name: "logkeel_sources", Help: "Logs that are open now.", Value: float64(open)})
+}
+
+func (st *stats) meterFindings(yield func(Sample)) {
+	st.mu.Lock()
+	all := append([]*series(nil), st.order...)
+	rules, findings := st.rules, make([][]atomic.Uint64, len(st.order))
+	for i, s := range all {
+		findings[i] = s.findings
+	}
+	st.mu.Unlock()
+	zeros := len(all)*len(rules) <= maxZeroFindings
+	for at, s := range all {
+		labels := s.labels()
 		for i, r := range rules {
 			n := findings[at][i].Load()
-			if n == 0 && !zeros {
+			if n == 0 && (!zeros || r.OnSample) {
 				continue
 			}
 			yield(Sample{
@@ -200,5 +240,4 @@ func (st *stats) meter(yield func(Sample)) {
 			})
 		}
 	}
-	yield(Sample{Name: "logkeel_sources", Help: "Logs that are open now.", Value: float64(open)})
 }

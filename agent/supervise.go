@@ -21,6 +21,7 @@ type component struct {
 	run        func(context.Context) error
 	up         atomic.Bool
 	restarts   atomic.Uint64
+	trouble    atomic.Pointer[Trouble] // nil before it runs
 }
 
 // supervise runs c until ctx is done, again after each error, later and later.
@@ -28,6 +29,7 @@ type component struct {
 func (c *component) supervise(ctx context.Context, log *slog.Logger) {
 	log = log.With(c.kind, c.name)
 	trouble := NewTrouble(log)
+	c.trouble.Store(trouble)
 	backoff := firstBackoff
 	for {
 		start := time.Now()
@@ -60,6 +62,11 @@ func (c *component) meter(yield func(Sample)) {
 		up = 1
 	}
 	yield(Sample{Name: "logkeel_component_up", Help: "Whether the collector or output runs now.", Labels: labels, Value: up})
+	failing, last := time.Duration(0), ""
+	if t := c.trouble.Load(); t != nil {
+		failing, last = t.State()
+	}
+	yield(Sample{Name: "logkeel_component_failing_seconds", Help: "For how long it has failed again and again; 0 once it has run for a minute.", Labels: labels, Value: failing.Seconds(), Note: last})
 	yield(Sample{Name: "logkeel_component_restarts_total", Help: "How often it failed and was started again.", Type: Counter, Labels: labels, Value: float64(c.restarts.Load())})
 }
 

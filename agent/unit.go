@@ -67,6 +67,19 @@ func (r *running) meter(yield func(Sample)) {
 	}
 }
 
+func (r *running) meterSelf(yield func(Sample)) {
+	for _, c := range r.components {
+		c.meter(yield)
+	}
+	for _, m := range r.meters {
+		if s, ok := m.(SelfMeter); ok {
+			s.MeterSelf(yield)
+		} else {
+			m.Meter(yield)
+		}
+	}
+}
+
 // An outputUnit is an OutputUnit that was built.
 type outputUnit struct {
 	running

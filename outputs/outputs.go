@@ -5,13 +5,16 @@ package outputs
 import (
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/outputs/email"
 	"github.com/webgrip/logkeel/outputs/fluentd"
+	"github.com/webgrip/logkeel/outputs/heartbeat"
 	"github.com/webgrip/logkeel/outputs/prometheus"
+	"github.com/webgrip/logkeel/outputs/webhook"
 )
 
 // Config is the section outputs.
@@ -19,6 +22,8 @@ type Config struct {
 	Fluentd    []fluentd.Config   `yaml:"fluentd"`
 	Prometheus *prometheus.Config `yaml:"prometheus"`
 	Email      []email.Config     `yaml:"email"`
+	Webhook    []webhook.Config   `yaml:"webhook"`
+	Heartbeat  []heartbeat.Config `yaml:"heartbeat"`
 }
 
 // Check says what is wrong with the section.
@@ -41,6 +46,16 @@ func (c *Config) Check(d *conf.Doc) error {
 		errs = append(errs, c.Email[i].Check(d, path))
 		named(path, c.Email[i].Name)
 	}
+	for i := range c.Heartbeat {
+		path := fmt.Sprintf("outputs.heartbeat[%d]", i)
+		errs = append(errs, c.Heartbeat[i].Check(d, path))
+		named(path, c.Heartbeat[i].Name)
+	}
+	for i := range c.Webhook {
+		path := fmt.Sprintf("outputs.webhook[%d]", i)
+		errs = append(errs, c.Webhook[i].Check(d, path))
+		named(path, c.Webhook[i].Name)
+	}
 	if c.Prometheus != nil {
 		errs = append(errs, c.Prometheus.Check(d, "outputs.prometheus"))
 	}
@@ -53,6 +68,8 @@ type Env struct {
 	StateDir string
 	Silences *silence.Watch                 // nil: none
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
+	Health   func(yield func(agent.Sample)) // the part of that which says how they do
+	Started  time.Time                      // when what it measures began at 0
 	Log      *slog.Logger
 }
 
@@ -66,7 +83,17 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	for _, ec := range c.Email {
 		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
-			return email.New(ec, env.StateDir, env.Silences, env.Log)
+			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Silences, env.Log)
+		}})
+	}
+	for _, hc := range c.Heartbeat {
+		all = append(all, agent.OutputUnit{Name: "heartbeat/" + hc.Name, Section: hc, Build: func() (agent.Output, error) {
+			return heartbeat.New(hc, env.Health, env.Log)
+		}})
+	}
+	for _, wc := range c.Webhook {
+		all = append(all, agent.OutputUnit{Name: "webhook/" + wc.Name, Section: wc, Build: func() (agent.Output, error) {
+			return webhook.New(wc, env.StateDir, env.Silences, env.Log)
 		}})
 	}
 	if c.Prometheus != nil {

@@ -19,5 +19,8 @@ func Testers(c Config) []Tester {
 	for _, ec := range c.Email {
 		all = append(all, Tester{Kind: "email", Name: ec.Name, To: ec.Server, Send: ec.SendTest})
 	}
+	for _, wc := range c.Webhook {
+		all = append(all, Tester{Kind: "webhook", Name: wc.Name, To: wc.Where(), Send: wc.SendTest})
+	}
 	return all
 }

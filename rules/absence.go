@@ -21,6 +21,9 @@ const (
 	// clockJump is how much the two clocks may part between two looks until one
 	// of them was set, or the machine slept.
 	clockJump = 5 * time.Second
+	// sensible is the least time, in ns, that a clock shows which was set: some
+	// machines begin in 1970 and are set soon after.
+	sensible = 1e18
 )
 
 // A silence is what a key of a rule on the absence of lines knows beside key.heard,
@@ -233,7 +236,7 @@ func (a *Alerts) sweepAbsent(k *key, wall time.Time, elapsed time.Duration) {
 		return
 	case k.alert == nil:
 		starts := dataTime(k.held)
-		if k.held == 0 || starts.After(wall) {
+		if k.held < sensible || starts.After(wall) {
 			starts = wall.Add(-silent)
 		}
 		a.fire(k, &agent.Alert{

@@ -60,7 +60,7 @@ func (s *Set) Doubts() []Doubt {
 // more than half of them.
 func (s *Set) common() map[int]int {
 	// Whatever log they are of.
-	everywhere := &Set{rules: slices.Clone(s.rules), meta: s.meta, exprs: s.exprs, ruleOf: s.ruleOf, scanner: s.scanner, each: s.each, wanted: s.wanted, words: s.words}
+	everywhere := &Set{rules: slices.Clone(s.rules), meta: s.meta, exprs: s.exprs, ruleOf: s.ruleOf, scanner: s.scanner, each: s.each, wanted: s.wanted, words: s.words, memos: s.memos, amongs: s.amongs}
 	for i := range everywhere.rules {
 		everywhere.rules[i].source = nil
 	}

@@ -93,6 +93,9 @@ type expr struct {
 	slots     []int            // by index in the groups of the rule's where: the group here, or -1
 	unmatched bool             // it stands in for the rule's expressions
 	literals  []engine.Literal // of an unmatched one, what Seek gives
+
+	finding int32 // the memo of what it finds; -1 where no other rule looks for the same
+	holding int32 // and of whether the rule's condition holds as well
 }
 
 // Seek is the literals of which each record has one that the rule holds of; nil
@@ -207,6 +210,7 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	default:
 		p.onLines(spec, &l)
 	}
+	l.rule.OnSample = l.measure != nil
 	return l
 }
 

@@ -52,7 +52,10 @@ func (m *maker) written(styles int) string {
 }
 
 func (m *maker) record() string {
-	switch m.pick(5) {
+	switch m.pick(6) {
+	case 5:
+		return fmt.Sprintf(`{"client":"10.0.0.%d","method":"%s","path":"%s","query":"%s","%s": %d,"agent":"%s","request_time":%d}`, m.pick(9), []string{"GET", "POST", "P\\u004fST"}[m.pick(3)],
+			m.written(1), m.written(3), []string{"status", "response_code", "st\\u0061tus"}[m.pick(3)], 100+m.pick(6)*100+m.pick(2), m.written(1), m.pick(3))
 	case 0:
 		return fmt.Sprintf(`10.0.0.%d - %s [x] "%s %s?%s HTTP/1.1" %d 5 "%s" "%s" rt=%d`, m.pick(9), m.written(1), []string{"GET", "POST", "\\x16"}[m.pick(3)],
 			m.written(4), m.written(4), 100+m.pick(6)*100+m.pick(2), m.written(2), m.written(2), m.pick(3))

@@ -209,10 +209,10 @@ func TestRedactedFields(t *testing.T) {
 // TestSeekLiterals wants of conditions the texts that are looked for first.
 func TestSeekLiterals(t *testing.T) {
 	for rule, want := range map[string]string{
-		`format: access, where: status >= 500`:                               `" 5|" 6|" 7|" 8|" 9`,
-		`format: access, where: status == 404`:                               `" 4`,
-		`format: access, where: status != 404 and user == 'x'`:               `" 0|" 1|" 2|" 3|" 4|" 5|" 6|" 7|" 8|" 9`,
-		`format: access, where: method == 'POST' and status >= 500`:          `] "POST `,
+		`format: access, where: status >= 500`:                               `" 5|" 6|" 7|" 8|" 9|tatus":|_code":|usCode":`,
+		`format: access, where: status == 404`:                               `" 4|tatus":|_code":|usCode":`,
+		`format: access, where: status != 404 and user == 'x'`:               `" 0|" 1|" 2|" 3|" 4|" 5|" 6|" 7|" 8|" 9|tatus":|_code":|usCode":`,
+		`format: access, where: method == 'POST' and status >= 500`:          `"POST |"POST"`,
 		`format: access, where: "path =~ 'wp-login[.]php' "`:                 `wp-login.php|%|\`,
 		`format: access, where: path =~ 'wp-login' or agent =~ '(?i)sqlmap'`: `wp-login|%|\|sqlmap|qlmap|\`,
 		`format: access, where: path =~ 'wp-login' or bytes > 5`:             "",

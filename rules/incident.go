@@ -37,6 +37,9 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 	switch {
 	case k.alert != nil:
 		k.alert.Count++
+		if k.shapes != nil {
+			k.shapes.count(m.b.Body(int(f.Record)))
+		}
 		k.mark(min(r.Time, m.now))
 		k.last = later(k.last, r.Time, m.now)
 	case holds:
@@ -50,6 +53,9 @@ func (a *Alerts) found(k *key, m *moment, f *agent.Finding) {
 			Late: late > lateAfter, Count: n, First: k.lines.newest(p.threshold),
 			Timeline: a.beginTimeline(k, r.Time, m.now),
 		})
+		if len(a.outputs) > 0 {
+			k.shapes = beginShapes(k.lines.newest(p.threshold), n)
+		}
 		a.began(k, m, int(f.Record))
 		k.lines = recent{}
 	}
@@ -98,7 +104,7 @@ func (a *Alerts) fire(k *key, alert *agent.Alert) {
 // end ends the alert of k. why is for what did not end by itself.
 func (a *Alerts) end(k *key, at time.Time, why string) {
 	alert := k.alert
-	k.alert, k.lines, k.inFirst, k.owing, k.spot = nil, recent{}, extent{}, nil, spot{}
+	k.alert, k.shapes, k.lines, k.inFirst, k.owing, k.spot = nil, nil, recent{}, extent{}, nil, spot{}
 	alert.Ended, alert.End = at, why
 	a.changed(alert, true)
 }
@@ -120,6 +126,9 @@ func (a *Alerts) settle(k *key, m *moment) {
 	last := k.lines.take(m, k)
 	k.heard, k.source = m.elapsed, m.b.Source.ID
 	if k.alert != nil {
+		if k.shapes != nil {
+			k.alert.Shapes = k.shapes.top()
+		}
 		k.alert.Last = dataTime(k.last)
 		if last >= 0 {
 			a.follow(k, m, last)

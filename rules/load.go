@@ -111,6 +111,13 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 				n++
 			}
 		}
+		if name == fingerprint {
+			if n > 0 {
+				p.say("by", "give the group another name", "%s is the shape of the message, and a named group under match as well", quote(name))
+			}
+			l.policy.by = append(l.policy.by, keyPart{name: name, group: true})
+			return
+		}
 		if whole && n > 0 && n < len(l.match) {
 			p.say("by", "give each expression that group, or make two rules of it", "%s is a named group of some expressions under match, but not of all", quote(name))
 		}

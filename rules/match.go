@@ -155,7 +155,7 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, each []uint64, x *r
 				continue
 			}
 			done = r.end
-			if r.excludes(body) {
+			if r.excludes(body, x) {
 				continue
 			}
 			at := b.Records[record].Body.Start
@@ -169,7 +169,21 @@ func (s *Set) judge(b *agent.Batch, record int, row, active, each []uint64, x *r
 }
 
 // excludes reports whether one of the rule's not expressions holds.
-func (r *rule) excludes(body []byte) bool {
+func (r *rule) excludes(body []byte, x *reading) bool {
+	if len(r.not) == 0 {
+		return false
+	}
+	m := x.memo(r.excluding)
+	if m == nil {
+		return r.finds(body)
+	}
+	if m.turn != x.turn {
+		m.turn, m.ok = x.turn, r.finds(body)
+	}
+	return m.ok
+}
+
+func (r *rule) finds(body []byte) bool {
 	for _, e := range r.not {
 		if _, _, ok := e.Find(body); ok {
 			return true

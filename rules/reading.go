@@ -19,6 +19,9 @@ type reading struct {
 	record int
 	values [fields.Count]fields.Values
 	state  [fields.Count]readState
+	turn   uint64 // a number of its own for each record
+	memos  []memo // nil where there is nothing to keep
+	marks  []marks
 }
 
 type readState uint8
@@ -33,6 +36,7 @@ const (
 func (x *reading) to(b *agent.Batch, record int) {
 	x.batch, x.record = b, record
 	x.state = [fields.Count]readState{}
+	x.turn++
 }
 
 // fields are those of the record, nil where it is not in the format. They are
@@ -59,7 +63,26 @@ func (x *reading) fields(s *Set, f fields.Format) *fields.Values {
 // holds finds the expression in the record that x is at, and judges what the rule
 // wants beside it.
 func (s *Set) holds(r *rule, e *expr, body []byte, x *reading) (start, end int, ok bool) {
-	f := found{slots: e.slots, numbers: r.numbers}
+	m := x.memo(e.holding)
+	if m == nil {
+		return s.judged(r, e, body, x)
+	}
+	if m.turn != x.turn {
+		m.turn = x.turn
+		m.start, m.end, m.ok = s.judged(r, e, body, x)
+	}
+	return m.start, m.end, m.ok
+}
+
+// judged is holds, whatever is known already.
+func (s *Set) judged(r *rule, e *expr, body []byte, x *reading) (start, end int, ok bool) {
+	f := found{slots: e.slots, numbers: r.numbers, reading: x}
+	if r.byFields { // which are read once for all rules, and tell most records apart
+		if f.fields = x.fields(s, r.format); f.fields == nil || !r.where.holds(&f) {
+			return 0, 0, false
+		}
+		return s.find(r, e, body, x, &f)
+	}
 	start, end, ok = s.find(r, e, body, x, &f)
 	return start, end, ok && (r.where == nil || r.where.holds(&f))
 }
@@ -67,7 +90,7 @@ func (s *Set) holds(r *rule, e *expr, body []byte, x *reading) (start, end int, 
 // find is holds without the rule's condition, for which it fills f.
 func (s *Set) find(r *rule, e *expr, body []byte, x *reading, f *found) (start, end int, ok bool) {
 	if !e.unmatched {
-		if start, end, ok = e.Find(body); !ok {
+		if start, end, ok = e.found(body, x); !ok {
 			return 0, 0, false
 		}
 	}
@@ -84,6 +107,19 @@ func (s *Set) find(r *rule, e *expr, body []byte, x *reading, f *found) (start, 
 		}
 	}
 	return start, end, true
+}
+
+// found is what the expression finds in the record that x is at.
+func (e *expr) found(body []byte, x *reading) (start, end int, ok bool) {
+	m := x.memo(e.finding)
+	if m == nil {
+		return e.Find(body)
+	}
+	if m.turn != x.turn {
+		m.turn = x.turn
+		m.start, m.end, m.ok = e.Find(body)
+	}
+	return m.start, m.end, m.ok
 }
 
 // shown is what a finding shows of a record where there is nothing to match: the
@@ -123,7 +159,7 @@ func (s *Set) want(r *rule) {
 		}
 	}
 	for _, p := range counted {
-		if p.group {
+		if p.group && p.name != fingerprint {
 			s.wantField(r, p.name)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Packs []string `yaml:"packs"` // names of those that are built in
 	Files []string `yaml:"files"` // paths, or patterns as *.yaml, from the configuration's folder
+	Self  bool     `yaml:"self"`  // the pack on the agent itself, whether it is named or not
 }
 
 // A Set is a number of rules, and what is cut out of records before, ready to be
@@ -38,6 +39,8 @@ type Set struct {
 	// absences says that there are rules on the absence of lines.
 	absences bool
 	metrics  []*metric // by index
+	amongs   []*among  // by index
+	memos    int       // what several rules ask of a record
 
 	// wanted are the fields that rules ask for, by format.
 	wanted [fields.Count]*fields.Wanted
@@ -62,13 +65,15 @@ type rule struct {
 	source     matchers.Matchers
 	first, end int32 // its expressions in the set
 	not        []*expr
+	excluding  int32         // the memo of whether one of them matches, or -1
 	format     fields.Format // None: records have no fields
 	numbers    []int         // of what where asks for: the field's, or -1
 	byFields   bool          // where asks for fields only
 	where      *where        // nil: whatever the expressions found
 	measure    *measure      // nil: the rule is on lines
 	policy     policy
-	grouped    bool       // it counts by what a group or a field found
+	grouped    bool       // it counts by what a group or a field found, or by the message's shape
+	captures   bool       // by the former
 	metric     *metricUse // nil: it makes none
 	text       string     // what its expressions are, where people are told of them
 }
@@ -91,6 +96,9 @@ func Load(c Config, baseDir string, options ...Option) (*Set, error) {
 			seen[packPrefix+name] = true
 			l.pack(name, fmt.Sprintf("packs[%d]", i))
 		}
+	}
+	if c.Self && !seen[packPrefix+selfPack] {
+		l.pack(selfPack, "self")
 	}
 	for i, pattern := range c.Files {
 		paths, err := expand(pattern, baseDir)
@@ -175,6 +183,7 @@ func buildSet(list []loaded, redact *redactor) *Set {
 			first: int32(len(s.exprs)),
 		}
 		r.grouped = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group })
+		r.captures = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group && p.name != fingerprint })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
 		}
@@ -200,6 +209,8 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		s.rules = append(s.rules, r)
 		s.meta = append(s.meta, l.rule)
 	}
+	s.share()
+	s.gather(room)
 	s.words = (len(s.exprs) + redact.bits() + 63) / 64
 	if redact != nil {
 		redact.place(len(s.exprs), s.words, targets.Add)
@@ -210,7 +221,9 @@ func buildSet(list []loaded, redact *redactor) *Set {
 	return s
 }
 
-func (s *Set) newScratch() any { return &scratch{each: make([]uint64, s.words)} }
+func (s *Set) newScratch() any {
+	return &scratch{each: make([]uint64, s.words), reading: reading{memos: make([]memo, s.memos), marks: s.newMarks()}}
+}
 
 func (s *Set) union(room *engine.Room) *engine.Union {
 	var exprs []*engine.Expr

@@ -49,7 +49,7 @@ func (w *where) seek(t *term, f fields.Format) []engine.Literal {
 	case f == fields.Access && name == "status" && !t.isText:
 		return t.statuses()
 	case f == fields.Access && name == "method" && t.isText && t.re == nil && t.op == equal:
-		return []engine.Literal{{Text: `] "` + t.literal + " "}}
+		return []engine.Literal{{Text: `"` + t.literal + " "}, {Text: `"` + t.literal + `"`}}
 	}
 	return t.texts(f, name)
 }
@@ -75,6 +75,9 @@ func (c *comparison) statuses() (set []engine.Literal) {
 				break
 			}
 		}
+	}
+	if set != nil { // the members that fields.Access knows: only lines in JSON have these
+		set = append(set, engine.Literal{Text: `tatus":`}, engine.Literal{Text: `_code":`}, engine.Literal{Text: `usCode":`})
 	}
 	return set
 }
@@ -118,7 +121,7 @@ func escapes(f fields.Format, name string) []string {
 		return []string{`\`}
 	case name == "path" || name == "query":
 		return []string{"%", `\`}
-	case name == "referer" || name == "agent":
+	case f == fields.Access: // as JSON has it, too
 		return []string{`\`}
 	}
 	return nil

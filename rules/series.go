@@ -79,6 +79,7 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	apart := time.Duration(now.wall.UnixNano()) - now.elapsed
 	if d := apart - p.apart; p.round > 0 && (d > clockJump || d < -clockJump) {
 		p.jumps++
+		now.woke = d > 0
 	}
 	p.apart = apart
 	p.round++
@@ -99,6 +100,7 @@ type instant struct {
 	wall     time.Time
 	elapsed  time.Duration
 	snapshot string
+	woke     bool // the machine slept since the snapshot before, or its clock was put on
 }
 
 // A verdict is what the series of one key say together: one is enough.
@@ -152,7 +154,7 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p 
 
 // measured brings a key to where its condition is now.
 func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
-	if k.snapshot == now.snapshot && now.elapsed-k.heard > p.patience() {
+	if k.snapshot == now.snapshot && (now.elapsed-k.heard > p.patience() || now.woke) {
 		k.since = time.Time{} // what was in between is not known
 	}
 	k.heard, k.snapshot = now.elapsed, now.snapshot
@@ -185,7 +187,7 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 			ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(k.since.UnixNano()))),
 			Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
 			Starts: k.since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-			Condition: m.String(), Value: v.value,
+			Condition: m.String(), Value: v.value, Around: because(nil, v.sample.Note),
 		})
 	}
 }
@@ -195,7 +197,9 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 func (a *Alerts) goesOn(alert *agent.Alert, v *verdict, now *instant) {
 	s := v.sample
 	o := a.outbox[alert.ID]
-	same := alert.Value == v.value && slices.Equal(alert.Labels, s.Labels)
+	around := because(alert.Around, s.Note)
+	same := alert.Value == v.value && slices.Equal(alert.Labels, s.Labels) && slices.Equal(alert.Around, around)
+	alert.Around = around
 	alert.Value, alert.Labels, alert.Source, alert.Last = v.value, s.Labels, sampleSource(s, now.snapshot), now.wall.UTC()
 	if !same || now.elapsed-o.handed >= goesOnAfter {
 		a.changed(alert, false)
@@ -227,10 +231,10 @@ func seriesKey(r *rule, s *agent.Sample) []agent.Label {
 	return labels
 }
 
-// sampleSource is what people call that which was measured: the container, or
-// the sampler's target.
+// sampleSource is what people call that which was measured: the container, the
+// sampler's target, or a part of the agent.
 func sampleSource(s *agent.Sample, snapshot string) string {
-	for _, name := range []string{"name", "target"} {
+	for _, name := range []string{"name", "target", "output", "container", "source", "part"} {
 		if v := sampleLabel(s, name); v != "" {
 			return v
 		}

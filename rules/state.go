@@ -79,7 +79,10 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 		for _, k := range rs.keys {
 			saved := savedKey{
 				Rule: name, Labels: k.labels, Source: k.source, Times: slices.Clone(k.times.times()), Behind: slices.Clone(k.behind.times()),
-				Lines: k.lines.newest(shownLines), Since: k.since, Snapshot: k.snapshot,
+				Lines: k.lines.newest(shownLines), Snapshot: k.snapshot,
+			}
+			if !k.since.IsZero() { // as long ago as it is, wherever the clock was put since
+				saved.Since = wall.Add(k.sinceRun - elapsed)
 			}
 			if k.held != 0 {
 				saved.Held = dataTime(k.held)
@@ -230,6 +233,9 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 	if k.alert = s.Alert; k.alert != nil {
 		k.alert.Rule = *r.rule
 		k.alert.Timeline = restoredTimeline(k.alert.Timeline, k.alert.Count)
+		if len(a.outputs) > 0 && r.tells() {
+			k.shapes = restoredShapes(k.alert.Shapes, k.alert.Count)
+		}
 		if a.outbox[k.alert.ID] == nil { // outputs that have it take no note of it
 			a.outbox[k.alert.ID] = &outgoing{alert: k.alert, pending: true, urgent: true}
 		}
@@ -261,7 +267,6 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 		}
 	}
 	metrics := a.samples()
-	failures, dropped := a.failures, a.dropped
 	a.mu.Unlock()
 	for _, s := range metrics {
 		yield(s)
@@ -279,6 +284,5 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 		state("pending", c.pending)
 		yield(agent.Sample{Name: "logkeel_alerts_fired_total", Help: "Alerts that began to fire.", Type: agent.Counter, Labels: labels, Value: float64(c.fired)})
 	}
-	yield(agent.Sample{Name: "logkeel_alerts_write_errors_total", Help: "Failed writes of what the rules have counted.", Type: agent.Counter, Value: float64(failures)})
-	yield(agent.Sample{Name: "logkeel_alerts_dropped_total", Help: "Alerts that were over and that no output took for so long that they became too many.", Type: agent.Counter, Value: float64(dropped)})
+	a.MeterSelf(yield)
 }

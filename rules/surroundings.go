@@ -147,7 +147,7 @@ func (a *Alerts) surround(k *key) {
 		s.prune(now)
 	}
 	if len(s.young) < maxYoung {
-		k.alert.Around = s.facts(k, k.alert, a.clock.Wall(), now)
+		k.alert.Around = because(s.facts(k, k.alert, a.clock.Wall(), now), reasonOf(k.alert.Around))
 		s.young = append(s.young, &young{k, k.alert, now})
 	}
 }
@@ -164,7 +164,11 @@ func (a *Alerts) grow(now time.Duration) {
 	}
 	s.prune(now)
 	for _, y := range s.young {
-		if facts := s.facts(y.key, y.alert, wall, now); len(facts) > 0 && !slices.Equal(facts, y.alert.Around) {
+		facts := s.facts(y.key, y.alert, wall, now)
+		if len(facts) == 0 {
+			continue
+		}
+		if facts = because(facts, reasonOf(y.alert.Around)); !slices.Equal(facts, y.alert.Around) {
 			y.alert.Around = facts
 			a.changed(y.alert, false)
 		}

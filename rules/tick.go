@@ -81,6 +81,9 @@ func (a *Alerts) Stored() error {
 func (a *Alerts) Tick(ctx context.Context, unread map[string]int64) {
 	a.sweep(unread)
 	a.flush(ctx, false)
+	a.mu.Lock()
+	a.ticked = a.clock.Elapsed()
+	a.mu.Unlock()
 }
 
 // sweep ends what is over, and forgets what tells nothing any more.

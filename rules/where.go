@@ -40,6 +40,8 @@ type comparison struct {
 
 	isText bool
 	re     *engine.Expr // of =~ and !~
+	among  *among       // what looks for that and others together, or nil
+	bit    int32        // there
 	value  float64      // of a number, in seconds or bytes where it has a unit
 	unit   unit
 }
@@ -66,6 +68,7 @@ type found struct {
 	slots   []int // by index in where.groups: the expression's group, or -1
 	numbers []int // by index in where.groups: the field's number, or -1
 	fields  *fields.Values
+	reading *reading // that fields are of, or nil
 }
 
 func (f *found) group(i int) ([]byte, bool) {
@@ -109,6 +112,11 @@ func (t *term) holds(f *found) bool {
 		return !t.terms[0].holds(f)
 	}
 	text, ok := f.group(t.group)
+	if ok && t.among != nil {
+		if yes, known := f.reading.matches(&t.comparison, text); known {
+			return yes == (t.op == matches)
+		}
+	}
 	return ok && t.comparison.holds(text)
 }
 
@@ -150,9 +158,42 @@ func (c *comparison) found(text []byte) bool {
 // number reads what was found in the literal's unit. Without one it is in
 // seconds or bytes already.
 func (c *comparison) number(text []byte) (float64, bool) {
+	if v, ok := plainNumber(text); ok {
+		return v, true
+	}
 	if len(text) > maxNumber {
 		return 0, false
 	}
 	v, unit, ok := parseQuantity(string(bytes.TrimSpace(text)))
 	return v, ok && (unit == c.unit || unit == noUnit)
 }
+
+// plainNumber reads what most numbers in logs are, digits and maybe a point, just
+// as strconv does: so few digits and their power of ten are exact, so that their
+// quotient is the nearest there is.
+func plainNumber(text []byte) (float64, bool) {
+	if len(text) == 0 || len(text) > len(powers) {
+		return 0, false
+	}
+	n, point := 0, -1
+	for i, c := range text {
+		switch {
+		case isDigit(c):
+			n = 10*n + int(c-'0')
+		case c == '.' && point < 0 && i > 0:
+			point = i
+		default:
+			return 0, false
+		}
+	}
+	switch point {
+	case -1:
+		return float64(n), true
+	case len(text) - 1:
+		return 0, false
+	}
+	return float64(n) / powers[len(text)-1-point], true
+}
+
+// powers are those of ten.
+var powers = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14}

@@ -1,8 +1,10 @@
 package rules
 
 import (
+	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -299,6 +301,28 @@ func TestSelectorHolds(t *testing.T) {
 		})
 		if got != tt.want {
 			t.Errorf("%v: %v", tt.labels, got)
+		}
+	}
+}
+
+// TestPlainNumbers compares what is read without strconv with what strconv says.
+func TestPlainNumbers(t *testing.T) {
+	for _, s := range []string{"", ".", "5.", ".5", "1.2.3", "-1", "1e3", "0", "007", "200", "0.118", "1.000", "12345678901234.5", "123456789012345", "1234567890123456", "0.3", "2.675", "9007199254740993", "0.0000000000001", "99999.9999999999", "1s", " 1"} {
+		want, unit, ok := parseQuantity(s)
+		got, plain := plainNumber([]byte(s))
+		if plain && (!ok || unit != noUnit || got != want) {
+			t.Errorf("%q is %v, want %v, %t", s, got, want, ok)
+		}
+		if digits := strings.Trim(s, "0123456789"); !plain && digits == "" && 0 < len(s) && len(s) <= 15 {
+			t.Errorf("%q is not read", s)
+		}
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		s := strconv.Itoa(r.IntN(1e7)) + "." + strconv.Itoa(r.IntN(1e6))
+		want, err := strconv.ParseFloat(s, 64)
+		if got, ok := plainNumber([]byte(s)); err != nil || !ok || got != want {
+			t.Fatalf("%s is %v, want %v", s, got, want)
 		}
 	}
 }

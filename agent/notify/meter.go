@@ -34,7 +34,7 @@ func (q *Queue) Meter(yield func(agent.Sample)) {
 	q.mu.Lock()
 	by := q.terms()
 	c, now, held := q.counts, by.now.at, q.state.held(by)
-	pending, oldest, muted := 0, now, 0
+	pending, oldest, muted, refused := 0, now, 0, false
 	for _, g := range q.state.groups {
 		for _, e := range g.entries {
 			if e.hidden(by.mute) {
@@ -45,8 +45,14 @@ func (q *Queue) Meter(yield func(agent.Sample)) {
 			pending++
 			oldest = min(oldest, since)
 		}
+		refused = refused || g.refused
 	}
+	stalled, why := q.refused.Look(refused, 0), q.refusal
+	ticked := q.ticked
 	q.mu.Unlock()
+	if d, last := q.telling.State(); d >= stalled && d > 0 {
+		stalled, why = d, last
+	}
 
 	sample := func(t agent.SampleType, name, help string, v float64, labels ...agent.Label) {
 		yield(agent.Sample{Name: name, Help: help, Type: t, Labels: slices.Concat(q.o.Labels, labels), Value: v})
@@ -61,6 +67,9 @@ func (q *Queue) Meter(yield func(agent.Sample)) {
 	sample(agent.Gauge, "logkeel_notifications_pending", "Groups of alerts with something that was not told yet.", float64(pending))
 	sample(agent.Gauge, "logkeel_notification_pending_seconds", "Age of the oldest that was not told yet. A cooldown makes it wait as well.",
 		max(0, now-oldest).Round(time.Millisecond).Seconds())
+	yield(agent.Stalled(q.o.Name, "alerts", stalled, why))
+	sample(agent.Gauge, "logkeel_notifications_tick_seconds", "How long ago it was last looked what is to be told; ten minutes at most, and as long as telling takes.",
+		max(0, now-ticked).Round(time.Millisecond).Seconds())
 	sample(agent.Counter, "logkeel_alerts_folded_total", "Alerts that were too many to be told apart.", float64(c.folded))
 	sample(agent.Gauge, "logkeel_notifications_held", "Groups of alerts that wait for nothing but max_per_hour.", float64(held))
 	sample(agent.Gauge, "logkeel_alerts_muted", "Alerts that are not told, for they are silenced or another one explains them.", float64(muted))

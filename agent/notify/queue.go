@@ -36,6 +36,10 @@ type Queue struct {
 	state  *state
 	pause  pause
 	counts counts
+
+	ticked  time.Duration // when Run last came round
+	refusal string        // what was refused last, and why
+	refused agent.Stall   // for how long some notice is
 }
 
 // Open opens the journal in o.Dir, and makes it where there is none. Only one

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/webgrip/logkeel/agent"
 )
 
 var errNoMailbox = errors.New("550 no such mailbox")
@@ -87,4 +89,36 @@ func TestRefusedForADay(t *testing.T) {
 		w.sleep(time.Minute)
 		w.expect("firing rule=errors: errors/web2 1")
 	})
+}
+
+// TestStalled: for how long nobody is told, whether the receiver is away or
+// refuses; what waits because it is not due is none of it.
+func TestStalled(t *testing.T) {
+	const name = "logkeel_output_stalled_seconds"
+	for _, answer := range []error{errors.New("connection refused"), Refused(errNoMailbox)} {
+		inWorld(t, func(w *world) {
+			stalled := func(least, most float64) {
+				t.Helper()
+				w.q.Meter(func(s agent.Sample) {
+					if s.Name == name && (s.Value < least || s.Value > most || most > 0 != strings.Contains(s.Note, answer.Error())) {
+						t.Errorf("stalled for %v, want %v to %v: %s", s.Value, least, most, s.Note)
+					}
+				})
+			}
+			w.notify(w.alert("errors", "web", 1))
+			w.sleep(29 * time.Second)
+			stalled(0, 0) // it waits for what belongs to it
+			w.answers(func(*Notice) error { return answer })
+			w.sleep(2 * time.Second)
+			for range 8 * 60 { // the receiver is asked again meanwhile
+				w.sleep(15 * time.Second)
+				w.q.Meter(func(agent.Sample) {})
+			}
+			stalled(7100, 7205)
+			w.answers(nil)
+			w.sleep(time.Hour + time.Second)
+			w.expect("firing rule=errors: errors/web 1")
+			stalled(0, 0)
+		})
+	}
 }

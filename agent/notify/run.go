@@ -64,6 +64,9 @@ func (q *Queue) tend() {
 	q.write.Lock()
 	defer q.write.Unlock()
 	now := q.now().at
+	q.mu.Lock()
+	q.ticked = now
+	q.mu.Unlock()
 	if now >= q.retry {
 		q.flush()
 	}
@@ -221,6 +224,7 @@ func (q *Queue) refuse(t *telling, err error) {
 	}
 	g.sending, g.failed, g.tried = false, false, now.at
 	g.refused, g.refusedAt = true, now.at
+	q.refusal = "a notice is refused: " + agent.Note(err)
 	said := []any{"notice", t.notice.ID, "group", describe(t.notice), "alerts", len(g.entries), "findings", g.findings(), "error", err}
 	over, isOver := g.over(nobody)
 	drop := isOver && now.at-over >= dropRefused

@@ -38,6 +38,7 @@ func (s *Spool) Meter(yield func(agent.Sample)) {
 	}
 	sample(agent.Gauge, "logkeel_spool_bytes", "Bytes that the spool takes on the disk.", float64(bytes))
 	sample(agent.Gauge, "logkeel_spool_max_bytes", "Bytes that the spool may take at most.", float64(s.o.MaxBytes))
+	sample(agent.Gauge, "logkeel_spool_used_ratio", "Which part of these bytes is taken, from 0 to 1; each server's spool by itself, the fullest counts.", float64(bytes)/float64(s.o.MaxBytes))
 	sample(agent.Gauge, "logkeel_spool_frames", "Frames that the receiver has not acknowledged.", float64(frames))
 	for i, r := range reasons {
 		l := agent.Label{Name: "reason", Value: string(r)}

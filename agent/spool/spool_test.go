@@ -332,12 +332,13 @@ func TestMeter(t *testing.T) {
 		`logkeel_spool_dropped_frames_total{output="x"}{reason="full"}`:     0,
 		`logkeel_spool_dropped_frames_total{output="x"}{reason="corrupt"}`:  1,
 		`logkeel_spool_write_errors_total{output="x"}`:                      1,
+		`logkeel_spool_used_ratio{output="x"}`:                              float64(s.Bytes()) / (1 << 30),
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s is %v; want %v", name, v, want)
 		}
 	}
-	if len(got) != 8 {
+	if len(got) != 9 {
 		t.Errorf("%d samples: %v", len(got), got)
 	}
 }

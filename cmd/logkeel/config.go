@@ -86,6 +86,7 @@ func read(flag string) (*loaded, error) {
 		ReloadOnChange:  true,
 		Log:             Log{Level: "info", Format: "text"},
 		Redact:          rules.Redact{Secrets: true},
+		Rules:           rules.Config{Self: true},
 	}}
 	abs, err := filepath.Abs(path)
 	if err != nil {

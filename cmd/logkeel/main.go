@@ -74,6 +74,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
   logkeel run                          # run with ./agent.yaml
   logkeel scan --since 24h             # what would have been found and mailed
   logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
+  logkeel report                       # what the week comes to so far
   logkeel run --config /etc/logkeel/agent.yaml`,
 		Version:       buildVersion(),
 		SilenceErrors: true,
@@ -86,7 +87,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
 		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
 	})
 	config := root.PersistentFlags().StringP("config", "c", "", "configuration file (default $LOGKEEL_CONFIG, ./agent.yaml, /etc/logkeel/agent.yaml)")
-	root.AddCommand(runCommand(config), checkCommand(config), testCommand(config), explainCommand(config), healthCommand(config), demoCommand(), versionCommand())
+	root.AddCommand(runCommand(config), checkCommand(config), testCommand(config), explainCommand(config), healthCommand(config), reportCommand(config), demoCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = noArgs

@@ -32,12 +32,13 @@ type runner struct {
 	ledger *agent.Ledger
 	dir    string // state_dir
 	quiet  *silence.Watch
+	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
 
 	mu   sync.Mutex
 	last time.Time // when a configuration was last taken
-	bad  bool      // the newest one was not
+	bad  error     // why the newest one was not
 }
 
 // parts is what the agent is to consist of.
@@ -49,9 +50,11 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter,
+			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Started: r.began,
+			Health: func(yield func(agent.Sample)) { r.agent.MeterSelf(yield) },
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
+		Self:            r.meterConfig,
 	}
 }
 
@@ -68,23 +71,28 @@ func (r *runner) judge(set *rules.Set, to []agent.AlertOutput, before agent.Aler
 // meter reports the agent and what it was configured with.
 func (r *runner) meter(yield func(agent.Sample)) {
 	yield(buildInfo())
-	r.mu.Lock()
-	last, good := r.last, 1.0
-	if r.bad {
-		good = 0
-	}
-	r.mu.Unlock()
-	yield(agent.Sample{Name: "logkeel_config_last_reload_successful", Help: "Whether the newest configuration is the one that the agent has.", Value: good})
-	yield(agent.Sample{Name: "logkeel_config_last_reload_success_timestamp_seconds", Help: "When the agent took the configuration that it has.", Value: float64(last.Unix())})
+	r.meterConfig(yield)
 	r.rules.Load().Meter(yield)
 	r.quiet.Meter(yield)
 	r.agent.Meter(yield)
 }
 
+// meterConfig reports whether the configuration is the newest one.
+func (r *runner) meterConfig(yield func(agent.Sample)) {
+	r.mu.Lock()
+	last, good, why := r.last, 1.0, ""
+	if r.bad != nil {
+		good, why = 0, agent.Note(r.bad)
+	}
+	r.mu.Unlock()
+	yield(agent.Sample{Name: "logkeel_config_last_reload_successful", Help: "Whether the newest configuration is the one that the agent has.", Value: good, Note: why})
+	yield(agent.Sample{Name: "logkeel_config_last_reload_success_timestamp_seconds", Help: "When the agent took the configuration that it has.", Value: float64(last.Unix())})
+}
+
 func (r *runner) reloaded(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.bad = err != nil; err == nil {
+	if r.bad = err; err == nil {
 		r.last = time.Now()
 	}
 }

@@ -57,7 +57,7 @@ func TestTestCommand(t *testing.T) {
 		{[]string{"wrong.yml", "good.yaml"}, 2, "ok    good.yaml  3 rules, 3 tests\n", "wrong.yml:1: groups[0].rules[0].match: not an expression: missing closing ) in \"(\"; close it, or put a backslash before it where it stands for itself\n"},
 		{[]string{"none.yaml"}, 2, "", "none.yaml: there is no such file; check the path\n"},
 		{[]string{"none*.yaml"}, 2, "", "none*.yaml: no file is called that; check the path\n"},
-		{[]string{"pack:none"}, 2, "", "there is no pack \"none\"; use one of attacks, auth, kernel, laravel, mail, mariadb, operations, postgres, redis, samples, slow, web\n"},
+		{[]string{"pack:none"}, 2, "", "there is no pack \"none\"; use one of attacks, auth, kernel, laravel, logkeel, mail, mariadb, operations, postgres, redis, samples, slow, web\n"},
 	} {
 		stdout, stderr, code := logkeel(t, dir, append([]string{"test"}, c.args...)...)
 		stdout = strings.ReplaceAll(stdout, dir, "DIR")
@@ -76,7 +76,7 @@ func TestTestCommand(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	dir := writeFiles(t, "agent.yaml", "rules: {files: [r.yaml]}\n", "r.yaml", tried)
+	dir := writeFiles(t, "agent.yaml", "rules: {self: false, files: [r.yaml]}\n", "r.yaml", tried)
 	for _, c := range []struct {
 		args []string
 		code int

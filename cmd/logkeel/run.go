@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +58,10 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log))}
+	r := &runner{
+		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
+		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
+	}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -163,7 +168,11 @@ func (l *loaded) summary(w io.Writer) error {
 	for _, name := range l.rules.CutsFullPass() {
 		p("           redact.patterns: %s has no literal to look for; it is tried on every line", name)
 	}
-	p("  matches  %d rules", len(l.rules.Rules()))
+	own := l.ownRules()
+	p("  matches  %d rules", len(l.rules.Rules())-own)
+	if own > 0 {
+		p("  watches  itself, by %d rules (rules.self)", own)
+	}
 	for _, d := range l.rules.Doubts() {
 		p("           %s:%d: %s: %s; %s", d.Rule.File, d.Rule.Line, d.Rule.Name, d.Msg, d.Hint)
 	}
@@ -172,10 +181,42 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
+		for _, r := range o.Routes {
+			to, which := o.To, make([]string, len(r.Match.Matchers))
+			if len(r.To) > 0 {
+				to = r.To
+			}
+			for i := range which {
+				which[i] = r.Match.Matchers[i].String()
+			}
+			p("           those with %s to %s", strings.Join(which, ", "), strings.Join(to, ", "))
+		}
+		if o.Report != nil {
+			p("           %s: a report %s", o.Name, o.Report)
+		}
+	}
+	for _, o := range l.Outputs.Heartbeat {
+		p("  beats    %s: every %s to %s", o.Name, o.Every, o.Host())
+	}
+	for _, o := range l.Outputs.Webhook {
+		p("  posts    %s: alerts of severity %s and above to %s", o.Name, o.MinSeverity, o.Where())
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
 	}
 	_, err := fmt.Fprintf(w, "  keeps    %s\n", l.StateDir)
 	return err
+}
+
+// ownRules is how many rules are on the agent itself, and were not asked for.
+func (l *loaded) ownRules() (n int) {
+	if slices.Contains(l.Rules.Packs, agent.Self) {
+		return 0
+	}
+	for _, r := range l.rules.Rules() {
+		if r.File == "pack:"+agent.Self {
+			n++
+		}
+	}
+	return n
 }

@@ -13,7 +13,7 @@ import (
 func testers(c outputs.Config, output string) ([]outputs.Tester, error) {
 	all := outputs.Testers(c)
 	if len(all) == 0 {
-		return nil, usageError{fmt.Errorf("no output tells people of alerts: nothing can be sent; see outputs.email in docs/configuration.md")}
+		return nil, usageError{fmt.Errorf("no output tells people of alerts: nothing can be sent; see outputs.email and outputs.webhook in docs/configuration.md")}
 	}
 	if output == "" {
 		return all, nil

@@ -110,3 +110,23 @@ outputs:
 		t.Errorf("%d mails came, want another about Quiet", len(got))
 	}
 }
+
+// TestCheckSaysRoutes: who is told of what can be read without the file.
+func TestCheckSaysRoutes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const text = "outputs:\n  email:\n    - name: ops\n      server: mail\n      from: a@shop.example\n      to: ops@shop.example\n" +
+		"      routes: [{match: {severity: critical}, to: oncall@shop.example}, {match: 'service=~\"shop-.*\", class!=\"slow\"'}]\n"
+	if err := os.WriteFile(filepath.Join(dir, "agent.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, code := logkeel(t, dir, "check")
+	for _, want := range []string{
+		"           those with severity=\"critical\" to oncall@shop.example\n",
+		"           those with service=~\"shop-.*\", class!=\"slow\" to ops@shop.example\n",
+	} {
+		if code != 0 || !strings.Contains(stdout, want) {
+			t.Errorf("exit code %d, printed\n%s%swant %s", code, stdout, stderr, want)
+		}
+	}
+}

@@ -48,6 +48,7 @@ type dispatcher struct {
 	partials  int // lines in pieces
 	openBytes int // of them
 	behind    bool
+	said      time.Time // when sources last heard of it
 	key       []byte
 	bufs      [][]byte
 }
@@ -226,11 +227,15 @@ func (d *dispatcher) share() int64 {
 	return bytes/int64(max(1, len(d.sources))) + 1
 }
 
+// sayAgainAfter is how often sources hear that the spool still has something: one
+// that has nothing in it must not look as if it were stuck.
+const sayAgainAfter = 5 * time.Second
+
 // say tells all sources when the spool begins or ends to have something unread.
 func (d *dispatcher) say() {
 	share := d.share()
-	if behind := share > 0; behind != d.behind {
-		d.behind = behind
+	if behind := share > 0; behind != d.behind || behind && time.Since(d.said) >= sayAgainAfter {
+		d.behind, d.said = behind, time.Now()
 		for _, s := range d.sources {
 			s.feed.Behind(share)
 		}

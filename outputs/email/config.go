@@ -29,6 +29,7 @@ type Config struct {
 	Helo          string          `yaml:"helo"` // "": the host's name
 	Timeout       conf.Duration   `yaml:"timeout"`
 	SubjectPrefix string          `yaml:"subject_prefix"`
+	Report        *ReportConfig   `yaml:"report"` // nil: none
 
 	notify.Config `yaml:",inline"`
 }
@@ -96,7 +97,7 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if len(c.SubjectPrefix) > 60 || visible(c.SubjectPrefix, 60) != c.SubjectPrefix {
 		bad(".subject_prefix", "write something like [shop]", "%q is longer than 60 bytes or has what cannot be printed", c.SubjectPrefix)
 	}
-	errs = append(errs, c.Config.Check(d, path))
+	errs = append(errs, c.Report.Check(d, path+".report"), c.Config.Check(d, path))
 	return conf.Join(errs...)
 }
 

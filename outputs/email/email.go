@@ -36,6 +36,7 @@ type Output struct {
 	inboxes []*inbox   // of all who may be told
 	own     []*inbox   // of those who are where no route says otherwise
 	routes  [][]*inbox // of the routes, in their order
+	report  *reporter  // nil: there is none
 
 	refused atomic.Uint64
 	sent    atomic.Uint64
@@ -192,7 +193,9 @@ func (o *Output) Reconcile(ctx context.Context, firing map[string]bool) error {
 }
 
 // Run sends mail until ctx is done.
-func (o *Output) Run(ctx context.Context) error { return o.queue.Run(ctx, o.tell) }
+func (o *Output) Run(ctx context.Context) error {
+	return o.report.beside(ctx, func(ctx context.Context) error { return o.queue.Run(ctx, o.tell) })
+}
 
 // Close closes the queue, after Run has ended.
 func (o *Output) Close() error { return o.queue.Close() }
@@ -213,6 +216,7 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 	counter("logkeel_email_sent_total", "Mails that the server has taken.", o.sent.Load())
 	counter("logkeel_email_recipients_refused_total", "Recipients for whom the server did not take a mail that others got.", o.refused.Load())
 	o.queue.Meter(yield)
+	o.report.Meter(yield)
 }
 
 // tell sends the notice to all who do not have it yet.

@@ -2,6 +2,7 @@ package email
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -70,12 +71,19 @@ type letter struct {
 	thread  string // "": it is of none
 	reply   bool   // it is not the first of its thread
 	subject string
-	view    *view
+	view    content
+	page    *template.Template // of the view; nil: that of alerts
+}
+
+// A content is what a mail shows, in both forms.
+type content interface {
+	text() string
+	html(t *template.Template) (string, error)
 }
 
 // write is the letter as it is sent.
 func (c *composer) write(l *letter, now time.Time) ([]byte, error) {
-	page, err := l.view.html(c.page)
+	page, err := l.view.html(cmp.Or(l.page, c.page))
 	if err != nil {
 		return nil, err
 	}

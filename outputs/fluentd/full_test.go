@@ -145,3 +145,42 @@ func TestLossesBounded(t *testing.T) {
 func dropOf(source string) spool.Drop {
 	return spool.Drop{Source: source, Records: 1, Reason: spool.Full}
 }
+
+// TestStalled: while the receiver is away, what waits is not brought away, which
+// is measured, with the reason; and no longer once it takes something, though a
+// part of it still waits.
+func TestStalled(t *testing.T) {
+	var up atomic.Bool
+	inBubble(t, small(block), away(&up), func(r *rig) {
+		stalled := func() (s agent.Sample) {
+			r.o.Meter(func(m agent.Sample) {
+				if m.Name == "logkeel_output_stalled_seconds" {
+					s = m
+				}
+			})
+			return s
+		}
+		for range 10 {
+			if s := stalled(); s.Value != 0 || s.Note != "" {
+				t.Fatalf("nothing waits, and it is stalled for %v: %s", s.Value, s.Note)
+			}
+			time.Sleep(15 * time.Second)
+		}
+		r.write(3, 5)
+		for i := range 20 {
+			if s := stalled(); s.Value != float64(15*i) {
+				t.Errorf("stalled for %v, want %d", s.Value, 15*i)
+			}
+			time.Sleep(15 * time.Second)
+		}
+		if s := stalled(); !strings.Contains(s.Note, errRefuse.Error()) || !strings.HasPrefix(s.Note, r.o.c.Address+": ") {
+			t.Errorf("the reason is %q", s.Note)
+		}
+		up.Store(true)
+		time.Sleep(15 * time.Second)
+		if s := stalled(); s.Value != 0 || s.Note != "" {
+			t.Errorf("stalled for %v: %s", s.Value, s.Note)
+		}
+		r.settle()
+	})
+}

@@ -34,6 +34,7 @@ type lane struct {
 	connects, disconnects   atomic.Uint64
 	unknownAcks, ackTimeout atomic.Uint64
 	connected, removed      atomic.Bool
+	stall                   agent.Stall
 }
 
 // run sends and spools until ctx is done, or a stray is empty.

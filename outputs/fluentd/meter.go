@@ -23,9 +23,12 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 		yield(agent.Sample{Name: name, Help: help, Labels: labels, Value: v})
 	}
 	m := measures{}
-	connected := 1.0
+	connected, stalled, why := 1.0, time.Duration(0), ""
 	for _, l := range all {
 		m.add(l.q.measure())
+		if d := l.stall.Look(!l.removed.Load() && !l.q.idle(), l.acked.Load()); d > stalled {
+			stalled, why = d, l.why()
+		}
 		if !l.connected.Load() && !l.removed.Load() {
 			connected = 0
 		}
@@ -52,9 +55,20 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 	gauge("logkeel_output_queue_chunks", "Chunks in memory that are not safe yet.", float64(m.chunks))
 	gauge("logkeel_output_inflight_chunks", "Chunks sent and not acknowledged.", float64(m.flying))
 	gauge("logkeel_output_lag_seconds", "Age of the oldest record in memory that is not safe yet.", m.lag.Seconds())
+	yield(agent.Stalled(o.c.Name, "records", stalled, why))
 	o.meterServers(yield)
 	o.losses.meter(o.c.Name, yield)
 	meterSpools(all, yield)
+}
+
+// why is what was wrong last with a server that the lane has.
+func (l *lane) why() string {
+	for _, s := range l.links {
+		if _, last := s.trouble.State(); last != "" {
+			return s.Address + ": " + last
+		}
+	}
+	return "the receiver acknowledges nothing"
 }
 
 func (o *Output) meterServers(yield func(agent.Sample)) {
@@ -79,15 +93,18 @@ func meterSpools(lanes []*lane, yield func(agent.Sample)) {
 	var sums []agent.Sample
 	for _, l := range lanes {
 		l.spool.Meter(func(s agent.Sample) {
-			if s.Type != agent.Counter && l.removed.Load() || s.Name == "logkeel_spool_max_bytes" && l.stray {
+			if s.Type != agent.Counter && l.removed.Load() || l.stray && (s.Name == "logkeel_spool_max_bytes" || s.Name == "logkeel_spool_used_ratio") {
 				return
 			}
 			i := slices.IndexFunc(sums, func(t agent.Sample) bool { return t.Name == s.Name && slices.Equal(t.Labels, s.Labels) })
-			if i < 0 {
+			switch {
+			case i < 0:
 				sums = append(sums, s)
-				return
+			case s.Name == "logkeel_spool_used_ratio":
+				sums[i].Value = max(sums[i].Value, s.Value)
+			default:
+				sums[i].Value += s.Value
 			}
-			sums[i].Value += s.Value
 		})
 	}
 	for _, s := range sums {

@@ -27,6 +27,7 @@ type Expr struct {
 	re      *regexp.Regexp
 	alone   *regexp.Regexp // the same for a text of one line: ^ is looked for at its start only
 	upTo    *regexp.Regexp // the same after as little of anything as can be: its end is the match's end
+	loops   int            // how many *, + and {n,} it has
 	asserts bool           // has ^, $, \b or the like: a match depends on what is around it
 
 	source string // with lines in front
@@ -62,6 +63,7 @@ func Compile(s string) (*Expr, error) {
 		return nil, err
 	}
 	tree = tree.Simplify()
+	e.loops = loops(tree)
 	if e.alone, e.asserts = e.re, hasAssertion(tree); e.asserts {
 		if e.alone, err = regexp.Compile(s); err != nil {
 			return nil, err
@@ -114,6 +116,21 @@ func hasAssertion(re *syntax.Regexp) bool {
 	}
 	return false
 }
+
+// loops counts what may go on for as long as it likes.
+func loops(re *syntax.Regexp) (n int) {
+	if re.Op == syntax.OpStar || re.Op == syntax.OpPlus {
+		n++
+	}
+	for _, sub := range re.Sub {
+		n += loops(sub)
+	}
+	return n
+}
+
+// Loops is how many *, + and {n,} the expression has: while one goes on, others may
+// as well, so that the states of a Union are many where there are many.
+func (e *Expr) Loops() int { return e.loops }
 
 // Source is the expression as it was written.
 func (e *Expr) Source() string { return strings.TrimPrefix(e.re.String(), lines) }

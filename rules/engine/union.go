@@ -11,7 +11,7 @@ import (
 // maxUnionStates bounds the bytes of a Union's states.
 const maxUnionStates = 1 << 20
 
-// A Union says of expressions that have no text worth seeking which of them match
+// A Union says of expressions, as of those that have no text worth seeking, which of them match
 // a record, in one pass for all of them.
 type Union struct {
 	d   *dfa     // nil where it would be too large
@@ -42,12 +42,21 @@ func NewUnion(exprs []*Expr, bits []int32, words int, room *Room) *Union {
 	return u
 }
 
+// Fits reports whether there is anything that Mark can say.
+func (u *Union) Fits() bool { return u.d != nil }
+
+// Exact sets row to the bits of those that match body. It reports whether it could
+// say; else row means nothing.
+func (u *Union) Exact(body []byte, row []uint64) bool {
+	clear(row)
+	return u.d != nil && utf8.Valid(body) && u.d.mark(body, row, u.all)
+}
+
 // Mark sets row to the bits of those that match body. Where it cannot say, which
 // is so with invalid UTF-8 and where the states take too much room, it sets all.
 // It reports whether any is set.
 func (u *Union) Mark(body []byte, row []uint64) bool {
-	clear(row)
-	if u.d == nil || !utf8.Valid(body) || !u.d.mark(body, row, u.all) {
+	if !u.Exact(body, row) {
 		copy(row, u.all)
 	}
 	return slices.ContainsFunc(row, func(w uint64) bool { return w != 0 })

@@ -32,8 +32,13 @@ func accessNames() []string {
 //
 // Whatever a client can choose is in quotes that it cannot close, for servers
 // escape them, or before them and, but for the user's name, without blanks.
+//
+// or an object that says the same.
 func (v *Values) readAccess() bool {
 	b := v.body
+	if len(b) > 0 && b[0] == '{' && v.readAccessObject() {
+		return true
+	}
 	quote := bytes.Index(b, []byte(`] "`)) + 2
 	if quote < 2 {
 		return false
@@ -147,24 +152,30 @@ func (v *Values) request(start, end int) {
 // those of a proxy are.
 func (v *Values) target(start, end int) {
 	b := v.body
-	query := end
-	if i := bytes.IndexByte(b[start:end], '?'); i >= 0 {
-		query = start + i
-	}
-	if i := bytes.Index(b[start:query], []byte("://")); i > 0 && b[start] != '/' {
-		slash := bytes.IndexByte(b[start+i+3:query], '/')
-		if slash < 0 {
-			start = query
-		} else {
-			start += i + 3 + slash
-		}
-	}
+	path, query := splitTarget(b[start:end])
+	start, query = start+path, start+query
 	if b := b[start:query]; len(b) > 0 && (b[0] == '/' || b[0] == '*') {
 		v.decoded(accessPath, start, query, decodePath)
 	}
 	if query < end {
 		v.decoded(accessQuery, query+1, end, decodeQuery)
 	}
+}
+
+// splitTarget is where the path starts and ends in a target; a query is behind
+// that and a question mark.
+func splitTarget(t []byte) (start, end int) {
+	if end = bytes.IndexByte(t, '?'); end < 0 {
+		end = len(t)
+	}
+	if i := bytes.Index(t[:end], []byte("://")); i > 0 && t[0] != '/' {
+		slash := bytes.IndexByte(t[i+3:end], '/')
+		if slash < 0 {
+			return end, end
+		}
+		start = i + 3 + slash
+	}
+	return start, end
 }
 
 // decoded keeps what the text from start to end means.

@@ -60,6 +60,7 @@ type Wanted struct {
 	names  []string
 	stream int               // which of names is Stream, or -1
 	access [accessFields]int // which of names is the access log's field, or -1
+	object *accessObject     // of an access log that is written as JSON
 	heads  [256]bool         // the bytes that names start with
 }
 
@@ -68,6 +69,9 @@ func NewWanted(f Format) *Wanted {
 	w := &Wanted{format: f, stream: -1}
 	for i := range w.access {
 		w.access[i] = -1
+	}
+	if f == Access {
+		w.object = newAccessObject()
 	}
 	return w
 }
@@ -92,6 +96,9 @@ func (w *Wanted) Add(name string) int {
 	return i
 }
 
+// Len is how many fields are asked for.
+func (w *Wanted) Len() int { return len(w.names) }
+
 // Index is the number of the field, -1 where nobody asks for it.
 func (w *Wanted) Index(name string) int { return slices.Index(w.names, name) }
 
@@ -113,6 +120,7 @@ type Values struct {
 	body   []byte
 	at     int // in body
 	keep   bool
+	inner  *Values // the members of an access log that is written as JSON
 }
 
 // A value is what one field says.

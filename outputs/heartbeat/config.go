@@ -1,0 +1,111 @@
+// Package heartbeat tells a service that expects it that the agent is alive: the
+// service tells people when it hears nothing. So it is noticed that the agent, or
+// its machine, is away.
+package heartbeat
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/tlsconf"
+)
+
+// Config is one heartbeat: one URL that is asked for again and again.
+type Config struct {
+	Name     string          `yaml:"name"`
+	URL      conf.Secret     `yaml:"url"`      // whoever knows it can say that the agent is alive
+	FailURL  conf.Secret     `yaml:"fail_url"` // asked for while the agent is not well; "" is nothing: silence
+	Every    conf.Duration   `yaml:"every"`
+	Method   string          `yaml:"method"`
+	Timeout  conf.Duration   `yaml:"timeout"`
+	Patience conf.Duration   `yaml:"patience"` // for how long a part of the agent may get nowhere
+	TLS      *tlsconf.Config `yaml:"tls"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *Config) SetDefaults() {
+	*c = Config{Every: conf.Duration(time.Minute), Method: "GET", Timeout: conf.Duration(10 * time.Second), Patience: conf.Duration(10 * time.Minute)}
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+func methods() []string { return []string{"GET", "POST", "HEAD"} }
+
+// Check says what is wrong with the section at path.
+func (c *Config) Check(d *conf.Doc, path string) error {
+	var errs []error
+	bad := func(field, hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+field, hint, format, args...))
+	}
+	within := func(field string, v conf.Duration, least, most time.Duration) {
+		if time.Duration(v) < least || time.Duration(v) > most {
+			bad(field, fmt.Sprintf("write %s to %s", conf.Duration(least), conf.Duration(most)), "%s is out of range", v)
+		}
+	}
+	if !nameForm.MatchString(c.Name) {
+		bad(".name", "give it a name of letters, digits, - and _; its metrics are called by it", "%q is no name", c.Name)
+	}
+	if _, err := parseURL(c.URL.Value()); err != nil {
+		bad(".url", "write what the service gives you, as https://hc-ping.com/UUID", "%w", err)
+	} else if _, err := c.failURL(); err != nil {
+		bad(".fail_url", `write a URL, or what is to be added to url as /fail, or a query as "?status=down"`, "%w", err)
+	}
+	if !slices.Contains(methods(), c.Method) {
+		bad(".method", "write GET, POST or HEAD", "%q is none of %s", c.Method, strings.Join(methods(), ", "))
+	}
+	within(".every", c.Every, 5*time.Second, 24*time.Hour)
+	within(".timeout", c.Timeout, time.Second, time.Minute)
+	within(".patience", c.Patience, time.Minute, 24*time.Hour)
+	errs = append(errs, c.TLS.Check(d, path+".tls", "host"))
+	return conf.Join(errs...)
+}
+
+// Host is where it goes: as much of the URL as may be printed.
+func (c *Config) Host() string {
+	u, err := parseURL(c.URL.Value())
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// parseURL takes a URL with a host. The error has no part of it.
+func parseURL(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	switch {
+	case text == "":
+		return nil, errors.New("no URL")
+	case err != nil:
+		return nil, errors.New("this is no URL")
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "":
+		return nil, errors.New("this is no URL of a host by https or http")
+	}
+	u.Fragment = ""
+	return u, nil
+}
+
+// failURL is what is asked for while the agent is not well; nil for silence.
+func (c *Config) failURL() (*url.URL, error) {
+	text := c.FailURL.Value()
+	if text == "" {
+		return nil, nil
+	}
+	u, err := parseURL(c.URL.Value())
+	if err != nil {
+		return nil, err
+	}
+	switch text[0] {
+	case '/':
+		return u.JoinPath(text), nil
+	case '?':
+		u.RawQuery = text[1:]
+		return u, nil
+	}
+	return parseURL(text)
+}
