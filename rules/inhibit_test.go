@@ -245,3 +245,29 @@ func BenchmarkExplain(b *testing.B) {
 		a.explain()
 	}
 }
+
+// What an alert is of may change while it fires: the next tick looks at it,
+// though nothing is to be handed on yet.
+func TestExplainedByWhatChanges(t *testing.T) {
+	m := times(1, time.Hour)
+	together := m
+	together.byLog = false
+	b := newBench(t, ruleOn("Down", together), ruleOn("Slow", m))
+	b.set.inhibit([]inhibition{inhibiting(t, `rule="Down", source="web"`, `rule="Slow"`)})
+	b.log("app", b.wall, "down", "slow")
+	b.tick()
+	wantExplanations(t, b, "of app", "Down app<, Slow app<")
+	if at, ok := b.NextTick(); !ok || at <= b.clock.Elapsed() {
+		t.Errorf("a tick at %s, with nothing to do", at)
+	}
+	b.log("web", b.wall, "down")
+	if at, ok := b.NextTick(); !ok || at != b.clock.Elapsed() {
+		t.Errorf("no tick before %s", at)
+	}
+	b.tick()
+	for _, a := range b.told.list() {
+		if a.Rule.Name == "Slow" && a.Inhibited != "Down" {
+			t.Errorf("of web: %q", a.Inhibited)
+		}
+	}
+}
