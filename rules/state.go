@@ -202,6 +202,13 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 		}
 		return
 	}
+	if r.policy.absent > 0 && !r.waitsFor(s.Labels) {
+		if s.Alert != nil { // nothing that may come would end it
+			s.Alert.Ended, s.Alert.End = wall, "its rule waits for something else now"
+			a.changed(s.Alert, true)
+		}
+		return
+	}
 	k := a.key(r, s.Labels)
 	if k.alert != nil { // too many keys were folded into one
 		if s.Alert != nil {
