@@ -72,11 +72,11 @@ outputs:
 		prom.Await(expr, 30*time.Second)
 	}
 
-	page, err := a.page()
+	metrics, err := a.page()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(string(page)) {
+	for line := range strings.Lines(string(metrics)) {
 		if name, ok := strings.CutPrefix(line, "# TYPE "); ok && !rules.Reserved(name) {
 			t.Errorf("a rule may call its metric %s", name)
 		}
