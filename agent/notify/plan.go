@@ -88,6 +88,9 @@ func (p *plan) update(e *entry, a *agent.Alert) {
 	revision := max(a.Revision, e.alert.Revision)
 	e = p.edit(e)
 	again := !e.alert.Firing() && a.Firing()
+	if e.told == nil && inhibited(&e.alert) && !inhibited(a) {
+		e.since = p.now // what has explained it is over: it may be, too, in a moment
+	}
 	e.alert = clone(a)
 	e.alert.Revision = revision
 	e.changed = p.now.at

@@ -39,7 +39,7 @@ func TestDatabaseDown(t *testing.T) {
 		{"down first", 0, 20 * m, 5 * m, 15 * m, "main", []string{"1m1s firing DatabaseDown", "20m31s resolved DatabaseDown"}},
 		{"slow first", 3 * m, 20 * m, 0, 15 * m, "main", []string{"4m1s firing DatabaseDown", "20m31s resolved DatabaseDown"}},
 		{"slow first, and told", 10 * m, 20 * m, 0, 15 * m, "main", []string{"3m31s firing SlowStatements", "11m1s firing DatabaseDown", "15m31s resolved SlowStatements", "20m31s resolved DatabaseDown"}},
-		{"slow for longer", 0, 10 * m, 5 * m, 20 * m, "main", []string{"1m1s firing DatabaseDown", "10m1s firing SlowStatements", "10m31s resolved DatabaseDown", "20m31s resolved SlowStatements"}},
+		{"slow for longer", 0, 10 * m, 5 * m, 20 * m, "main", []string{"1m1s firing DatabaseDown", "10m31s resolved DatabaseDown", "10m31s firing SlowStatements", "20m31s resolved SlowStatements"}},
 		{"another database", 0, 20 * m, 5 * m, 15 * m, "other", []string{"1m1s firing DatabaseDown", "8m31s firing SlowStatements", "15m31s resolved SlowStatements", "20m31s resolved DatabaseDown"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
