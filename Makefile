@@ -8,7 +8,7 @@ FAULTS      ?= 200
 BENCH       ?= .
 BENCHFLAGS  ?=
 
-.PHONY: help build run demo test lint bench microbench fuzz faults
+.PHONY: help build run demo test lint bench microbench fuzz faults alertfaults
 
 help: ## print the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -56,6 +56,10 @@ microbench: ## run the benchmarks of functions; BENCH=regexp picks some
 
 faults: ## run the fault campaign as root: FAULTS (200) runs, and as many beyond the rotated files; `make test` has four
 	go test -count 1 -timeout 0 -parallel 8 -run TestFaults -v ./cmd/logkeel -faults $(FAULTS)
+
+alertfaults: ## as long as they are meant to be: kills while it mails, a storm of a million lines, a server that answers 451; half an hour
+	go test -count 1 -timeout 0 -parallel 1 -run 'TestKilledWhileItMails|TestStorm' -v ./cmd/logkeel -mailkills 100 -stormlines 1000000
+	go test -count 1 -timeout 0 -run TestRealDeferred -v ./outputs/email -deferred 10m
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@set -e; grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|^\(.*\)/[^/]*:[0-9]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|' | sort | \

@@ -68,6 +68,31 @@ func (a *Alert) Handle() string {
 // Firing reports whether the alert goes on.
 func (a *Alert) Firing() bool { return a.Ended.IsZero() }
 
+// Label is what matchers, and notifiers' group_by, know of the alert: rule, class,
+// severity, source, handle, what it counts by, or a label; "" where there is none.
+func (a *Alert) Label(name string) string {
+	switch name {
+	case "rule":
+		return a.Rule.Name
+	case "class":
+		return a.Rule.Class
+	case "severity":
+		return a.Rule.Severity
+	case "source":
+		return a.Source
+	case "handle":
+		return a.Handle()
+	}
+	for _, list := range [][]Label{a.Key, a.Labels} {
+		for _, l := range list {
+			if l.Name == name {
+				return l.Value
+			}
+		}
+	}
+	return ""
+}
+
 // A Line is the start of a record that an Alert shows. The text is as it was
 // logged, but for secrets that were cut: whoever shows it has to escape it.
 type Line struct {

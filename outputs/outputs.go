@@ -9,11 +9,13 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/outputs/alertmanager"
 	"github.com/webgrip/logkeel/outputs/email"
 	"github.com/webgrip/logkeel/outputs/fluentd"
 	"github.com/webgrip/logkeel/outputs/heartbeat"
 	"github.com/webgrip/logkeel/outputs/prometheus"
+	"github.com/webgrip/logkeel/outputs/webhook"
 )
 
 // Config is the section outputs.
@@ -21,8 +23,9 @@ type Config struct {
 	Fluentd      []fluentd.Config      `yaml:"fluentd"`
 	Prometheus   *prometheus.Config    `yaml:"prometheus"`
 	Email        []email.Config        `yaml:"email"`
-	Heartbeat    []heartbeat.Config    `yaml:"heartbeat"`
+	Webhook      []webhook.Config      `yaml:"webhook"`
 	Alertmanager []alertmanager.Config `yaml:"alertmanager"`
+	Heartbeat    []heartbeat.Config    `yaml:"heartbeat"`
 }
 
 // Check says what is wrong with the section.
@@ -50,6 +53,11 @@ func (c *Config) Check(d *conf.Doc) error {
 		errs = append(errs, c.Heartbeat[i].Check(d, path))
 		named(path, c.Heartbeat[i].Name)
 	}
+	for i := range c.Webhook {
+		path := fmt.Sprintf("outputs.webhook[%d]", i)
+		errs = append(errs, c.Webhook[i].Check(d, path))
+		named(path, c.Webhook[i].Name)
+	}
 	for i := range c.Alertmanager {
 		path := fmt.Sprintf("outputs.alertmanager[%d]", i)
 		errs = append(errs, c.Alertmanager[i].Check(d, path))
@@ -65,6 +73,7 @@ func (c *Config) Check(d *conf.Doc) error {
 type Env struct {
 	Ledger   *agent.Ledger
 	StateDir string
+	Silences *silence.Watch                 // nil: none
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
 	Health   func(yield func(agent.Sample)) // the part of that which says how they do
 	Started  time.Time                      // when what it measures began at 0
@@ -81,12 +90,17 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	for _, ec := range c.Email {
 		all = append(all, agent.OutputUnit{Name: "email/" + ec.Name, Section: ec, Build: func() (agent.Output, error) {
-			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Log)
+			return email.NewReporting(ec, env.StateDir, email.Reports{Meter: env.Meter, Started: env.Started}, env.Silences, env.Log)
 		}})
 	}
 	for _, hc := range c.Heartbeat {
 		all = append(all, agent.OutputUnit{Name: "heartbeat/" + hc.Name, Section: hc, Build: func() (agent.Output, error) {
 			return heartbeat.New(hc, env.Health, env.Log)
+		}})
+	}
+	for _, wc := range c.Webhook {
+		all = append(all, agent.OutputUnit{Name: "webhook/" + wc.Name, Section: wc, Build: func() (agent.Output, error) {
+			return webhook.New(wc, env.StateDir, env.Silences, env.Log)
 		}})
 	}
 	for _, ac := range c.Alertmanager {

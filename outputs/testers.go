@@ -22,6 +22,9 @@ func Testers(c Config) []Tester {
 	for _, ec := range c.Email {
 		all = append(all, Tester{Kind: "email", Name: ec.Name, To: ec.Server, Send: ec.SendTest})
 	}
+	for _, wc := range c.Webhook {
+		all = append(all, Tester{Kind: "webhook", Name: wc.Name, To: wc.Where(), Send: wc.SendTest})
+	}
 	for _, ac := range c.Alertmanager {
 		all = append(all, Tester{Kind: "alertmanager", Name: ac.Name, To: strings.Join(ac.Hosts(), ", "), Send: ac.SendTest})
 	}

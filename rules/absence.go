@@ -286,3 +286,25 @@ func (a *Alerts) restoreSilence(k *key, heard, written, wall time.Time, elapsed 
 	k.silence = &silence{}
 	k.heard = elapsed - max(0, silent)
 }
+
+// waitsFor reports whether a line may come that a rule on absence counts under a key
+// with these labels.
+func (r *rule) waitsFor(labels []agent.Label) bool {
+	if r.policy.byLog {
+		return len(labels) == 1 && labels[0].Name == "log"
+	}
+	if !slices.EqualFunc(labels, r.policy.by, func(l agent.Label, p keyPart) bool { return l.Name == p.name }) {
+		return false
+	}
+	for i, p := range r.policy.by {
+		if p.group || labels[i].Value == otherKey {
+			continue
+		}
+		for k := range r.source {
+			if m := &r.source[k]; m.Name == p.name && !m.Holds(labels[i].Value) {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -67,21 +67,22 @@ type Alerts struct {
 	begun    time.Duration // likewise
 	away     time.Duration // how long no agent ran before; negative where that is not known
 
-	mu        sync.Mutex
-	rules     []ruleState // by Rule.Index
-	keys      int         // of all rules
-	snapshots map[string]*pace
-	outbox    map[string]*outgoing // by alert ID
-	touched   []*key               // scratch of Records
-	metrics   []*family            // by metric.index
-	watches   map[string]*watch    // by source ID, of rules on absence
-	sweeps    uint64
-	apart     time.Duration // of the two clocks
-	dirty     bool          // something moved since the file was written
-	unstored  error         // why the last write of it failed
-	failures  uint64        // to write it
-	dropped   uint64        // alerts that nobody took
-	ticked    time.Duration // when Tick last ended, by Elapsed
+	mu          sync.Mutex
+	rules       []ruleState // by Rule.Index
+	keys        int         // of all rules
+	snapshots   map[string]*pace
+	outbox      map[string]*outgoing // by alert ID
+	touched     []*key               // scratch of Records
+	metrics     []*family            // by metric.index
+	watches     map[string]*watch    // by source ID, of rules on absence
+	sweeps      uint64
+	apart       time.Duration // of the two clocks
+	unexplained bool          // which alerts explain others may have changed
+	dirty       bool          // something moved since the file was written
+	unstored    error         // why the last write of it failed
+	failures    uint64        // to write it
+	dropped     uint64        // alerts that nobody took
+	ticked      time.Duration // when Tick last ended, by Elapsed
 
 	rest time.Duration // until when the file is left alone, by Elapsed; of Run
 }
@@ -156,7 +157,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		outbox:    map[string]*outgoing{},
 		watches:   map[string]*watch{},
 		begun:     o.Clock.Elapsed(), grace: o.Clock.Elapsed() + startGrace,
-		away: -1, trails: newTrails(set, &o), around: newSurroundings(set, &o),
+		away: -1, unexplained: true, trails: newTrails(set, &o), around: newSurroundings(set, &o),
 	}
 	if d, ok := o.Ledger.Away(); ok && o.Before == nil {
 		a.away = d

@@ -21,8 +21,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 12 {
-		t.Fatalf("%d examples, want 12", len(blocks))
+	if len(blocks) != 13 {
+		t.Fatalf("%d examples, want 13", len(blocks))
 	}
 	var main struct {
 		Rules Config `yaml:"rules"`
@@ -92,7 +92,7 @@ func TestEveryKeyIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, of := range []any{ruleSpec{}, metricSpec{}, Test{}, TestInput{}, TestExpect{}, TestAlert{}} {
+	for _, of := range []any{ruleSpec{}, metricSpec{}, inhibitSpec{}, Test{}, TestInput{}, TestExpect{}, TestAlert{}} {
 		of := reflect.TypeOf(of)
 		for i := range of.NumField() {
 			key := of.Field(i).Tag.Get("yaml")

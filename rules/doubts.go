@@ -18,9 +18,9 @@ var ordinary string
 
 // A Doubt is about a rule that is right, and hardly what its author meant.
 type Doubt struct {
-	Rule *agent.Rule
-	Msg  string // what is odd
-	Hint string // what to do
+	Rule *agent.Rule // of what is under inhibit the name, the file and the line alone
+	Msg  string      // what is odd
+	Hint string      // what to do
 }
 
 // Doubts are what is odd about the rules, in their order: those that never hold,
@@ -53,7 +53,7 @@ func (s *Set) Doubts() []Doubt {
 			}
 		}
 	}
-	return all
+	return append(all, s.inhibitDoubts()...)
 }
 
 // common counts, by rule, the ordinary lines for which it holds, where these are

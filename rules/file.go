@@ -16,8 +16,9 @@ import (
 
 // A ruleFile is what stands in a file of rules.
 type ruleFile struct {
-	Groups []groupSpec `yaml:"groups"`
-	Tests  []Test      `yaml:"tests"`
+	Groups  []groupSpec   `yaml:"groups"`
+	Inhibit []inhibitSpec `yaml:"inhibit"`
+	Tests   []Test        `yaml:"tests"`
 }
 
 type groupSpec struct {
@@ -125,6 +126,7 @@ type loader struct {
 	tests     []Test
 	keepTests bool
 	metrics   map[string]*metric // by name
+	inhibits  []inhibition
 }
 
 // A fileSum tells what a file held.
@@ -163,6 +165,7 @@ func (l *loader) add(doc *conf.Doc, f *ruleFile, err error) {
 			l.rules = append(l.rules, p.rule(g.Name, &g.Rules[j]))
 		}
 	}
+	l.inhibitions(doc, f.Inhibit)
 	l.check(doc, f.Tests, l.rules[before:])
 }
 

@@ -118,7 +118,7 @@ func (a *Alerts) changed(alert *agent.Alert, urgent bool) {
 	}
 	o.changed, o.pending = true, true
 	o.urgent = o.urgent || urgent
-	a.dirty = true
+	a.dirty, a.unexplained = true, a.unexplained || len(a.set.inhibits) > 0
 }
 
 // settle brings what a batch had into the alert, or keeps its newest lines.

@@ -73,13 +73,25 @@ func (p *problems) metric(spec *ruleSpec, l *loaded) {
 	l.metric = u
 }
 
+// Reserved reports whether metrics whose names begin as this one are the agent's, or
+// those of its samplers and the exporters that they stand in for: two of one name
+// would spoil the page.
+func Reserved(name string) bool {
+	prefix, _, _ := strings.Cut(name, "_")
+	switch prefix {
+	case "logkeel", "go", "process", "promhttp", "scrape", "mysql", "redis", "probe", "container", "machine", "node", "pg":
+		return true
+	}
+	return false
+}
+
 func (p *problems) metricName(s *metricSpec) {
 	const field = "metric.name"
 	switch {
 	case !isMetric(s.Name):
 		p.say(field, "use letters, digits and _, as shop_request_seconds", "%s is not the name of a metric", quote(s.Name))
-	case strings.HasPrefix(s.Name, "logkeel_"), strings.HasPrefix(s.Name, "go_"), strings.HasPrefix(s.Name, "process_"):
-		p.say(field, "begin it with your application's name", "%s begins as the agent's own metrics do", quote(s.Name))
+	case Reserved(s.Name):
+		p.say(field, "begin it with your application's name, as shop_", "%s begins as metrics of the agent or its samplers do", quote(s.Name))
 	case s.Counter != "" && !strings.HasSuffix(s.Name, "_total"):
 		p.say(field, "write "+s.Name+"_total", "a counter's name ends in _total")
 	}

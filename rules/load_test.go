@@ -168,7 +168,7 @@ func TestLoadErrors(t *testing.T) {
 		{ // all that is wrong, in one go
 			Config{Packs: []string{"x"}, Files: []string{"broken.yaml", "bad.yaml", "?.yaml"}},
 			"packs[0]: there is no pack \"x\"; use one of " + known + "\n" +
-				"DIR/broken.yaml:1: group: unknown key \"group\"; did you mean \"groups\"? (keys here: groups, tests)\n" +
+				"DIR/broken.yaml:1: group: unknown key \"group\"; did you mean \"groups\"? (keys here: groups, inhibit, tests)\n" +
 				"DIR/bad.yaml:5: groups[0].rules[0].match: not an expression: missing closing ) in \"(\"; close it, or put a backslash before it where it stands for itself\n" +
 				"DIR/b.yaml:5: groups[0].rules[0].name: there is a rule \"Same\" already, at DIR/a.yaml:4; give one of them another name",
 		},

@@ -23,7 +23,9 @@ func parse(tb testing.TB, text string) *Set {
 	if len(l.errs) > 0 {
 		tb.Fatal(l.errs)
 	}
-	return newSet(l.rules)
+	s := newSet(l.rules)
+	s.inhibit(l.inhibits)
+	return s
 }
 
 // oneRule makes a set of one rule named r with these keys.

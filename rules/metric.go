@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/printable"
 )
 
 // A metric is what rules make of what they find, for Prometheus. Several rules
@@ -50,7 +51,7 @@ func (g *groupedKeys) observe(u *metricUse, src *agent.Source, found *submatch) 
 	for _, p := range u.labels {
 		start := len(g.values)
 		if p.group {
-			g.values = append(g.values, shorten(found.group(p.name))...)
+			g.values = append(g.values, printable.Line(string(shorten(found.group(p.name))))...)
 		} else {
 			g.values = append(g.values, logLabel(src, p.name)...)
 		}

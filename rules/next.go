@@ -28,6 +28,9 @@ func (a *Alerts) NextTick() (at time.Duration, ok bool) {
 		}
 	}
 	wall, elapsed := a.clock.Wall(), a.clock.Elapsed()
+	if a.unexplained && len(a.outbox) > 0 {
+		at = min(at, elapsed)
+	}
 	for _, o := range a.outbox {
 		at = min(at, o.due(wall, elapsed))
 	}

@@ -45,6 +45,8 @@ type Set struct {
 	// wanted are the fields that rules ask for, by format.
 	wanted [fields.Count]*fields.Wanted
 
+	inhibits []inhibition
+
 	section Section
 	tests   []Test
 	redact  *redactor // nil: nothing is cut out of records
@@ -114,6 +116,7 @@ func Load(c Config, baseDir string, options ...Option) (*Set, error) {
 		return nil, err
 	}
 	s := buildSet(l.rules, redact)
+	s.inhibit(l.inhibits)
 	s.section, s.tests = Section{c, l.redact, l.sums}, l.tests
 	return s, nil
 }

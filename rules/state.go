@@ -202,6 +202,13 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 		}
 		return
 	}
+	if r.policy.absent > 0 && !r.waitsFor(s.Labels) {
+		if s.Alert != nil { // nothing that may come would end it
+			s.Alert.Ended, s.Alert.End = wall, "its rule waits for something else now"
+			a.changed(s.Alert, true)
+		}
+		return
+	}
 	k := a.key(r, s.Labels)
 	if k.alert != nil { // too many keys were folded into one
 		if s.Alert != nil {
@@ -247,15 +254,21 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 func (a *Alerts) Meter(yield func(agent.Sample)) {
 	a.mu.Lock()
 	type count struct {
-		rule   *agent.Rule
-		firing int
-		fired  uint64
+		rule                       *agent.Rule
+		firing, inhibited, pending int
+		fired                      uint64
 	}
 	counts := make([]count, len(a.rules))
 	for i := range a.rules {
 		counts[i] = count{rule: a.set.rules[i].rule, fired: a.rules[i].fired}
 		for _, k := range a.rules[i].keys {
-			if k.alert != nil {
+			switch {
+			case k.alert == nil && k.rule.measure != nil && !k.since.IsZero():
+				counts[i].pending++
+			case k.alert == nil:
+			case k.alert.Inhibited != "":
+				counts[i].inhibited++
+			default:
 				counts[i].firing++
 			}
 		}
@@ -267,7 +280,15 @@ func (a *Alerts) Meter(yield func(agent.Sample)) {
 	}
 	for _, c := range counts {
 		labels := []agent.Label{{Name: "rule", Value: c.rule.Name}, {Name: "class", Value: c.rule.Class}, {Name: "severity", Value: c.rule.Severity}}
-		yield(agent.Sample{Name: "logkeel_alerts", Help: "Alerts that fire now.", Labels: labels, Value: float64(c.firing)})
+		state := func(name string, n int) {
+			yield(agent.Sample{
+				Name: "logkeel_alerts", Help: "Alerts that fire now, are explained by another one that does, or will fire if their sample goes on as it is.",
+				Labels: append(slices.Clip(labels), agent.Label{Name: "state", Value: name}), Value: float64(n),
+			})
+		}
+		state("firing", c.firing)
+		state("inhibited", c.inhibited)
+		state("pending", c.pending)
 		yield(agent.Sample{Name: "logkeel_alerts_fired_total", Help: "Alerts that began to fire.", Type: agent.Counter, Labels: labels, Value: float64(c.fired)})
 	}
 	a.MeterSelf(yield)

@@ -198,6 +198,7 @@ func (a *Alerts) collect(last bool) (due []agent.Alert, state *savedState) {
 	defer a.mu.Unlock()
 	wall, elapsed := a.clock.Wall(), a.clock.Elapsed()
 	a.bound()
+	a.explain()
 	for _, o := range a.outbox {
 		if !o.pending || !o.urgent && !last && elapsed-o.handed < calm {
 			continue

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -53,6 +54,15 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	}
 	*d = Duration(t)
 	return nil
+}
+
+// ParseDuration reads what a Duration reads, from elsewhere than a configuration.
+func ParseDuration(s string) (time.Duration, error) {
+	t, ok := parseDuration(strings.TrimSpace(s))
+	if !ok || t < 0 {
+		return 0, fmt.Errorf("%q is no duration; write 30m, 4h or 2d", s)
+	}
+	return t, nil
 }
 
 // parseDuration is time.ParseDuration with days in front, as in 7d or 1d12h.

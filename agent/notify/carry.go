@@ -28,7 +28,7 @@ func (p *plan) home(e *entry) (key string, labels []agent.Label) {
 	if e.group != nil {
 		return e.group.key, e.group.labels
 	}
-	return groupOf(&e.alert, p.c.GroupBy)
+	return groupOf(&e.alert, p.c)
 }
 
 // carryOut makes the state what was planned, and names the journal's items that
@@ -68,8 +68,18 @@ func (p *plan) carryOut() (gone []string) {
 
 // settle notes that a notice was told, or given up, and names the journal's
 // items that are of no use any more. What is over and was told so goes. What
-// changed since the notice was made stays to be told.
-func (s *state) settle(t *telling, now stamp, dirty *changes) (gone []string) {
+// changed since the notice was made stays to be told. It counts for the cap of
+// most notices; 0 is none.
+func (s *state) settle(t *telling, most int, now stamp, dirty *changes) (gone []string) {
+	if t.notice.Kind == HeldBack {
+		s.spent.Held, s.spent.Number = now, s.spent.Number+1
+		dirty.spent = true
+		return nil
+	}
+	if most > 0 {
+		s.spent.add(now, most)
+		dirty.spent = true
+	}
 	g := t.group
 	for i := range t.said {
 		gone = append(gone, s.settleOne(g, &t.said[i], now, dirty)...)
@@ -77,7 +87,7 @@ func (s *state) settle(t *telling, now stamp, dirty *changes) (gone []string) {
 	g.told++
 	g.toldAt = now
 	g.failed, g.refused, g.sending = false, false, false
-	if t.notice.Kind != Resolved {
+	if t.notice.Kind != Resolved && t.notice.Kind != Digest {
 		dirty.groups[g.key] = true
 		return gone
 	}
@@ -94,7 +104,7 @@ func (s *state) settleOne(g *group, a *said, now stamp, dirty *changes) (gone []
 	m := &mark{ID: a.id, Revision: a.revision, Count: a.count, Over: a.over, At: now, Keep: a.cooldown}
 	s.marks[a.id] = m
 	dirty.marks[a.id] = true
-	if !g.late && (a.news || !a.over) {
+	if !g.late && !g.digest && (a.news || !a.over) {
 		s.cools[a.key] = &cool{Key: a.key, At: now, For: a.cooldown}
 		dirty.cools[a.key] = true
 	}
@@ -108,4 +118,19 @@ func (s *state) settleOne(g *group, a *said, now stamp, dirty *changes) (gone []
 	}
 	m.Revision = max(m.Revision, e.alert.Revision)
 	return s.remove(e)
+}
+
+// hush forgets what is over and was silenced from its beginning to its end. Told
+// again by the rules, it is known.
+func (s *state) hush(mute mute, now stamp, dirty *changes) (gone []string, n int) {
+	for id, e := range s.entries {
+		if e.alert.Firing() || e.group.sending || !e.hidden(mute) {
+			continue
+		}
+		s.marks[id] = &mark{ID: id, Revision: e.alert.Revision, Count: e.alert.Count, Over: true, At: now, Keep: cooldown(&e.alert.Rule)}
+		dirty.marks[id] = true
+		gone = append(gone, s.remove(e)...)
+		n++
+	}
+	return gone, n
 }

@@ -11,6 +11,7 @@ type changes struct {
 	cools  map[string]bool // by key
 	folds  map[string]bool // by the alert's ID
 	closed map[string]savedGroup
+	spent  bool
 	gone   map[string]uint64 // items of no use once the rest is noted, and the frames that had them
 }
 
@@ -39,11 +40,12 @@ func everything(s *state) *changes {
 	for id := range s.folds {
 		c.folds[id] = true
 	}
+	c.spent = len(s.spent.At) > 0
 	return c
 }
 
 func (c *changes) empty() bool {
-	return len(c.alerts)+len(c.groups)+len(c.marks)+len(c.cools)+len(c.folds)+len(c.closed) == 0
+	return len(c.alerts)+len(c.groups)+len(c.marks)+len(c.cools)+len(c.folds)+len(c.closed) == 0 && !c.spent
 }
 
 // frames has the state of what is named; what is gone from it needs none. What
@@ -77,6 +79,9 @@ func (c *changes) frames(s *state) []*frame {
 			f := l.next()
 			f.Folds = append(f.Folds, *one)
 		}
+	}
+	if c.spent {
+		l.next().Spent = &s.spent
 	}
 	frames := l.frames
 	for id := range c.alerts {

@@ -6,16 +6,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/matchers"
 )
 
 // Config is the keys that every notifier has in its section.
 type Config struct {
-	MinSeverity    string        `yaml:"min_severity"`    // critical, warning or info: alerts below are not told
-	GroupBy        conf.Strings  `yaml:"group_by"`        // rule, class, severity, source, or labels of the alert
+	Match          matchers.Spec `yaml:"match"`           // which alerts are told at all; empty: all
+	MinSeverity    string        `yaml:"min_severity"`    // critical, warning or info: alerts below are told in a digest or not at all
+	GroupBy        conf.Strings  `yaml:"group_by"`        // names that agent.Alert.Label knows
 	GroupWait      conf.Duration `yaml:"group_wait"`      // from the first alert of a group to its notice
 	GroupInterval  conf.Duration `yaml:"group_interval"`  // between notices of a group when new alerts join it
 	RepeatInterval conf.Duration `yaml:"repeat_interval"` // between notices of a group that just goes on firing
+	Digest         DigestConfig  `yaml:"digest"`          // alerts that are gathered; the zero value: none
+	MaxPerHour     int           `yaml:"max_per_hour"`    // notices within an hour; 0: any number
+	Routes         []Route       `yaml:"routes"`          // the first that matches an alert says how that is told
+
+	recipients bool // routes may name some
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -26,11 +34,17 @@ func (c *Config) SetDefaults() {
 		GroupWait:      conf.Duration(30 * time.Second),
 		GroupInterval:  conf.Duration(5 * time.Minute),
 		RepeatInterval: conf.Duration(4 * time.Hour),
+		MaxPerHour:     20,
 	}
 }
 
+// AllowRecipients lets routes have the key to. It is the notifier that checks the
+// names and heeds them, by Notice.Route.
+func (c *Config) AllowRecipients() { c.recipients = true }
+
 const (
 	maxGroupBy  = 10
+	maxPerHour  = 1000
 	shortest    = time.Second // of the times between notices
 	longestWait = time.Hour
 	longest     = 30 * 24 * time.Hour
@@ -44,6 +58,14 @@ func rank(severity string) int {
 	return max(0, slices.Index(severities[:], severity))
 }
 
+// takes reports whether the notifier is to tell of the alert.
+func (c *Config) takes(a *agent.Alert) bool {
+	if !c.Match.Hold(a.Label) {
+		return false
+	}
+	return rank(a.Rule.Severity) <= rank(c.MinSeverity) || c.digestOf(c.route(a)).gathers(a)
+}
+
 // Check says what is wrong with the keys in the notifier's section at path.
 func (c *Config) Check(d *conf.Doc, path string) error {
 	var errs []error
@@ -53,24 +75,47 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if !slices.Contains(severities[:], c.MinSeverity) {
 		bad(".min_severity", "write critical, warning or info", "%q is no severity", c.MinSeverity)
 	}
-	if len(c.GroupBy) > maxGroupBy {
-		bad(".group_by", fmt.Sprintf("name at most %d", maxGroupBy), "%d names are too many", len(c.GroupBy))
+	if c.MaxPerHour < 0 || c.MaxPerHour > maxPerHour {
+		bad(".max_per_hour", fmt.Sprintf("write 1 to %d, or 0 for any number", maxPerHour), "%d is out of range", c.MaxPerHour)
 	}
-	for i, name := range c.GroupBy {
+	errs = append(errs,
+		checkGroupBy(d, path, c.GroupBy), checkTimes(d, path, &c.GroupWait, &c.GroupInterval, &c.RepeatInterval),
+		c.Digest.check(d, path+".digest"), c.checkRoutes(d, path))
+	return conf.Join(errs...)
+}
+
+func checkGroupBy(d *conf.Doc, path string, by conf.Strings) error {
+	var errs []error
+	bad := func(hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+".group_by", hint, format, args...))
+	}
+	if len(by) > maxGroupBy {
+		bad(fmt.Sprintf("name at most %d", maxGroupBy), "%d names are too many", len(by))
+	}
+	for i, name := range by {
 		switch {
 		case strings.TrimSpace(name) == "":
-			bad(".group_by", "write rule, class, severity, source, or names of labels", "a label without a name")
-		case slices.Contains(c.GroupBy[:i], name):
-			bad(".group_by", "name it once", "%q is there twice", name)
+			bad("write rule, class, severity, source, or names of labels", "a label without a name")
+		case slices.Contains(by[:i], name):
+			bad("name it once", "%q is there twice", name)
 		}
 	}
-	between := func(field string, v conf.Duration, least, most time.Duration) {
-		if t := time.Duration(v); t < least || t > most {
-			bad(field, fmt.Sprintf("write %s to %s", conf.Duration(least), conf.Duration(most)), "%s is out of range", v)
+	return conf.Join(errs...)
+}
+
+// checkTimes passes over those that are nil.
+func checkTimes(d *conf.Doc, path string, wait, interval, repeat *conf.Duration) error {
+	var errs []error
+	between := func(field string, v *conf.Duration, least, most time.Duration) {
+		if v == nil {
+			return
+		}
+		if t := time.Duration(*v); t < least || t > most {
+			errs = append(errs, d.Errorf(path+field, fmt.Sprintf("write %s to %s", conf.Duration(least), conf.Duration(most)), "%s is out of range", *v))
 		}
 	}
-	between(".group_wait", c.GroupWait, 0, longestWait)
-	between(".group_interval", c.GroupInterval, shortest, longest)
-	between(".repeat_interval", c.RepeatInterval, shortest, longest)
+	between(".group_wait", wait, 0, longestWait)
+	between(".group_interval", interval, shortest, longest)
+	between(".repeat_interval", repeat, shortest, longest)
 	return conf.Join(errs...)
 }

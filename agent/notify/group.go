@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
-	"github.com/webgrip/logkeel/agent/conf"
 )
 
 const (
@@ -22,7 +21,8 @@ const (
 	retryRefused    = time.Hour
 	dropRefused     = 24 * time.Hour // after all of its incident is over
 
-	lateKey = "late" // of the group of late alerts: no other key starts with a letter
+	lateKey   = "late"   // of the group of late alerts: other keys begin with a quote
+	digestKey = "digest" // of that of alerts that are not urgent
 
 	never = time.Duration(math.MaxInt64)
 )
@@ -49,6 +49,18 @@ func (e *entry) news() bool {
 	return e.told == nil || e.told.Over && e.alert.Revision > e.told.Revision && !e.settled()
 }
 
+// hidden reports whether people are not to know of it for now: of what is news.
+// An end is told of whatever they know of.
+func (e *entry) hidden(mute mute) bool { return e.news() && mute(&e.alert) }
+
+// A mute says which alerts are silenced.
+type mute func(*agent.Alert) bool
+
+func nobody(*agent.Alert) bool { return false }
+
+// inhibited is the mute of those that another alert explains.
+func inhibited(a *agent.Alert) bool { return a.Inhibited != "" }
+
 // settled reports whether there is nothing to tell of it any more: it is over,
 // and was told so. After a crash an alert may come again with a newer revision
 // and nothing new in it.
@@ -70,6 +82,8 @@ type group struct {
 	key      string
 	labels   []agent.Label
 	late     bool
+	digest   bool
+	route    string // its key; "": none
 	incident string
 	entries  map[string]*entry // by the alert's ID
 	told     int               // notices of this incident
@@ -85,7 +99,11 @@ type group struct {
 }
 
 func newGroup(key string, labels []agent.Label, incident string) *group {
-	return &group{key: key, labels: labels, late: key == lateKey, incident: incident, entries: map[string]*entry{}, tried: math.MinInt64}
+	route, rest := parseKey(key)
+	return &group{
+		key: key, labels: labels, route: route, late: rest == lateKey, digest: rest == digestKey,
+		incident: incident, entries: map[string]*entry{}, tried: math.MinInt64,
+	}
 }
 
 func newIncident() string { return strings.ToLower(rand.Text()) }
@@ -97,108 +115,20 @@ func incidentAfter(incident string) string {
 	return hex.EncodeToString(sum[:13])
 }
 
-// timing is a Config's times.
-type timing struct{ wait, interval, repeat time.Duration }
-
-func (c *Config) timing() timing {
-	return timing{time.Duration(c.GroupWait), time.Duration(c.GroupInterval), time.Duration(c.RepeatInterval)}
-}
-
-// due says when the group is to be told; never where there is nothing to tell.
-func (g *group) due(t timing, cools map[string]*cool) time.Duration {
-	at := min(g.newsDue(t, cools), g.overDue(t), g.reminderDue(t))
-	if !g.refused || at == never {
-		return at
-	}
-	// What was refused is refused again, unless something is different.
-	again := g.refusedAt + retryRefused
-	if g.turned > g.refusedAt {
-		again = min(again, max(g.turned+t.wait, g.refusedAt+t.interval))
-	}
-	return max(at, again)
-}
-
-// newsDue is when what people do not know is to be told.
-func (g *group) newsDue(t timing, cools map[string]*cool) time.Duration {
-	at := never
-	changed := time.Duration(math.MinInt64)
-	for _, e := range g.entries {
-		if !e.news() {
-			continue
-		}
-		ready := e.since.at + t.wait
-		if c := cools[e.key]; c != nil && !g.late {
-			ready = max(ready, c.At.at+cooldown(&e.alert.Rule))
-		}
-		at = min(at, ready)
-		changed = max(changed, e.changed)
-	}
-	if at == never {
-		return never
-	}
-	if g.late {
-		// Old logs are read for a while: one notice when that comes to a rest.
-		at = max(at, min(changed+t.wait, at-t.wait+lateAtMost))
-	}
-	if g.told > 0 {
-		at = max(at, g.toldAt.at+t.interval)
-	}
-	return at
-}
-
-// overDue is when the end of what was told is to be told.
-func (g *group) overDue(t timing) time.Duration {
-	if over, ok := g.over(); ok && g.told > 0 {
-		return over + t.wait
-	}
-	return never
-}
-
-// over says since when all of the group is over; ok is false while something
-// fires.
-func (g *group) over() (since time.Duration, ok bool) {
-	since = math.MinInt64
-	for _, e := range g.entries {
-		if e.alert.Firing() {
-			return 0, false
-		}
-		since = max(since, e.over.at)
-	}
-	return since, len(g.entries) > 0
-}
-
-// reminderDue is when people are to be reminded of what still fires.
-func (g *group) reminderDue(t timing) time.Duration {
-	if g.told == 0 {
-		return never
-	}
-	after := never
-	for _, e := range g.entries {
-		if !e.alert.Firing() || e.news() {
-			continue
-		}
-		repeat := t.repeat
-		if e.alert.Rule.Cooldown > 0 {
-			repeat = max(e.alert.Rule.Cooldown, shortest)
-		}
-		after = min(after, repeat)
-	}
-	if after == never {
-		return never
-	}
-	return g.toldAt.at + after
-}
-
 // pending says since when there is something that was not told; ok is false
 // where there is not.
-func (g *group) pending() (since time.Duration, ok bool) {
+func (g *group) pending(by *terms) (since time.Duration, ok bool) {
+	if g.digest {
+		due := g.digestDue(by) // before which it is not late
+		return due, due <= by.now.at
+	}
 	since = never
 	for _, e := range g.entries {
-		if e.news() {
+		if e.news() && !e.hidden(by.mute) {
 			since = min(since, e.since.at)
 		}
 	}
-	if over, isOver := g.over(); isOver && g.told > 0 {
+	if over, isOver := g.over(by.mute); isOver && g.told > 0 {
 		since = min(since, over)
 	}
 	return since, since != never
@@ -222,16 +152,19 @@ type said struct {
 	cooldown time.Duration
 }
 
-// tell makes the notice of the group as it stands.
-func (g *group) tell() *telling {
+// tell makes the notice of the group as it stands, but for what is hidden.
+func (g *group) tell(by *terms) *telling {
 	n := &Notice{
 		ID: noticeID(g.incident, g.told+1), Thread: noticeID(g.incident, 1),
-		Group: g.labels, Late: g.late, Kind: Resolved, Previous: g.toldAt.wall,
+		Group: g.labels, Late: g.late, Kind: Resolved, Previous: g.toldAt.wall, Route: by.config.routeOf(g.route),
 	}
 	t := &telling{notice: n, group: g}
 	list := make([]*entry, 0, len(g.entries))
 	fresh := g.told == 0
 	for _, e := range g.entries {
+		if e.hidden(by.mute) || g.digest && !e.forDigest() {
+			continue
+		}
 		list = append(list, e)
 		if e.alert.Firing() {
 			n.Kind = Firing
@@ -242,9 +175,18 @@ func (g *group) tell() *telling {
 			news: e.news(), key: e.key, cooldown: cooldown(&e.alert.Rule),
 		})
 	}
-	if n.Kind == Firing && g.told > 0 {
+	switch {
+	case g.digest:
+		n.Kind = Digest
+	case n.Kind == Firing && g.told > 0:
 		n.Kind, n.Reminder = Update, !fresh
 	}
+	n.show(list)
+	return t
+}
+
+// show puts the alerts into the notice.
+func (n *Notice) show(list []*entry) {
 	slices.SortFunc(list, byInterest)
 	for _, e := range list {
 		if len(n.Alerts) < shownAlerts {
@@ -254,12 +196,11 @@ func (g *group) tell() *telling {
 		n.More++
 		n.MoreFindings += e.alert.Count
 	}
-	return t
 }
 
 // giveUp makes a telling of what nobody will be told. No cooldown begins with it.
-func (g *group) giveUp() *telling {
-	t := g.tell()
+func (g *group) giveUp(by *terms) *telling {
+	t := g.tell(by)
 	for i := range t.said {
 		t.said[i].news = false
 	}
@@ -290,45 +231,4 @@ func byInterest(a, b *entry) int {
 		a.alert.Starts.Compare(b.alert.Starts),
 		cmp.Compare(a.alert.ID, b.alert.ID),
 	)
-}
-
-// groupOf is the group of a new alert: its key, and what is shown of it.
-func groupOf(a *agent.Alert, by conf.Strings) (key string, labels []agent.Label) {
-	if a.Late {
-		return lateKey, nil
-	}
-	var b strings.Builder
-	for _, name := range by {
-		v := groupValue(a, name)
-		labels = append(labels, agent.Label{Name: name, Value: v})
-	}
-	writeLabels(&b, labels)
-	return b.String(), labels
-}
-
-func groupValue(a *agent.Alert, name string) string {
-	switch name {
-	case "rule":
-		return a.Rule.Name
-	case "class":
-		return a.Rule.Class
-	case "severity":
-		return a.Rule.Severity
-	case "source":
-		return a.Source
-	}
-	for _, l := range slices.Concat(a.Key, a.Labels) {
-		if l.Name == name {
-			return l.Value
-		}
-	}
-	return ""
-}
-
-// writeLabels writes labels so that no two lists of them read the same.
-func writeLabels(b *strings.Builder, labels []agent.Label) {
-	for _, l := range labels {
-		b.WriteString(strconv.Quote(l.Name))
-		b.WriteString(strconv.Quote(l.Value))
-	}
 }

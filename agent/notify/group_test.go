@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // TestDue has the states of a group, at minutes since the queue was opened.
 func TestDue(t *testing.T) {
 	const m = time.Minute
-	times := timing{wait: m, interval: 10 * m, repeat: 100 * m}
+	times := &Config{GroupWait: conf.Duration(m), GroupInterval: conf.Duration(10 * m), RepeatInterval: conf.Duration(100 * m)}
 	at := func(minutes int) stamp { return stamp{at: time.Duration(minutes) * m} }
 	fires := func(since int) *entry { return &entry{since: at(since), changed: at(since).at, key: "k"} }
 	over := func(e *entry, at stamp) *entry {
@@ -70,7 +71,7 @@ func TestDue(t *testing.T) {
 		if c.cool != 0 {
 			cools["k"] = &cool{At: at(c.cool)}
 		}
-		if got := g.due(times, cools); got != c.want {
+		if got := g.due(&terms{config: times, cools: cools, mute: inhibited}); got != c.want {
 			t.Errorf("%s: due at %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -80,7 +81,7 @@ func TestGroupKeys(t *testing.T) {
 	seen := map[string]bool{}
 	for _, values := range [][2]string{{"a", "bc"}, {"ab", "c"}, {"a\"\"b", "c"}, {"a", "\"b\"c"}, {"", ""}, {"late", ""}} {
 		a := agent.Alert{Key: []agent.Label{{Name: "x", Value: values[0]}, {Name: "y", Value: values[1]}}}
-		key, _ := groupOf(&a, []string{"x", "y"})
+		key, _ := groupOf(&a, &Config{GroupBy: []string{"x", "y"}})
 		if seen[key] || key == lateKey {
 			t.Errorf("%q has the key of another", values)
 		}

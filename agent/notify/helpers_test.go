@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/agent/spool"
 )
 
@@ -31,6 +32,7 @@ type world struct {
 	disk *disk
 	wall func() time.Time
 	logs bytes.Buffer // guarded by mu
+	book string       // folder of silences
 
 	q    *Queue
 	stop func()
@@ -47,8 +49,9 @@ type world struct {
 func inWorld(t *testing.T, f func(w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, dir: t.TempDir(), disk: &disk{}, wall: time.Now}
+		w := &world{t: t, dir: t.TempDir(), book: t.TempDir(), disk: &disk{}, wall: time.Now}
 		w.c.SetDefaults()
+		w.c.MaxPerHour = 0 // but in tests of it
 		w.open()
 		w.start()
 		defer w.kill()
@@ -72,7 +75,7 @@ func (w *world) open() {
 	w.t.Helper()
 	q, err := open(Options{
 		Config: w.c, Name: "mail", Dir: w.dir, Log: slog.New(slog.NewTextHandler(w, nil)),
-		Labels: []agent.Label{{Name: "output", Value: "mail"}},
+		Labels: []agent.Label{{Name: "output", Value: "mail"}}, Silences: silence.NewWatch(w.book, agent.NewTrouble(slog.New(slog.DiscardHandler))),
 	}, w.disk, w.wall)
 	if err != nil {
 		w.t.Fatal(err)
@@ -143,6 +146,15 @@ func (w *world) copied() string {
 		w.t.Fatal(err)
 	}
 	return to
+}
+
+// silence makes a silence, which the queue gets to know of.
+func (w *world) silence(matchers string, d time.Duration) {
+	w.t.Helper()
+	if _, err := silence.Open(w.book).Add(matchers, time.Now(), d, "", ""); err != nil {
+		w.t.Fatal(err)
+	}
+	w.sleep(silence.Poll)
 }
 
 // sleep lets time pass, and all that happens in it.

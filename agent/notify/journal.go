@@ -29,6 +29,7 @@ type frame struct {
 	Told   []mark       `json:"told,omitempty"`
 	Cools  []cool       `json:"cools,omitempty"`
 	Folds  []fold       `json:"folds,omitempty"`
+	Spent  *spent       `json:"spent,omitempty"`
 }
 
 // savedAlert is an entry.
@@ -100,6 +101,9 @@ func (f *frame) items() []string {
 	}
 	for _, f := range f.Folds {
 		names = append(names, foldItem(f.ID))
+	}
+	if f.Spent != nil {
+		names = append(names, spentItem)
 	}
 	return names
 }

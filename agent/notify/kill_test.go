@@ -167,6 +167,51 @@ func TestKillBeforeNoted(t *testing.T) {
 	})
 }
 
+// TestKillBeforeNotedAlone kills likewise at what is held back, and at a digest.
+func TestKillBeforeNotedAlone(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.c.MaxPerHour, w.c.Digest = 1, DigestConfig{"info", hourly}
+		w.restart()
+		copied := map[Kind]string{}
+		ids := map[string]int{}
+		w.answers(func(n *Notice) error {
+			if copied[n.Kind] == "" {
+				copied[n.Kind] = w.copied()
+			}
+			ids[n.ID]++
+			return nil
+		})
+		again := func(kind Kind) {
+			t.Helper()
+			w.kill()
+			w.dir = copied[kind]
+			if w.dir == "" {
+				t.Fatalf("no notice is %s", kind)
+			}
+			w.open()
+			w.start()
+			w.sleep(time.Minute)
+		}
+		w.notify(w.info("logins", "db", 1), w.alert("errors", "web", 1), w.alert("slow", "web", 1))
+		w.sleep(time.Minute)
+		again(HeldBack)
+		w.expect("firing rule=errors: errors/web 1", "held back : slow/web 1", "held back : slow/web 1")
+		w.sleep(3 * time.Hour)
+		w.take()
+		again(Digest)
+		w.expect("digest : logins/db 1")
+		twice := 0
+		for _, n := range ids {
+			if n == 2 {
+				twice++
+			}
+		}
+		if twice < 2 {
+			t.Errorf("they have other IDs when they come again: %v", ids)
+		}
+	})
+}
+
 // TestNewsWhileSending has what comes while a notice is under way.
 func TestNewsWhileSending(t *testing.T) {
 	for _, restart := range []bool{false, true} {

@@ -88,6 +88,7 @@ type state struct {
 	marks   map[string]*mark  // by the alert's ID
 	cools   map[string]*cool
 	folds   map[string]*fold // by the alert's ID
+	spent   spent
 }
 
 func newState() *state {
@@ -197,6 +198,8 @@ func cooldownKey(a *agent.Alert) string {
 	sum := sha256.Sum256([]byte(b.String()))
 	return hex.EncodeToString(sum[:12])
 }
+
+const spentItem = "spent"
 
 func alertItem(id string) string  { return "alert " + id }
 func markItem(id string) string   { return "mark " + id }

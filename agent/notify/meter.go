@@ -12,16 +12,16 @@ var _ agent.Meter = (*Queue)(nil)
 // counts is what a queue counts since it was opened.
 type counts struct {
 	told, failed, refused, dropped uint64 // notices, or tries
-	folded                         uint64 // alerts
+	folded, hushed                 uint64 // alerts
 }
 
 // Pending is how many groups of alerts have something that was not told yet.
 func (q *Queue) Pending() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := 0
+	by, n := q.terms(), 0
 	for _, g := range q.state.groups {
-		if _, ok := g.pending(); ok {
+		if _, ok := g.pending(by); ok {
 			n++
 		}
 	}
@@ -32,10 +32,16 @@ func (q *Queue) Pending() int {
 // labels of its options.
 func (q *Queue) Meter(yield func(agent.Sample)) {
 	q.mu.Lock()
-	c, now := q.counts, q.now().at
-	pending, oldest, refused := 0, now, false
+	by := q.terms()
+	c, now, held := q.counts, by.now.at, q.state.held(by)
+	pending, oldest, muted, refused := 0, now, 0, false
 	for _, g := range q.state.groups {
-		if since, ok := g.pending(); ok {
+		for _, e := range g.entries {
+			if e.hidden(by.mute) {
+				muted++
+			}
+		}
+		if since, ok := g.pending(by); ok {
 			pending++
 			oldest = min(oldest, since)
 		}
@@ -65,5 +71,8 @@ func (q *Queue) Meter(yield func(agent.Sample)) {
 	sample(agent.Gauge, "logkeel_notifications_tick_seconds", "How long ago it was last looked what is to be told; ten minutes at most, and as long as telling takes.",
 		max(0, now-ticked).Round(time.Millisecond).Seconds())
 	sample(agent.Counter, "logkeel_alerts_folded_total", "Alerts that were too many to be told apart.", float64(c.folded))
+	sample(agent.Gauge, "logkeel_notifications_held", "Groups of alerts that wait for nothing but max_per_hour.", float64(held))
+	sample(agent.Gauge, "logkeel_alerts_muted", "Alerts that are not told, for they are silenced or another one explains them.", float64(muted))
+	sample(agent.Counter, "logkeel_alerts_muted_total", "Alerts that nobody was told of, from their beginning to their end, for that reason.", float64(c.hushed))
 	q.journal.spool.Meter(yield)
 }

@@ -15,16 +15,23 @@ import (
 // A model is the truth about incidents, and what people heard of them.
 type model struct {
 	*world
-	rng     *rand.Rand
-	firing  map[string]*agent.Alert // by rule and key
-	last    map[string]agent.Alert  // by ID, as it was handed over
-	recent  []agent.Alert           // that may come again
-	kills   int
-	killing bool          // the next notice that is taken is the process's last; guarded by mu
-	killed  chan struct{} // closed then
-	copy    string        // what is on the disk then
-	down    bool          // guarded by mu
-	heard   []*Notice     // guarded by mu
+	rng      *rand.Rand
+	firing   map[string]*agent.Alert // by rule and key
+	last     map[string]agent.Alert  // by ID, as it was handed over
+	recent   []agent.Alert           // that may come again
+	kills    int
+	silences bool          // there are some
+	killing  bool          // the next notice that is taken is the process's last; guarded by mu
+	killed   chan struct{} // closed then
+	copy     string        // what is on the disk then
+	down     bool          // guarded by mu
+	heard    []*Notice     // guarded by mu
+	times    []time.Time   // of these
+
+	quiet   map[string]bool // IDs that were silenced while there was something to tell
+	unnoted map[string]bool // IDs that were told by a process that died of it
+	hushed  []hushed
+	killsAt []time.Time
 }
 
 func (m *model) send(ctx context.Context, n *Notice) error {
@@ -36,9 +43,12 @@ func (m *model) send(ctx context.Context, n *Notice) error {
 	if m.down {
 		return errDown
 	}
-	m.heard = append(m.heard, n)
+	m.heard, m.times = append(m.heard, n), append(m.times, time.Now())
 	if m.killing {
 		m.killing = false
+		for _, a := range n.Alerts {
+			m.unnoted[a.ID] = true
+		}
 		m.copy = m.copied()
 		close(m.killed)
 		m.mu.Unlock()
@@ -62,6 +72,7 @@ func (m *model) begin() {
 func (m *model) again(dir string) {
 	m.kill()
 	m.kills++
+	m.killsAt = append(m.killsAt, time.Now())
 	m.dir = dir
 	m.open()
 	m.begin()
@@ -70,6 +81,9 @@ func (m *model) again(dir string) {
 
 func (m *model) hand(a agent.Alert) {
 	m.last[a.ID] = a
+	for _, h := range m.hushed {
+		m.quiet[a.ID] = m.quiet[a.ID] || h.rule == a.Rule.Name && time.Now().Before(h.until)
+	}
 	m.recent = append(m.recent, a)
 	m.recent = m.recent[max(0, len(m.recent)-5):]
 	m.notify(a)
@@ -82,6 +96,9 @@ func (m *model) step() {
 	switch n := m.rng.IntN(20); {
 	case n < 7 && a == nil:
 		fresh := m.alert(rule, key, 1)
+		if rule == "rule2" && m.c.Digest.Severity != "" {
+			fresh.Rule.Severity = "info"
+		}
 		fresh.ID += fmt.Sprint(fresh.Revision)
 		m.firing[rule+key] = &fresh
 		m.hand(fresh)
@@ -104,6 +121,8 @@ func (m *model) step() {
 		m.mu.Unlock()
 	case n < 16 && len(m.recent) > 0:
 		m.notify(m.recent[m.rng.IntN(len(m.recent))])
+	case n < 17 && m.silences:
+		m.hush(rule)
 	}
 	m.pass(time.Duration(m.rng.ExpFloat64() * float64(time.Minute)))
 }
@@ -132,7 +151,7 @@ func (m *model) finish() {
 	for _, a := range m.firing {
 		m.hand(m.ended(*a))
 	}
-	for range 12 {
+	for range 12 * 8 { // a cap holds things back for hours
 		m.pass(5 * time.Minute)
 	}
 }
@@ -147,7 +166,8 @@ func (m *model) check() {
 	all := map[string]*heard{}
 	times := map[string]int{}
 	repeats := 0
-	for _, n := range m.heard {
+	for i, n := range m.heard {
+		m.checkNotice(n, m.times[i])
 		if times[n.ID]++; times[n.ID] > 1 {
 			repeats++
 		}
@@ -155,6 +175,9 @@ func (m *model) check() {
 			m.t.Errorf("%s is no part of thread %s", line(n), n.Thread)
 		}
 		for _, a := range n.Alerts {
+			if n.Kind == HeldBack {
+				continue
+			}
 			h := all[a.ID]
 			if h == nil {
 				h = &heard{overIn: map[string]bool{}, firedIn: map[string]bool{}}
@@ -169,18 +192,21 @@ func (m *model) check() {
 				continue
 			}
 			h.overIn[n.ID] = true
-			if len(h.firedIn) > 0 && !h.firedIn[n.Thread] {
+			if len(h.firedIn) > 0 && !h.firedIn[n.Thread] && n.Kind != Digest {
 				m.t.Errorf("the end of %s is in another thread", a.ID)
 			}
 		}
 	}
+	m.checkCap()
 	if repeats > m.kills {
 		m.t.Errorf("%d repeats after %d kills", repeats, m.kills)
 	}
 	for id, a := range m.last {
 		switch h := all[id]; {
+		case h == nil && m.quiet[id]:
 		case h == nil:
 			m.t.Errorf("%s was never told", id)
+		case len(h.overIn) == 0 && m.quiet[id] && m.unnoted[id]: // it was not known to be told, and then silenced
 		case len(h.overIn) != 1:
 			m.t.Errorf("the end of %s was told in %d notices", id, len(h.overIn))
 		case h.count != a.Count:
@@ -206,15 +232,18 @@ func TestModel(t *testing.T) {
 			inWorld(t, func(w *world) {
 				m := &model{
 					world: w, rng: rand.New(rand.NewPCG(seed, 7)),
-					firing: map[string]*agent.Alert{}, last: map[string]agent.Alert{},
+					firing: map[string]*agent.Alert{}, last: map[string]agent.Alert{}, quiet: map[string]bool{}, unnoted: map[string]bool{},
 				}
 				w.kill()
+				m.configure(seed)
+				w.open()
 				m.begin()
 				for range 150 {
 					m.step()
 				}
 				m.finish()
 				m.check()
+				m.checkSilences()
 				if len(m.heard) < 3 {
 					t.Errorf("only %d notices", len(m.heard))
 				}

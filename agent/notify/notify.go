@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/silence"
 )
 
 // Kind says what a Notice tells.
@@ -105,4 +106,6 @@ type Options struct {
 	Dir    string        // the journal's own folder; made where it is not there
 	Log    *slog.Logger  // nil: silent
 	Labels []agent.Label // on every sample of Meter
+
+	Silences *silence.Watch // what people do not want to be told of; nil: nothing
 }

@@ -50,7 +50,7 @@ func (p *plan) take(a *agent.Alert) {
 	if f := p.fold(a.ID); f != nil && p.refold(f, a) {
 		return
 	}
-	if rank(a.Rule.Severity) > rank(p.c.MinSeverity) {
+	if !p.c.takes(a) {
 		return // but what people were told of has an end
 	}
 	if m := p.state.marks[a.ID]; m != nil && m.Over && (a.Revision <= m.Revision || !a.Firing() && a.Count <= m.Count) {
@@ -88,6 +88,9 @@ func (p *plan) update(e *entry, a *agent.Alert) {
 	revision := max(a.Revision, e.alert.Revision)
 	e = p.edit(e)
 	again := !e.alert.Firing() && a.Firing()
+	if e.told == nil && inhibited(&e.alert) && !inhibited(a) {
+		e.since = p.now // what has explained it is over: it may be, too, in a moment
+	}
 	e.alert = clone(a)
 	e.alert.Revision = revision
 	e.changed = p.now.at
@@ -125,7 +128,7 @@ func (p *plan) add(a *agent.Alert) {
 // create plans an entry and finds its group.
 func (p *plan) create(a agent.Alert) *entry {
 	e := &entry{alert: a, key: cooldownKey(&a), since: p.now, changed: p.now.at, told: p.state.marks[a.ID]}
-	key, _ := groupOf(&a, p.c.GroupBy)
+	key, _ := groupOf(&a, p.c)
 	if g := p.state.groups[key]; g != nil {
 		e.incident = g.incident
 	} else {

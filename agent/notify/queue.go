@@ -83,6 +83,7 @@ func (q *Queue) now() stamp { return stamp{time.Since(q.opened), q.wall().Round(
 // After an error none was taken. An alert that comes again, or in an older
 // revision, is no news.
 func (q *Queue) Notify(ctx context.Context, alerts []agent.Alert) error {
+	q.refresh()
 	q.write.Lock()
 	defer q.write.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -103,6 +104,7 @@ func (q *Queue) Notify(ctx context.Context, alerts []agent.Alert) error {
 	q.mu.Lock()
 	gone := p.carryOut()
 	q.counts.folded += uint64(p.folded)
+	q.hush(q.terms())
 	q.mu.Unlock()
 	q.drop(gone)
 	q.sayFolded(p)

@@ -14,10 +14,10 @@ type Rehearsal struct {
 	opened time.Time
 	state  *state
 	pruned time.Duration
+	last   stamp
 
-	known bool // what first returns, as long as nothing changes
-	pick  *group
-	due   time.Duration
+	known bool // what next returns, as long as nothing changes
+	next  time.Duration
 }
 
 // NewRehearsal starts one. The config must have passed Check.
@@ -34,50 +34,52 @@ func (r *Rehearsal) Notify(now time.Time, alerts []agent.Alert) {
 		p.take(&alerts[i])
 	}
 	p.carryOut()
-	r.known = false
+	r.last, r.known = r.stamp(now), false
 }
 
 // Next is when the next notice is due if nothing comes in between; ok is false
 // where there is nothing to tell.
 func (r *Rehearsal) Next() (at time.Time, ok bool) {
-	_, due := r.first()
-	return r.opened.Add(due), due != never
+	if !r.known {
+		r.next, r.known = r.choose(r.last).at, true
+	}
+	return r.opened.Add(r.next), r.next != never
 }
 
-// first is the group that is due first.
-func (r *Rehearsal) first() (pick *group, due time.Duration) {
-	if r.known {
-		return r.pick, r.due
-	}
-	due = never
-	for _, g := range r.state.groups {
-		at := g.due(r.config.timing(), r.state.cools)
-		if at < due || at == due && pick != nil && g.key < pick.key {
-			pick, due = g, at
-		}
-	}
-	r.known, r.pick, r.due = true, pick, due
-	return pick, due
+func (r *Rehearsal) terms(now stamp) *terms {
+	return &terms{config: &r.config, cools: r.state.cools, mute: inhibited, now: now}
 }
+
+func (r *Rehearsal) choose(now stamp) choice { return r.state.choose(r.terms(now), -never) }
 
 // Tell gives the notices that are due at now.
 func (r *Rehearsal) Tell(now time.Time) []*Notice {
 	s := r.stamp(now)
+	r.last = s
 	if s.at >= r.pruned+pruneEvery {
 		r.pruned = s.at
 		r.state.prune(s.at)
 		r.known = false
 	}
+	if next, ok := r.Next(); !ok || next.After(now) {
+		return nil
+	}
+	r.known = false
+	r.state.hush(inhibited, s, newChanges())
 	var told []*Notice
 	for {
-		g, due := r.first()
-		if g == nil || due > s.at {
+		c := r.choose(s)
+		var t *telling
+		switch {
+		case c.group != nil:
+			c.group.sending = true
+			t = c.group.tell(r.terms(s))
+		case c.held:
+			t = r.state.heldBack(r.terms(s))
+		default:
 			return told
 		}
-		g.sending = true
-		t := g.tell()
-		r.state.settle(t, s, newChanges())
-		r.known = false
+		r.state.settle(t, r.config.MaxPerHour, s, newChanges())
 		told = append(told, t.notice)
 	}
 }

@@ -18,6 +18,10 @@ func TestRehearsalIsLikeTheQueue(t *testing.T) {
 		inWorld(t, func(w *world) {
 			w.kill()
 			w.c.GroupBy, w.c.RepeatInterval = conf.Strings{"rule"}, conf.Duration(10*time.Minute)
+			if seed >= 4 {
+				w.c.MaxPerHour, w.c.Digest = int(seed), DigestConfig{"info", hourly}
+				w.c.Routes = []Route{{Match: matching(t, `severity="critical"`), GroupWait: minutes(0)}}
+			}
 			w.open()
 			w.start()
 			r := NewRehearsal(w.c, time.Now())
@@ -49,13 +53,14 @@ func TestRehearsalIsLikeTheQueue(t *testing.T) {
 				case !known:
 					a = w.alert(rule, key, 1)
 					a.ID += fmt.Sprint(".", i) // each incident has its own
+					a.Rule.Severity = severities[rnd.IntN(3)]
 					firing[rule+key] = a
 				case rnd.IntN(2) == 0:
 					a = w.ended(a)
 					delete(firing, rule+key)
 				default:
 					a = w.alert(rule, key, a.Count+1)
-					a.ID = id
+					a.ID, a.Rule.Severity = id, firing[rule+key].Rule.Severity
 					firing[rule+key] = a
 				}
 				r.Notify(now, list(a))

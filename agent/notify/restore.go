@@ -45,6 +45,9 @@ func (r *restorer) frame(f *frame) {
 		f.At.restore(r.opened)
 		r.state.folds[f.ID] = &f
 	}
+	if f.Spent != nil {
+		r.state.spent = f.Spent.restored(r.opened)
+	}
 }
 
 // finish returns the state, what of it the journal does not have yet, and the

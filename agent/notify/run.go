@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/silence"
 )
 
 const (
@@ -79,38 +80,65 @@ func (q *Queue) tend() {
 	}
 }
 
-// next returns what is to be told now, or how long there is nothing to do. Of
-// groups that are due, one that failed comes after those that were not tried
-// since: it may be the only one that does.
+// next returns what is to be told now, or how long there is nothing to do.
 func (q *Queue) next() (t *telling, wait time.Duration) {
+	q.refresh()
 	q.write.Lock()
 	defer q.write.Unlock()
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now, soon := q.now().at, pruneEvery
+	by := q.terms()
+	now, soon := by.now.at, pruneEvery
+	q.hush(by)
 	if !q.dirty.empty() {
 		soon = q.retry - now
 	}
-	var pick *group
-	var pickDue time.Duration
-	for _, g := range q.state.groups {
-		due := g.due(q.o.Config.timing(), q.state.cools)
-		if due == never {
-			continue
-		}
-		if due = max(due, q.pause.until); due > now {
-			soon = min(soon, due-now)
-			continue
-		}
-		if pick == nil || g.tried < pick.tried || g.tried == pick.tried && (due < pickDue || due == pickDue && g.key < pick.key) {
-			pick, pickDue = g, due
+	c := q.state.choose(by, q.pause.until)
+	switch {
+	case c.group != nil:
+		c.group.sending = true
+		return c.group.tell(by), 0
+	case c.held:
+		return q.state.heldBack(by), 0
+	case c.at != never:
+		soon = min(soon, c.at-now)
+	}
+	if q.o.Silences != nil && len(q.state.groups) > 0 { // one may be made or ended
+		soon = min(soon, silence.Poll)
+	}
+	return nil, max(soon, 0)
+}
+
+// terms are those of now.
+func (q *Queue) terms() *terms {
+	return &terms{config: &q.o.Config, cools: q.state.cools, mute: q.mute(), now: q.now()}
+}
+
+// mute is what is silenced now.
+func (q *Queue) mute() mute {
+	if q.o.Silences != nil {
+		if silenced := q.o.Silences.Now(); silenced != nil {
+			return func(a *agent.Alert) bool { return inhibited(a) || silenced(a.Label) }
 		}
 	}
-	if pick == nil {
-		return nil, max(soon, 0)
+	return inhibited
+}
+
+// refresh looks for silences on the disk.
+func (q *Queue) refresh() {
+	if q.o.Silences != nil {
+		q.o.Silences.Refresh()
 	}
-	pick.sending = true
-	return pick.tell(), 0
+}
+
+// hush forgets what was silenced all the time. The caller holds write and mu.
+func (q *Queue) hush(by *terms) {
+	gone, n := q.state.hush(by.mute, by.now, q.dirty)
+	if n == 0 {
+		return
+	}
+	q.counts.hushed += uint64(n)
+	q.dropNoted(gone)
 }
 
 // settle notes that the notice was told.
@@ -119,7 +147,7 @@ func (q *Queue) settle(t *telling) {
 	defer q.write.Unlock()
 	q.mu.Lock()
 	q.counts.told++
-	q.dropNoted(q.state.settle(t, q.now(), q.dirty))
+	q.dropNoted(q.state.settle(t, q.o.Config.MaxPerHour, q.now(), q.dirty))
 	reached := q.reached()
 	q.mu.Unlock()
 	if reached {
@@ -163,7 +191,9 @@ func (q *Queue) fail(t *telling, err error, cutOff bool) {
 	q.write.Lock()
 	defer q.write.Unlock()
 	q.mu.Lock()
-	t.group.sending = false
+	if t.group != nil {
+		t.group.sending = false
+	}
 	if cutOff {
 		q.mu.Unlock()
 		return
@@ -171,7 +201,9 @@ func (q *Queue) fail(t *telling, err error, cutOff bool) {
 	now := q.now().at
 	q.pause.fail(now)
 	q.counts.failed++
-	t.group.failed, t.group.tried = true, now
+	if t.group != nil {
+		t.group.failed, t.group.tried = true, now
+	}
 	groups := len(q.state.groups)
 	q.mu.Unlock()
 	q.telling.Fail(err, "alerts cannot be told; they are kept, and it is tried again", "groups", groups)
@@ -184,15 +216,23 @@ func (q *Queue) refuse(t *telling, err error) {
 	q.mu.Lock()
 	now, g := q.now(), t.group
 	q.counts.refused++
+	if g == nil { // it says what is held back, and that is all that is lost
+		q.state.settle(t, q.o.Config.MaxPerHour, now, q.dirty)
+		q.mu.Unlock()
+		q.log.Error("the receiver refuses the notice that notices are held back", "notice", t.notice.ID, "error", err)
+		return
+	}
 	g.sending, g.failed, g.tried = false, false, now.at
 	g.refused, g.refusedAt = true, now.at
 	q.refusal = "a notice is refused: " + agent.Note(err)
 	said := []any{"notice", t.notice.ID, "group", describe(t.notice), "alerts", len(g.entries), "findings", g.findings(), "error", err}
-	over, isOver := g.over()
+	over, isOver := g.over(nobody)
 	drop := isOver && now.at-over >= dropRefused
 	if drop {
 		q.counts.dropped++
-		q.dropNoted(q.state.settle(g.giveUp(), now, q.dirty))
+		by := q.terms()
+		by.mute = nobody
+		q.dropNoted(q.state.settle(g.giveUp(by), 0, now, q.dirty))
 	}
 	reached := q.reached()
 	q.mu.Unlock()

@@ -115,14 +115,14 @@ outputs:
 	}
 	fires := func(rule string, seen ...string) {
 		t.Helper()
-		for _, expr := range append(seen, fmt.Sprintf(`logkeel_alerts{rule="%s"} == 1`, rule)) {
+		for _, expr := range append(seen, fmt.Sprintf(`logkeel_alerts{rule="%s",state="firing"} == 1`, rule)) {
 			prom.Await(expr, waitShort)
 		}
 		eventually(t, "the mail of "+rule, waitShort, func() bool { return len(byRule(smtp.Mails(), rule)[rule].firing) > 0 })
 	}
 	over := func(rule string) {
 		t.Helper()
-		prom.Await(fmt.Sprintf(`logkeel_alerts{rule="%s"} == 0`, rule), waitShort)
+		prom.Await(fmt.Sprintf(`logkeel_alerts{rule="%s",state="firing"} == 0`, rule), waitShort)
 	}
 
 	write("production.ERROR: <b>no</b> cart 1", "production.ERROR: no cart 2", "fine", "production.ERROR: no cart 3", "from 203.0.113.9: injection: id=1' OR '1'='1")

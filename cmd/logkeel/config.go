@@ -39,6 +39,7 @@ type Log struct {
 type loaded struct {
 	Config
 	doc     *conf.Doc
+	parsed  bool   // agent.yaml is YAML with the keys that there are; all else may be wrong
 	baseDir string // of the file: relative paths are relative to it
 	rules   *rules.Set
 	level   slog.Level
@@ -97,6 +98,10 @@ func read(flag string) (*loaded, error) {
 		l.Rules = rules.Config{} // of which nothing is known
 		return l, usageError{err}
 	}
+	l.parsed = true
+	if l.StateDir != "" && !filepath.IsAbs(l.StateDir) {
+		l.StateDir = filepath.Join(l.baseDir, l.StateDir)
+	}
 	l.files = append(l.files, stand(rules.Files(l.Rules, l.baseDir)...)...)
 	errs := []error{l.checkAgent(), l.Collectors.Check(l.doc), l.Outputs.Check(l.doc)}
 	if l.rules, err = rules.Load(l.Rules, l.baseDir, rules.Redacting(l.Redact)); err != nil {
@@ -104,9 +109,6 @@ func read(flag string) (*loaded, error) {
 	}
 	if err := conf.Join(errs...); err != nil {
 		return l, usageError{err}
-	}
-	if !filepath.IsAbs(l.StateDir) {
-		l.StateDir = filepath.Join(l.baseDir, l.StateDir)
 	}
 	return l, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/rules"
 )
 
@@ -138,7 +139,7 @@ func (o *explainOptions) explain(line string) {
 	if o.count > 1 {
 		fmt.Fprintln(o.out)
 	}
-	fmt.Fprintln(o.out, printable(seen))
+	fmt.Fprintln(o.out, printable.Line(seen))
 	if seen != line {
 		fmt.Fprintln(o.out, "  "+o.style.warn("secrets were cut out before rules look, as redact says"))
 	}
@@ -171,12 +172,12 @@ func (o *explainOptions) write(v *rules.Verdict) {
 	if v.Holds {
 		word = o.style.good("holds")
 	}
-	fmt.Fprintf(o.out, "  %s  %s (%s, %s) %s:%d\n", word, r.Name, r.Class, r.Severity, printable(r.File), r.Line)
+	fmt.Fprintf(o.out, "  %s  %s (%s, %s) %s:%d\n", word, r.Name, r.Class, r.Severity, printable.Line(r.File), r.Line)
 	if v.Text != "" {
 		fmt.Fprintf(o.out, "         %s\n", o.marked(v))
 	}
 	if v.Why != "" {
-		fmt.Fprintf(o.out, "         %s\n", printable(v.Why))
+		fmt.Fprintf(o.out, "         %s\n", printable.Line(v.Why))
 	}
 }
 
@@ -192,7 +193,7 @@ func (o *explainOptions) marked(v *rules.Verdict) string {
 	if len(after) > around {
 		after, tail = after[:around], "…"
 	}
-	return head + printable(string(before)) + o.style.mark("»"+printable(v.Text)+"«") + printable(string(after)) + tail
+	return head + printable.Line(string(before)) + o.style.mark("»"+printable.Line(v.Text)+"«") + printable.Line(string(after)) + tail
 }
 
 func (o *explainOptions) writeRest(rest, lines int) {

@@ -37,6 +37,7 @@ outputs:
       group_by: [id]
       group_wait: 0s
       group_interval: 1s
+      max_per_hour: 0
 `
 
 // Each incident is an alert and a group of its own, and over two seconds later.

@@ -18,12 +18,15 @@ type leftover struct {
 // leftovers are the queues of outputs and listeners that are not configured any
 // more.
 func (l *loaded) leftovers(stateDir string) []leftover {
-	var fluentd, email, forward []string
+	var fluentd, email, webhook, forward []string
 	for _, o := range l.Outputs.Fluentd {
 		fluentd = append(fluentd, o.Name)
 	}
 	for _, o := range l.Outputs.Email {
 		email = append(email, o.Name)
+	}
+	for _, o := range l.Outputs.Webhook {
+		webhook = append(webhook, o.Name)
 	}
 	for _, c := range l.Collectors.Forward {
 		forward = append(forward, c.Name)
@@ -39,11 +42,13 @@ func (l *loaded) leftovers(stateDir string) []leftover {
 		}
 	}
 	look("spool", func(name string) string {
-		if mail, ok := strings.CutPrefix(name, "email-"); ok && !slices.Contains(fluentd, name) {
-			if slices.Contains(email, mail) {
-				return ""
+		for kind, names := range map[string][]string{"email": email, "webhook": webhook} {
+			if own, ok := strings.CutPrefix(name, kind+"-"); ok && !slices.Contains(fluentd, name) {
+				if slices.Contains(names, own) {
+					return ""
+				}
+				return "outputs." + kind + " " + own
 			}
-			return "outputs.email " + mail
 		}
 		own, _, _ := strings.Cut(name, "@")
 		if slices.Contains(fluentd, own) {

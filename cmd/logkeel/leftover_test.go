@@ -10,6 +10,7 @@ import (
 	"github.com/webgrip/logkeel/outputs"
 	"github.com/webgrip/logkeel/outputs/email"
 	"github.com/webgrip/logkeel/outputs/fluentd"
+	"github.com/webgrip/logkeel/outputs/webhook"
 )
 
 // Queues that still hold something are said to be left only where nothing in the
@@ -23,6 +24,8 @@ func TestLeftovers(t *testing.T) {
 		"spool/old-and-empty/done",
 		"spool/email-ops/00000000000000000001.seg",
 		"spool/email-old/00000000000000000001.seg",
+		"spool/webhook-chat/00000000000000000001.seg",
+		"spool/webhook-old/00000000000000000001.seg",
 		"forward/docker/00000000000000000001.seg",
 	} {
 		path := filepath.Join(dir, file)
@@ -35,13 +38,13 @@ func TestLeftovers(t *testing.T) {
 	}
 	l := &loaded{Config: Config{
 		Collectors: collectors.Config{},
-		Outputs:    outputs.Config{Fluentd: []fluentd.Config{{Name: "main"}}, Email: []email.Config{{Name: "ops"}}},
+		Outputs:    outputs.Config{Fluentd: []fluentd.Config{{Name: "main"}}, Email: []email.Config{{Name: "ops"}}, Webhook: []webhook.Config{{Name: "chat"}}},
 	}}
 	var got []string
 	for _, left := range l.leftovers(dir) {
 		got = append(got, left.owner)
 	}
-	want := []string{"outputs.email old", "outputs.fluentd old", "collectors.forward docker"}
+	want := []string{"outputs.email old", "outputs.fluentd old", "outputs.webhook old", "collectors.forward docker"}
 	if !slices.Equal(got, want) {
 		t.Errorf("left are %q, want %q", got, want)
 	}

@@ -73,6 +73,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
   logkeel scan --since 24h             # what would have been found and mailed
+  logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
   logkeel report                       # what the week comes to so far
   logkeel run --config /etc/logkeel/agent.yaml`,
 		Version:       buildVersion(),
@@ -92,7 +93,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
 			c.Args = noArgs
 		}
 	}
-	root.AddCommand(scanCommand(config))
+	root.AddCommand(scanCommand(config), silenceCommand(config))
 	root.Args = noArgs
 	return root
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/collectors"
 	"github.com/webgrip/logkeel/outputs"
 	"github.com/webgrip/logkeel/rules"
@@ -30,6 +31,7 @@ type runner struct {
 	level  *slog.LevelVar
 	ledger *agent.Ledger
 	dir    string // state_dir
+	quiet  *silence.Watch
 	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
@@ -48,7 +50,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Log: r.log, Meter: r.meter, Started: r.began,
+			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Started: r.began,
 			Health: func(yield func(agent.Sample)) { r.agent.MeterSelf(yield) },
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
@@ -71,6 +73,7 @@ func (r *runner) meter(yield func(agent.Sample)) {
 	yield(buildInfo())
 	r.meterConfig(yield)
 	r.rules.Load().Meter(yield)
+	r.quiet.Meter(yield)
 	r.agent.Meter(yield)
 }
 

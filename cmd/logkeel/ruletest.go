@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/rules"
 	"github.com/webgrip/logkeel/rules/ruletest"
 )
@@ -72,7 +73,7 @@ func (o *testOptions) subjects(config string, args []string) (list []string, red
 			}
 			files := rules.Files(rules.Config{Files: []string{arg}}, "")
 			if len(files) == 0 {
-				return nil, redact, usageError{fmt.Errorf("%s: no file is called that; check the path", printable(arg))}
+				return nil, redact, usageError{fmt.Errorf("%s: no file is called that; check the path", printable.Line(arg))}
 			}
 			list = append(list, files...)
 		}
@@ -220,7 +221,7 @@ func testFile(name string, set *rules.Set) (testedFile, error) {
 
 // print writes a line for the file, and what failed.
 func (f *testedFile) print(w io.Writer, s style, require bool) {
-	verdict, name := s.good("ok  "), printable(f.File)
+	verdict, name := s.good("ok  "), printable.Line(f.File)
 	if len(f.Failed) > 0 || require && len(f.Untested) > 0 {
 		verdict = s.bad("FAIL")
 	}
@@ -230,11 +231,11 @@ func (f *testedFile) print(w io.Writer, s style, require bool) {
 	}
 	fmt.Fprintln(w)
 	for _, t := range f.Failed {
-		fmt.Fprintf(w, "      %s %s:%d: %s\n", s.bad("FAIL"), name, t.Line, printable(t.Name))
+		fmt.Fprintf(w, "      %s %s:%d: %s\n", s.bad("FAIL"), name, t.Line, printable.Line(t.Name))
 		for _, x := range t.Failures {
 			fmt.Fprintf(w, "           %s:%d: %s\n", name, x.Line, x.Field)
-			fmt.Fprintf(w, "             %s\n", s.good("- "+printable(x.Want)))
-			fmt.Fprintf(w, "             %s\n", s.bad("+ "+printable(x.Got)))
+			fmt.Fprintf(w, "             %s\n", s.good("- "+printable.Line(x.Want)))
+			fmt.Fprintf(w, "             %s\n", s.bad("+ "+printable.Line(x.Got)))
 		}
 	}
 	for _, r := range f.Untested {

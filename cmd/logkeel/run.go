@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/silence"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -57,7 +58,10 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if err != nil {
 		return usageError{fmt.Errorf("state_dir %s: %w; make it writable, or name another folder", dir.Path, err)}
 	}
-	r := &runner{loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now()}
+	r := &runner{
+		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
+		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
+	}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -177,6 +181,16 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Email {
 		p("  mails    %s: alerts of severity %s and above to %s by %s", o.Name, o.MinSeverity, strings.Join(o.To, ", "), o.Server)
+		for _, r := range o.Routes {
+			to, which := o.To, make([]string, len(r.Match.Matchers))
+			if len(r.To) > 0 {
+				to = r.To
+			}
+			for i := range which {
+				which[i] = r.Match.Matchers[i].String()
+			}
+			p("           those with %s to %s", strings.Join(which, ", "), strings.Join(to, ", "))
+		}
 		if o.Report != nil {
 			p("           %s: a report %s", o.Name, o.Report)
 		}
@@ -186,6 +200,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	for _, o := range l.Outputs.Alertmanager {
 		p("  alerts   %s: alerts of severity %s and above to Alertmanager at %s", o.Name, o.MinSeverity, strings.Join(o.Hosts(), ", "))
+	}
+	for _, o := range l.Outputs.Webhook {
+		p("  posts    %s: alerts of severity %s and above to %s", o.Name, o.MinSeverity, o.Where())
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)

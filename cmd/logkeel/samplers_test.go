@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent/testenv"
+	"github.com/webgrip/logkeel/rules"
 )
 
 // One agent measures a database, a Redis, a page and containers; Prometheus has
@@ -69,6 +70,16 @@ outputs:
 		`logkeel_sampler_up{kind="mysql",target="db"} == 1`,
 	} {
 		prom.Await(expr, 30*time.Second)
+	}
+
+	metrics, err := a.page()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(metrics)) {
+		if name, ok := strings.CutPrefix(line, "# TYPE "); ok && !rules.Reserved(name) {
+			t.Errorf("a rule may call its metric %s", name)
+		}
 	}
 
 	db.Stop()

@@ -182,6 +182,9 @@ func (f *scanFlags) configure(o *scan.Options, config string) (unread []error, e
 		for _, m := range l.Outputs.Email {
 			o.Mails = append(o.Mails, scan.Mail{Name: m.Name, Config: m.Config})
 		}
+		for _, w := range l.Outputs.Webhook {
+			o.Mails = append(o.Mails, scan.Mail{Name: w.Name, Config: w.Config})
+		}
 		if len(o.Files) > 0 {
 			unread, elsewhere = nil, nil // it is not asked for
 		}

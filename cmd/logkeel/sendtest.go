@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/outputs"
 )
 
@@ -13,7 +14,7 @@ import (
 func testers(c outputs.Config, output string) ([]outputs.Tester, error) {
 	all := outputs.Testers(c)
 	if len(all) == 0 {
-		return nil, usageError{fmt.Errorf("no output tells people of alerts: nothing can be sent; see outputs.email and outputs.alertmanager in docs/configuration.md")}
+		return nil, usageError{fmt.Errorf("no output tells people of alerts: nothing can be sent; see outputs.email, outputs.webhook and outputs.alertmanager in docs/configuration.md")}
 	}
 	if output == "" {
 		return all, nil
@@ -38,15 +39,15 @@ func sendTests(ctx context.Context, w io.Writer, all []outputs.Tester) error {
 		err := t.Send(ctx, func(receiver string, err error) {
 			if err != nil {
 				failed++
-				fmt.Fprintf(w, "  %s  %s: %s\n", s.bad("failed"), printable(receiver), printable(err.Error()))
+				fmt.Fprintf(w, "  %s  %s: %s\n", s.bad("failed"), printable.Line(receiver), printable.Line(err.Error()))
 				return
 			}
 			sent++
-			fmt.Fprintf(w, "  %s  %s: the server has taken it\n", s.good("sent  "), printable(receiver))
+			fmt.Fprintf(w, "  %s  %s: the server has taken it\n", s.good("sent  "), printable.Line(receiver))
 		})
 		if err != nil {
 			failed++
-			fmt.Fprintf(w, "  %s  nobody has it: %s\n", s.bad("failed"), printable(err.Error()))
+			fmt.Fprintf(w, "  %s  nobody has it: %s\n", s.bad("failed"), printable.Line(err.Error()))
 		}
 	}
 	if sent > 0 {

@@ -123,6 +123,10 @@ func kindOf(n *notify.Notice) string {
 		}
 	}
 	switch {
+	case n.Kind == notify.Digest:
+		return "digest"
+	case n.Kind == notify.HeldBack:
+		return "held back"
 	case n.Reminder:
 		return "reminder"
 	case firing == 0:

@@ -103,7 +103,7 @@ type ruleObject struct {
 type mailObject struct {
 	Output string `json:"output,omitempty"`
 	Time   string `json:"time"`
-	Kind   string `json:"kind"` // alert, update, reminder or over
+	Kind   string `json:"kind"` // alert, update, reminder, over, digest or held back
 	About  string `json:"about"`
 }
 

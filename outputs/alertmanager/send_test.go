@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,8 +161,9 @@ func TestRefusedAlone(t *testing.T) {
 // An instance that fails is asked less and less often, and does not hold up others.
 func TestBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		code := 503
-		away, there := &peer{answer: func([]payload) (int, string) { return code, "" }}, &peer{}
+		var code atomic.Int64
+		code.Store(503)
+		away, there := &peer{answer: func([]payload) (int, string) { return int(code.Load()), "" }}, &peer{}
 		o, stop := bench(t, t.TempDir(), io.Discard, away, there)
 		defer stop()
 		a := incident("Fire", "1", 1)
@@ -179,15 +181,15 @@ func TestBacksOff(t *testing.T) {
 		}
 		notify(t, o, over(a))
 		time.Sleep(time.Hour)
-		code = 429
+		code.Store(429)
 		time.Sleep(time.Hour)
-		code = 200
+		code.Store(200)
 		time.Sleep(3 * time.Minute)
 		if len(away.batches) < 2 || !away.taken()["1"].EndsAt.Before(time.Now().Add(-time.Hour)) || o.Kept() != "" {
 			t.Errorf("%d batches, kept %q, %+v", len(away.batches), o.Kept(), away.taken()["1"])
 		}
 		a = incident("Flood", "2", 1)
-		code = 503
+		code.Store(503)
 		notify(t, o, a, over(a))
 		time.Sleep(25 * time.Hour)
 		if o.Kept() != "" || o.expired != 1 {

@@ -58,6 +58,7 @@ var (
 func (c *Config) SetDefaults() {
 	*c = Config{Auth: authAuto, Timeout: conf.Duration(30 * time.Second)}
 	c.Config.SetDefaults()
+	c.AllowRecipients()
 }
 
 // Check says what is wrong with the section at path.
@@ -119,18 +120,27 @@ func (c *Config) checkAddresses(bad func(field, hint, format string, args ...any
 	if _, err := parseAddress(c.From); err != nil {
 		bad(".from", "write it as logkeel@example.com or logkeel <logkeel@example.com>", "%w", err)
 	}
-	if len(c.To) == 0 || len(c.To) > maxRecipients {
-		bad(".to", fmt.Sprintf("name those who are to be told, at most %d; beyond that let the mail server have a list", maxRecipients), "%d recipients", len(c.To))
+	checkRecipients(".to", c.To, bad)
+	for i, r := range c.Routes {
+		if r.To != nil {
+			checkRecipients(fmt.Sprintf(".routes[%d].to", i), r.To, bad)
+		}
+	}
+}
+
+func checkRecipients(field string, to conf.Strings, bad func(field, hint, format string, args ...any)) {
+	if len(to) == 0 || len(to) > maxRecipients {
+		bad(field, fmt.Sprintf("name those who are to be told, at most %d; beyond that let the mail server have a list", maxRecipients), "%d recipients", len(to))
 	}
 	had := map[string]bool{}
-	for _, text := range c.To {
+	for _, text := range to {
 		a, err := parseAddress(text)
 		if err != nil {
-			bad(".to", "write each as ops@example.com or Operations <ops@example.com>", "%w", err)
+			bad(field, "write each as ops@example.com or Operations <ops@example.com>", "%w", err)
 			continue
 		}
 		if had[a.Address] {
-			bad(".to", "name each one once", "%s is there twice", a.Address)
+			bad(field, "name each one once", "%s is there twice", a.Address)
 		}
 		had[a.Address] = true
 	}

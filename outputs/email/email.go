@@ -11,12 +11,14 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/notify"
+	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
@@ -31,14 +33,17 @@ type Output struct {
 	queue   *notify.Queue
 	compose composer
 	sender  sender
-	inboxes []*inbox
-	report  *reporter // nil: there is none
+	inboxes []*inbox   // of all who may be told
+	own     []*inbox   // of those who are where no route says otherwise
+	routes  [][]*inbox // of the routes, in their order
+	report  *reporter  // nil: there is none
 
 	refused atomic.Uint64
 	sent    atomic.Uint64
 
-	current string // Message-ID of the mail that is on its way; of Run
-	waits   int    // how often it was put off for some
+	current string   // Message-ID of the mail that is on its way; of Run, as the next
+	to      []*inbox // whom it is for
+	waits   int      // how often it was put off for some
 }
 
 // An inbox is one recipient. It belongs to Run.
@@ -58,7 +63,8 @@ var (
 )
 
 // New opens the output's queue below stateDir. Config must have passed Check.
-func New(c Config, stateDir string, log *slog.Logger) (*Output, error) {
+// silences may be nil.
+func New(c Config, stateDir string, silences *silence.Watch, log *slog.Logger) (*Output, error) {
 	log = log.With("output", c.Name)
 	o := &Output{name: c.Name}
 	if err := o.configure(&c, log); err != nil {
@@ -71,6 +77,8 @@ func New(c Config, stateDir string, log *slog.Logger) (*Output, error) {
 		Dir:    filepath.Join(stateDir, "spool", "email-"+c.Name),
 		Log:    log,
 		Labels: o.labels(),
+
+		Silences: silences,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("output %s: %w", c.Name, err)
@@ -104,13 +112,18 @@ func (o *Output) configure(c *Config, log *slog.Logger) error {
 		hostname = "localhost"
 	}
 	o.compose = composer{renderer: renderer{prefix: c.SubjectPrefix, host: hostname, zone: time.Local}, name: c.Name, from: from, page: page}
-	for _, text := range c.To {
-		a, err := parseAddress(text)
-		if err != nil {
-			return err
+	if o.own, err = o.mailboxes(c.To, log); err != nil {
+		return err
+	}
+	o.compose.to = addressesOf(o.own)
+	for _, r := range c.Routes {
+		in := o.own
+		if len(r.To) > 0 {
+			if in, err = o.mailboxes(r.To, log); err != nil {
+				return err
+			}
 		}
-		o.compose.to = append(o.compose.to, a)
-		o.inboxes = append(o.inboxes, &inbox{address: a, trouble: agent.NewTrouble(log)})
+		o.routes = append(o.routes, in)
 	}
 	o.sender = sender{
 		host: host, port: port, security: c.security(), tls: secure,
@@ -118,6 +131,39 @@ func (o *Output) configure(c *Config, log *slog.Logger) error {
 		helo: helo(c.Helo, hostname), timeout: time.Duration(c.Timeout), dial: (&net.Dialer{}).DialContext,
 	}
 	return nil
+}
+
+// mailboxes are the inboxes of a list of addresses. Each address has one, however
+// many routes lead to it.
+func (o *Output) mailboxes(list []string, log *slog.Logger) (to []*inbox, err error) {
+	for _, text := range list {
+		a, err := parseAddress(text)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(o.inboxes, func(in *inbox) bool { return in.address.Address == a.Address })
+		if i < 0 {
+			i = len(o.inboxes)
+			o.inboxes = append(o.inboxes, &inbox{address: a, trouble: agent.NewTrouble(log)})
+		}
+		to = append(to, o.inboxes[i])
+	}
+	return to, nil
+}
+
+func addressesOf(list []*inbox) (all []*mail.Address) {
+	for _, in := range list {
+		all = append(all, in.address)
+	}
+	return all
+}
+
+// receivers are those whom the notice is for.
+func (o *Output) receivers(n *notify.Notice) []*inbox {
+	if n.Route >= 0 && n.Route < len(o.routes) {
+		return o.routes[n.Route]
+	}
+	return o.own
 }
 
 // helo is the name that this host gives itself. Servers refuse what is no name.
@@ -175,16 +221,19 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 
 // tell sends the notice to all who do not have it yet.
 func (o *Output) tell(ctx context.Context, n *notify.Notice) error {
-	m, err := o.compose.compose(n, time.Now())
+	receivers := o.receivers(n)
+	composer := o.compose
+	composer.to = addressesOf(receivers)
+	m, err := composer.compose(n, time.Now())
 	if err != nil {
 		return notify.Refused(fmt.Errorf("compose the mail: %w", err))
 	}
 	if m.id != o.current {
-		o.begin(m.id)
+		o.begin(m.id, receivers)
 	}
 	byAddress := map[*mail.Address]*inbox{}
 	var to []*mail.Address
-	for _, in := range o.inboxes {
+	for _, in := range o.to {
 		if !in.done {
 			byAddress[in.address] = in
 			to = append(to, in.address)
@@ -193,7 +242,7 @@ func (o *Output) tell(ctx context.Context, n *notify.Notice) error {
 	d, err := o.sender.send(ctx, o.compose.from, to, m.data)
 	if refusal, ok := err.(finalError); ok {
 		if !o.anyHas() {
-			o.begin("")
+			o.begin("", nil)
 			return notify.Refused(refusal)
 		}
 		for _, a := range to {
@@ -213,15 +262,15 @@ func (o *Output) tell(ctx context.Context, n *notify.Notice) error {
 }
 
 // begin forgets how far the mail before came.
-func (o *Output) begin(id string) {
-	o.current, o.waits = id, 0
+func (o *Output) begin(id string, to []*inbox) {
+	o.current, o.to, o.waits = id, to, 0
 	for _, in := range o.inboxes {
 		in.done, in.has, in.err = false, false, nil
 	}
 }
 
 func (o *Output) anyHas() bool {
-	for _, in := range o.inboxes {
+	for _, in := range o.to {
 		if in.has {
 			return true
 		}
@@ -252,7 +301,7 @@ func (o *Output) settle(failed []rcptError, byAddress map[*mail.Address]*inbox) 
 	}
 	switch {
 	case !o.anyHas() && all:
-		o.begin("")
+		o.begin("", nil)
 		return notify.Refused(joined(failed))
 	case !o.anyHas():
 		return joined(failed)
@@ -260,7 +309,7 @@ func (o *Output) settle(failed []rcptError, byAddress map[*mail.Address]*inbox) 
 		o.waits++
 		return fmt.Errorf("some have the mail, others not yet: %w", joined(failed))
 	}
-	for _, in := range o.inboxes {
+	for _, in := range o.to {
 		if in.has {
 			in.trouble.Clear("recipient gets mail again", "recipient", in.address.Address)
 			continue
@@ -269,6 +318,6 @@ func (o *Output) settle(failed []rcptError, byAddress map[*mail.Address]*inbox) 
 		in.trouble.Fail(in.err, "recipient does not get mail that others get", "recipient", in.address.Address)
 		o.refused.Add(1)
 	}
-	o.begin("")
+	o.begin("", nil)
 	return nil
 }

@@ -24,7 +24,7 @@ var deferred = flag.Duration("deferred", 15*time.Second, "for how long the serve
 // running runs the output as the agent does. notify hands an alert on.
 func running(t *testing.T, c Config, log io.Writer) (notify func(agent.Alert), measured func(name string) float64) {
 	t.Helper()
-	o, err := New(c, t.TempDir(), slog.New(slog.NewTextHandler(log, nil)))
+	o, err := New(c, t.TempDir(), nil, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -198,7 +198,7 @@ func TestRealOutput(t *testing.T) {
 	s := testenv.SMTP(t)
 	log := &logged{}
 	c := realConfig(s, func(c *Config) { c.GroupWait = 0 })
-	o, err := New(c, t.TempDir(), slog.New(slog.NewTextHandler(log, nil)))
+	o, err := New(c, t.TempDir(), nil, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/report"
+	"github.com/webgrip/logkeel/agent/silence"
 )
 
 const (
@@ -56,8 +57,8 @@ func ReportPath(stateDir, name string) string {
 
 // NewReporting is New for an output whose report is sent where the
 // configuration wants one.
-func NewReporting(c Config, stateDir string, r Reports, log *slog.Logger) (*Output, error) {
-	o, err := New(c, stateDir, log)
+func NewReporting(c Config, stateDir string, r Reports, silences *silence.Watch, log *slog.Logger) (*Output, error) {
+	o, err := New(c, stateDir, silences, log)
 	if err != nil || c.Report == nil {
 		return o, err
 	}

@@ -41,7 +41,7 @@ func TestRealReport(t *testing.T) {
 	c := realConfig(s, func(c *Config) {
 		c.Report = &ReportConfig{Every: "week", On: schedule.Weekday.String(), At: "08:00"}
 	})
-	o, err := NewReporting(c, dir, Reports{Meter: meter, Started: now}, slog.New(slog.NewTextHandler(log, nil)))
+	o, err := NewReporting(c, dir, Reports{Meter: meter, Started: now}, nil, slog.New(slog.NewTextHandler(log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

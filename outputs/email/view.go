@@ -2,6 +2,7 @@ package email
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -300,8 +301,30 @@ func number(n uint64, thing string) string {
 	return strconv.FormatUint(n, 10) + " " + thing + "s"
 }
 
+// title tells an alert from others of its rule: by what the rule counts by, or
+// else by the log. A message stands for itself.
 func title(a *agent.Alert, most int) string {
-	return visible(a.Rule.Name, most) + " on " + visible(a.Source, most)
+	var about, where []string
+	for _, l := range a.Key {
+		switch {
+		case l.Value == "" || l.Value == a.Source:
+		case l.Name == "fingerprint":
+			about = append(about, visible(l.Value, most))
+		case !slices.Contains(a.Labels, l):
+			where = append(where, visible(l.Value, most))
+		}
+	}
+	text := visible(a.Rule.Name, most)
+	if len(about) == 0 || len(a.Key) > 1 { // of one message it may be in all logs
+		text += " on " + visible(a.Source, most)
+	}
+	if len(where) > 0 {
+		text += ", " + visible(strings.Join(where, ", "), most)
+	}
+	if len(about) > 0 {
+		text += ": " + about[0]
+	}
+	return text
 }
 
 // ruleAt is the rule's name, class, severity and place.

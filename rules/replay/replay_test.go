@@ -149,6 +149,10 @@ func TestNothingIsSkippedThatMatters(t *testing.T) {
       - {name: NoUser, absent: 7m, match: 'user='}
       - {name: Surge, match: declined, threshold: 2, spike: 2, window: 2m}
       - {name: Faster, sample: up, delta: 30s, above: 0}
+inhibit:
+  - {source: {rule: Down}, target: {rule: [Error, Silent]}}
+  - {source: 'rule="Many", user="anna"', target: {rule: Burst}, equal: log}
+  - {source: {rule: Burst}, target: {rule: Error}, equal: log}
 `)
 	for seed := range uint64(40) {
 		var want []string
