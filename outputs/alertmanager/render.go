@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/printable"
 )
 
 const (
@@ -36,7 +37,7 @@ type renderer struct {
 func (r *renderer) labelsOf(a *agent.Alert) map[string]string {
 	set := map[string]string{}
 	add := func(l agent.Label) {
-		name, value := labelName(l.Name), clip(l.Value, maxValue)
+		name, value := labelName(l.Name), clip(oneLine(l.Value), maxValue)
 		if _, taken := set[name]; !taken && value != "" && len(set) < maxLabels {
 			set[name] = value
 		}
@@ -76,7 +77,12 @@ func labelName(s string) string {
 	return b.String()
 }
 
-// clip makes valid UTF-8 of at most n bytes of any text. It looks at no more of
+// oneLine keeps what a label's value shows on one line.
+func oneLine(s string) string {
+	return printable.Line(s[:min(len(s), maxValue+utf8.UTFMax)]) // clip cuts what that splits
+}
+
+// clip makes printable, valid UTF-8 of at most n bytes of any text. It looks at no more of
 // that than it needs.
 func clip(s string, n int) string {
 	const more = "…"
@@ -88,12 +94,7 @@ func clip(s string, n int) string {
 		}
 		s = s[:at]
 	}
-	s = strings.Map(func(c rune) rune {
-		if c < ' ' && c != '\n' && c != '\t' || 0x7f <= c && c < 0xa0 { // what steers a terminal
-			return utf8.RuneError
-		}
-		return c
-	}, strings.ToValidUTF8(s, "\ufffd"))
+	s = printable.Text(s)
 	if !cut && len(s) <= n {
 		return s
 	}
