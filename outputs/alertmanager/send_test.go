@@ -94,6 +94,12 @@ func bench(t *testing.T, dir string, log io.Writer, peers ...*peer) (o *Output, 
 	}
 }
 
+// pass lets time go by, and all that is done until then be done.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 // What fires is sent again each minute and would end by itself after four; what is
 // over is sent once, and forgotten.
 func TestSendsAgain(t *testing.T) {
@@ -105,7 +111,7 @@ func TestSendsAgain(t *testing.T) {
 		a.Labels = []agent.Label{{Name: "container", Value: "web"}}
 		notify(t, o, a)
 		begun := time.Now()
-		time.Sleep(5*time.Minute + time.Second)
+		pass(5*time.Minute + time.Second)
 		if len(p.batches) != 6 {
 			t.Errorf("sent %d times in five minutes", len(p.batches))
 		}
@@ -118,13 +124,13 @@ func TestSendsAgain(t *testing.T) {
 		b := over(a)
 		b.Count, b.Labels = 7, []agent.Label{{Name: "container", Value: "other"}}
 		notify(t, o, b)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		last := p.batches[6]
 		if len(p.batches) != 7 || !last[0].EndsAt.Equal(b.Ended) || last[0].Labels["container"] != "web" || !strings.Contains(last[0].Annotations["description"], "7 times") {
 			t.Errorf("%d sendings, the last %+v", len(p.batches), last)
 		}
 		notify(t, o, a) // an older state, as after a kill of the rules
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if len(p.batches) != 7 || len(o.store.byID) != 0 {
 			t.Errorf("%d sendings, %d kept", len(p.batches), len(o.store.byID))
 		}
@@ -147,7 +153,7 @@ func TestRefusedAlone(t *testing.T) {
 		for i := range 100 {
 			notify(t, o, incident("Fire", fmt.Sprint(i), 1))
 		}
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		stop()
 		if n := len(p.taken()); n != 99 || o.instances[0].refused.Load() != 1 {
 			t.Errorf("%d taken, %d refused", n, o.instances[0].refused.Load())
@@ -169,7 +175,7 @@ func TestBacksOff(t *testing.T) {
 		a := incident("Fire", "1", 1)
 		notify(t, o, a)
 		for range 3600 {
-			time.Sleep(time.Second)
+			pass(time.Second)
 			a.Revision++
 			notify(t, o, a)
 		}
@@ -180,18 +186,18 @@ func TestBacksOff(t *testing.T) {
 			t.Errorf("the other one got %d", n)
 		}
 		notify(t, o, over(a))
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		code.Store(429)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		code.Store(200)
-		time.Sleep(3 * time.Minute)
+		pass(3 * time.Minute)
 		if len(away.batches) < 2 || !away.taken()["1"].EndsAt.Before(time.Now().Add(-time.Hour)) || o.Kept() != "" {
 			t.Errorf("%d batches, kept %q, %+v", len(away.batches), o.Kept(), away.taken()["1"])
 		}
 		a = incident("Flood", "2", 1)
 		code.Store(503)
 		notify(t, o, a, over(a))
-		time.Sleep(25 * time.Hour)
+		pass(25 * time.Hour)
 		if o.Kept() != "" || o.expired != 1 {
 			t.Errorf("kept %q, expired %d", o.Kept(), o.expired)
 		}
@@ -205,7 +211,7 @@ func TestOutlivesKill(t *testing.T) {
 		p := &peer{}
 		o, stop := bench(t, dir, io.Discard, p)
 		notify(t, o, incident("Fire", "1", 1), incident("Fire", "2", 1))
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		notify(t, o, incident("Fire", "3", 1))
 		file := filepath.Join(dir, "alertmanager-am", "alerts.json")
 		data, err := os.ReadFile(file) // as a kill leaves it
@@ -221,7 +227,7 @@ func TestOutlivesKill(t *testing.T) {
 		if err := o.Reconcile(t.Context(), map[string]bool{"Fire/1": true, "Fire/3": true}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		now := p.taken()
 		if len(now) != 3 || now["2"].EndsAt.After(time.Now()) || !now["1"].EndsAt.After(time.Now()) || !now["3"].EndsAt.After(time.Now()) {
 			t.Errorf("%+v", now)

@@ -23,25 +23,25 @@ func TestSameLabels(t *testing.T) {
 		first, second := incident("Fire", "1", 1), incident("Fire", "1", 1)
 		second.ID = "Fire/1/again"
 		notify(t, o, first)
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		notify(t, o, over(first))
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		notify(t, o, second)
 		for range 10 {
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			if one := p.taken()["1"]; !one.EndsAt.After(time.Now()) {
 				t.Fatalf("it is over: %+v", one)
 			}
 		}
 		notify(t, o, over(second))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if one := p.taken()["1"]; one.EndsAt.After(time.Now()) || o.Kept() != "" {
 			t.Errorf("it is not over: %+v, kept %q", one, o.Kept())
 		}
 		third := incident("Fire", "1", 1)
 		third.ID = "Fire/1/third"
 		notify(t, o, third, over(third))
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if one := p.taken()["1"]; !one.EndsAt.After(time.Now()) {
 			t.Errorf("what was over within a moment was never said to fire: %+v", one)
 		}
@@ -62,9 +62,9 @@ func TestBounded(t *testing.T) {
 		if len(o.store.byID) != maxAlerts || o.dropped != 7 {
 			t.Errorf("%d kept, %d dropped", len(o.store.byID), o.dropped)
 		}
-		time.Sleep(2 * time.Minute)
+		pass(2 * time.Minute)
 		notify(t, o, over(all[0]), over(all[1]))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		notify(t, o, all[maxAlerts], all[maxAlerts+1], all[maxAlerts+2])
 		stop()
 		if len(o.store.byID) != maxAlerts || o.dropped != 8 || len(o.store.gone) != 2 {
@@ -109,15 +109,15 @@ func TestStrangeTimes(t *testing.T) {
 				b.Ended = at.Add(-time.Second)
 			}
 			notify(t, o, a)
-			time.Sleep(2 * time.Minute)
+			pass(2 * time.Minute)
 			notify(t, o, b)
-			time.Sleep(time.Second)
+			pass(time.Second)
 			one := p.taken()[fmt.Sprint(i)]
 			if one.StartsAt.After(time.Now()) || one.EndsAt.After(time.Now()) || one.EndsAt.Before(one.StartsAt) {
 				t.Errorf("began %v: from %v to %v", at, one.StartsAt, one.EndsAt)
 			}
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if o.Kept() != "" {
 			t.Errorf("kept %q", o.Kept())
 		}
