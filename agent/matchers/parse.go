@@ -28,8 +28,8 @@ type Spec struct {
 
 // Exact are the values that the label may have, where they are named and no
 // matcher excludes some.
-func (m Matchers) Exact(label string) (values []string) {
-	for _, c := range m {
+func (s Matchers) Exact(label string) (values []string) {
+	for _, c := range s {
 		if c.Name != label {
 			continue
 		}

@@ -43,19 +43,19 @@ func TestAnswers(t *testing.T) {
 		{"200", func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, "ok") }, "", false},
 		{"204", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(204) }, "", false},
 		{"302", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "https://login.example.com/s3cr3t-query", 302)
+			http.Redirect(w, r, "https://login.example.com/s3cr3t-query", http.StatusFound)
 		}, ": 302 Found, to https://login.example.com, which is not followed; is the url right?", false},
 		{"307 to another host", func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://127.0.0.1:9/s3cr3t-query", 307)
+			http.Redirect(w, r, "http://127.0.0.1:9/s3cr3t-query", http.StatusTemporaryRedirect)
 		}, ": 307 Temporary Redirect, to http://127.0.0.1:9, which is not followed; is the url right?", false},
 		{"307 on the host", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/new" {
-				http.Redirect(w, r, "/new", 307)
+				http.Redirect(w, r, "/new", http.StatusTemporaryRedirect)
 			} else if body, _ := io.ReadAll(r.Body); r.Method != "POST" || len(body) == 0 || r.Header.Get("X-Key") != "s3cr3t-header" {
 				w.WriteHeader(400)
 			}
 		}, "", false},
-		{"redirects for ever", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/T0", 308) }, ": 308 Permanent Redirect, to http://", false},
+		{"redirects for ever", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/T0", http.StatusPermanentRedirect) }, ": 308 Permanent Redirect, to http://", false},
 		{"400", func(w http.ResponseWriter, r *http.Request) { http.Error(w, long, 400) }, `: 400 Bad Request: {"error": "no \u001b[31m\x1b[31m <b> <secret> <secret> <secret>`, true},
 		{"401", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(401) }, ": 401 Unauthorized", true},
 		{"404", func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no\nsuch hook", 404) }, ": 404 Not Found: no such hook", true},
