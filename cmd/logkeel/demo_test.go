@@ -50,7 +50,6 @@ func (d *demoProcess) end() {
 // The short form of what a newcomer sees first: the aggregator is away for a
 // while, and nothing is lost.
 func TestDemo(t *testing.T) {
-	t.Parallel()
 	var out bytes.Buffer
 	startDemo(t, &out, "--duration", "12s").end()
 	text := out.String()
@@ -91,7 +90,6 @@ func TestDemo(t *testing.T) {
 // Ctrl-C while the aggregator is away: it comes back, all arrives, all is
 // removed.
 func TestDemoIsInterrupted(t *testing.T) {
-	t.Parallel()
 	r, w := io.Pipe()
 	d := startDemo(t, w, "--duration", "8s", "--keep")
 	var text strings.Builder
@@ -118,7 +116,6 @@ func TestDemoIsInterrupted(t *testing.T) {
 
 // As logkeel demo | head.
 func TestDemoWithoutAReader(t *testing.T) {
-	t.Parallel()
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
