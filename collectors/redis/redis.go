@@ -20,7 +20,9 @@ import (
 type Sampler struct {
 	d dialer
 
-	db int
+	db     int
+	config bool
+	expect []expected
 
 	mu sync.Mutex // held for a whole snapshot
 	c  *client    // nil where there is no connection
@@ -39,7 +41,7 @@ func New(c Config) (*Sampler, error) {
 	if c.Socket != "" {
 		d.network, d.address = "unix", c.Socket
 	}
-	return &Sampler{d: d, db: c.DB}, nil
+	return &Sampler{d: d, db: c.DB, config: c.Settings, expect: expectedOf(c)}, nil
 }
 
 // Close ends the connection. It waits for a snapshot that is being taken.
@@ -57,7 +59,7 @@ func (s *Sampler) drop() {
 	}
 }
 
-// Sample takes a snapshot: PING, INFO all, SLOWLOG LEN.
+// Sample takes a snapshot: PING, INFO all, and of what else there is.
 func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -92,15 +94,30 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	if code == "" {
 		out.gauge("logkeel_redis_ping_seconds", "How long the server took to answer PING.", took.Seconds())
 	}
-	errs = append(errs, writeInfo(text, s.db, time.Now(), out))
-	switch n, err := redis.Int64(s.c.do(ctx, "SLOWLOG", "LEN")); {
-	case err == nil:
-		out.gauge("redis_slowlog_length", "Entries in the slow log.", float64(n))
-	case unknownCommand(err): // some who offer Redis as a service have none
-	default:
-		errs = append(errs, s.d.explain("slowlog|len", err))
+	info, err := writeInfo(text, s.db, time.Now(), out)
+	errs = append(errs, err)
+	for _, part := range []func() error{
+		func() error { return s.slowlog(ctx, out) },
+		func() error { return s.settings(ctx, info, out) },
+	} {
+		if s.c.broken() {
+			break
+		}
+		errs = append(errs, part())
 	}
 	return errors.Join(errs...)
+}
+
+func (s *Sampler) slowlog(ctx context.Context, out *page) error {
+	n, err := redis.Int64(s.c.do(ctx, "SLOWLOG", "LEN"))
+	switch {
+	case unknownCommand(err): // some who offer Redis as a service have none
+		return nil
+	case err != nil:
+		return s.d.explain("slowlog|len", err)
+	}
+	out.gauge("redis_slowlog_length", "Entries in the slow log.", float64(n))
+	return nil
 }
 
 const helpUp = "Whether the server answers, and INFO may be read."
