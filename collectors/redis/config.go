@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/server"
@@ -28,10 +29,28 @@ type Config struct {
 	// Expect has names of CONFIG GET, and for each one the values of which it has
 	// to have one.
 	Expect map[string]conf.Strings `yaml:"expect"`
+	// Queues are keys whose length is told, or patterns of them; Prefix is in front
+	// of all of them, and not in their names.
+	Queues conf.Strings `yaml:"queues"`
+	Prefix string       `yaml:"prefix"`
+	Scan   Scan         `yaml:"scan"`
+}
+
+// Scan is how keys are looked for that match a pattern. What is not done within
+// one snapshot goes on in the next.
+type Scan struct {
+	Interval conf.Duration `yaml:"interval"` // from one begin to the next
+	Count    int           `yaml:"count"`    // keys that the server looks at in one call
+	Keys     int           `yaml:"keys"`     // that it looks at in one snapshot, about
+	Timeout  conf.Duration `yaml:"timeout"`  // of what is done in one snapshot
 }
 
 // SetDefaults fills in what a configuration may leave out.
-func (c *Config) SetDefaults() { *c = Config{} }
+func (c *Config) SetDefaults() {
+	*c = Config{Scan: Scan{
+		Interval: conf.Duration(time.Minute), Count: 500, Keys: 50_000, Timeout: conf.Duration(500 * time.Millisecond),
+	}}
+}
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
@@ -57,8 +76,44 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 		bad(".db", "write the number of a database, as 0", "%d is out of range", c.DB)
 	}
 	c.checkExpect(bad)
+	c.checkQueues(bad)
 	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
 	return conf.Join(errs...)
+}
+
+func (c *Config) checkQueues(bad func(field, hint, format string, args ...any)) {
+	names, patterns := 0, 0
+	for i, q := range c.Queues {
+		switch {
+		case q == "" || len(q) > maxKey:
+			bad(fmt.Sprintf(".queues[%d]", i), fmt.Sprintf("write a key, or a pattern as queues:*, of %d bytes at most", maxKey), "%d bytes are no key", len(q))
+		case slices.Contains(c.Queues[:i], q):
+			bad(fmt.Sprintf(".queues[%d]", i), "write it once", "%q is there twice", q)
+		case isPattern(q):
+			patterns++
+		default:
+			names++
+		}
+	}
+	if names > maxQueues || patterns > maxPatterns {
+		bad(".queues", fmt.Sprintf("keep %d names and %d patterns", maxQueues, maxPatterns), "%d names and %d patterns are too many", names, patterns)
+	}
+	if len(c.Prefix) > maxKey {
+		bad(".prefix", "write what is in front of each key, as shop_database_", "%d bytes are too long", len(c.Prefix))
+	}
+	s := c.Scan
+	if s.Interval < conf.Duration(time.Second) || s.Interval > conf.Duration(24*time.Hour) {
+		bad(".scan.interval", "write 1s to 24h", "%s is out of range", s.Interval)
+	}
+	if s.Count < 10 || s.Count > 10_000 {
+		bad(".scan.count", "write 10 to 10000; the server does nothing else meanwhile", "%d is out of range", s.Count)
+	}
+	if s.Keys < s.Count || s.Keys > 10_000_000 {
+		bad(".scan.keys", "write count to 10000000", "%d is out of range", s.Keys)
+	}
+	if s.Timeout < conf.Duration(10*time.Millisecond) || s.Timeout > conf.Duration(time.Minute) {
+		bad(".scan.timeout", "write 10ms to 1m; below the timeout of a snapshot", "%s is out of range", s.Timeout)
+	}
 }
 
 var settingForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)

@@ -30,6 +30,7 @@ type client struct {
 	conn  redis.Conn
 	raw   net.Conn
 	reply *bounded
+	db    int // that is selected
 }
 
 func (d *dialer) dial(ctx context.Context) (*client, error) {
@@ -91,36 +92,43 @@ func (c *client) do(ctx context.Context, command string, args ...any) (any, erro
 	return v, err
 }
 
+// A command is one of several that are sent at once.
+type command struct {
+	name string
+	args []any
+}
+
 // A reply is what the server answered to one of several commands.
 type reply struct {
 	value any
 	err   error
 }
 
-// all sends one command for each list of arguments, and then waits for all the
-// replies: one way there and back, whatever their number. The error is that of
-// the connection; what the server refuses is in the reply.
-func (c *client) all(ctx context.Context, command string, args [][]any) ([]reply, error) {
+// all sends several commands, and then waits for all the replies: one way there
+// and back, whatever their number. The error is that of the connection; what the
+// server refuses is in the reply.
+func (c *client) all(ctx context.Context, commands []command) ([]reply, error) {
 	stop := context.AfterFunc(ctx, func() { c.raw.Close() })
 	defer stop()
-	c.reply.elements = arrayOf(command)
-	replies, err := c.pipeline(command, args)
+	replies, err := c.pipeline(commands)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	return replies, err
 }
 
-func (c *client) pipeline(command string, args [][]any) ([]reply, error) {
-	for _, a := range args {
-		if err := c.conn.Send(command, a...); err != nil {
+func (c *client) pipeline(commands []command) ([]reply, error) {
+	c.reply.elements = 0
+	for _, a := range commands {
+		c.reply.elements = max(c.reply.elements, arrayOf(a.name))
+		if err := c.conn.Send(a.name, a.args...); err != nil {
 			return nil, err
 		}
 	}
 	if err := c.conn.Flush(); err != nil {
 		return nil, err
 	}
-	replies := make([]reply, len(args))
+	replies := make([]reply, len(commands))
 	for i := range replies {
 		v, err := c.conn.Receive()
 		if err != nil && errorCode(err) == "" {
@@ -129,6 +137,18 @@ func (c *client) pipeline(command string, args [][]any) ([]reply, error) {
 		replies[i] = reply{v, err}
 	}
 	return replies, nil
+}
+
+// choose makes the database the connection's, where it is not yet.
+func (c *client) choose(ctx context.Context, db int) error {
+	if c.db == db {
+		return nil
+	}
+	if _, err := c.do(ctx, "SELECT", db); err != nil {
+		return err
+	}
+	c.db = db
+	return nil
 }
 
 func (c *client) ping(ctx context.Context) (time.Duration, error) {
@@ -170,6 +190,9 @@ func (d *dialer) explain(rule string, err error) error {
 	}
 	switch errorCode(err) {
 	case "NOPERM":
+		if text := err.Error(); strings.Contains(text, "access") && strings.Contains(text, "key") {
+			return fmt.Errorf("user %s may not read a key with %s; as an administrator: ACL SETUSER %s ~KEYS, with a pattern of the keys", user, rule, user)
+		}
 		return fmt.Errorf("user %s may not use %s; as an administrator: ACL SETUSER %s +%s", user, rule, user, rule)
 	case "MOVED", "ASK":
 		return fmt.Errorf("%s: this key is on another node of the cluster; ask that one for it", rule)

@@ -23,6 +23,7 @@ type Sampler struct {
 	db     int
 	config bool
 	expect []expected
+	queues *queues
 
 	mu sync.Mutex // held for a whole snapshot
 	c  *client    // nil where there is no connection
@@ -41,7 +42,7 @@ func New(c Config) (*Sampler, error) {
 	if c.Socket != "" {
 		d.network, d.address = "unix", c.Socket
 	}
-	return &Sampler{d: d, db: c.DB, config: c.Settings, expect: expectedOf(c)}, nil
+	return &Sampler{d: d, db: c.DB, config: c.Settings, expect: expectedOf(c), queues: newQueues(c, time.Now)}, nil
 }
 
 // Close ends the connection. It waits for a snapshot that is being taken.
@@ -99,6 +100,7 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	for _, part := range []func() error{
 		func() error { return s.slowlog(ctx, out) },
 		func() error { return s.settings(ctx, info, out) },
+		func() error { return s.queues.measure(ctx, &s.d, s.c, out) },
 	} {
 		if s.c.broken() {
 			break

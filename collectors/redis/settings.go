@@ -102,11 +102,11 @@ func (s *Sampler) configGet(ctx context.Context, names []string) (have map[strin
 	if len(names) == 0 {
 		return nil, nil, nil
 	}
-	var args [][]any
+	var commands []command
 	for _, name := range names {
-		args = append(args, []any{"GET", name})
+		commands = append(commands, command{"CONFIG", []any{"GET", name}})
 	}
-	replies, err := s.c.all(ctx, "CONFIG", args)
+	replies, err := s.c.all(ctx, commands)
 	if err != nil {
 		return nil, nil, err
 	}
