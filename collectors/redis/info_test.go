@@ -14,7 +14,6 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/webgrip/logkeel/agent"
-	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/testenv"
 )
 
@@ -133,17 +132,7 @@ func TestCheck(t *testing.T) {
 		"{name: r, address: 'a:1', tls: {ca_file: /no}}":                                                                `r.yaml:1: redis.tls: ca_file: open /no: no such file or directory; name PEM files that this user can read`,
 		"{name: r, address: 'a:1', tls: {cert_file: /a}}":                                                               `r.yaml:1: redis.tls: cert_file and key_file belong together; name PEM files that this user can read`,
 	} {
-		var c struct {
-			Redis Config `yaml:"redis"`
-		}
-		doc, err := conf.Decode("r.yaml", []byte("redis: "+section), &c, conf.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		if err := c.Redis.Check(doc, "redis"); err != nil {
-			got = err.Error()
-		}
+		got := checked(t, section)
 		if got != want {
 			t.Errorf("%s:\n got %s\nwant %s", section, got, want)
 		}
