@@ -31,9 +31,10 @@ type Config struct {
 	Expect map[string]conf.Strings `yaml:"expect"`
 	// Queues are keys whose length is told, or patterns of them; Prefix is in front
 	// of all of them, and not in their names.
-	Queues conf.Strings `yaml:"queues"`
-	Prefix string       `yaml:"prefix"`
-	Scan   Scan         `yaml:"scan"`
+	Queues  conf.Strings `yaml:"queues"`
+	Prefix  string       `yaml:"prefix"`
+	Scan    Scan         `yaml:"scan"`
+	Slowlog Slowlog      `yaml:"slowlog"`
 }
 
 // Scan is how keys are looked for that match a pattern. What is not done within
@@ -77,6 +78,9 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	}
 	c.checkExpect(bad)
 	c.checkQueues(bad)
+	if c.Slowlog.Arguments && !c.Slowlog.Entries {
+		bad(".slowlog.arguments", "set entries as well, for they are parts of these", "there are no arguments without entries")
+	}
 	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
 	return conf.Join(errs...)
 }

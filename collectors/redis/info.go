@@ -107,6 +107,11 @@ func (in *info) finish(now time.Time) {
 		"role", f["role"], "redis_version", f["redis_version"], "redis_build_id", f["redis_build_id"], "redis_mode", mode,
 		"os", f["os"], "maxmemory_policy", f["maxmemory_policy"], "tcp_port", f["tcp_port"], "run_id", f["run_id"],
 		"process_id", f["process_id"], "master_replid", f["master_replid"])...)
+	for _, name := range []string{"role", "redis_version", "maxmemory_policy"} {
+		if f[name] != "" {
+			in.out.main = append(in.out.main, agent.Field{Name: name, Value: short(f[name])})
+		}
+	}
 	if f["role"] == "slave" {
 		in.out.gauge("redis_slave_info", "What the replica is; always 1.", 1,
 			labels("master_host", f["master_host"], "master_port", f["master_port"], "read_only", f["slave_read_only"])...)
@@ -121,6 +126,7 @@ func (in *info) finish(now time.Time) {
 	if !in.hasDB {
 		in.out.empty(in.db)
 	}
+	in.out.main = append(in.out.main, agent.Field{Name: "redis_db_keys", Value: in.out.keys}) // of all
 }
 
 // empty says that the database has no keys, unless there is more to say of it.

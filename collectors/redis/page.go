@@ -19,6 +19,10 @@ type page struct {
 	seen  map[string]struct{}
 	count map[string]int // series by metric
 
+	keys    float64         // in all databases
+	main    []agent.Field   // the record of the server as a whole
+	records [][]agent.Field // further ones
+
 	dropped    int // series beyond maxSeries
 	unreadable int // fields that should be numbers and are not
 }
@@ -47,8 +51,16 @@ func (p *page) add(s agent.Sample) {
 	}
 	p.seen[key.String()] = struct{}{}
 	p.count[s.Name]++
+	if len(s.Labels) == 0 && mainNumbers[s.Name] {
+		p.main = append(p.main, agent.Field{Name: s.Name, Value: s.Value})
+	}
+	if s.Name == "redis_db_keys" {
+		p.keys += s.Value
+	}
 	p.yield(s)
 }
+
+func (p *page) record(fields []agent.Field) { p.records = append(p.records, fields) }
 
 func (p *page) gauge(name, help string, value float64, labels ...agent.Label) {
 	p.add(agent.Sample{Name: name, Help: help, Value: value, Labels: labels})

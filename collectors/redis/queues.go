@@ -222,12 +222,16 @@ func (q *queues) report(now time.Time, out *page) {
 		name := agent.Label{Name: "queue", Value: short(one.name)}
 		out.gauge("redis_key_size", "The key's length.", one.length, agent.Label{Name: "db", Value: "db" + strconv.Itoa(q.db)}, agent.Label{Name: "key", Value: short(q.prefix + one.name)})
 		out.gauge("logkeel_redis_queue_length", helpLength, one.length, name)
+		fields := []agent.Field{{Name: name.Name, Value: name.Value}, {Name: "logkeel_redis_queue_length", Value: one.length}}
 		if one.timed() && one.overdue >= 0 {
+			fields = append(fields, agent.Field{Name: "logkeel_redis_queue_overdue", Value: one.overdue})
 			out.gauge("logkeel_redis_queue_overdue", "Jobs whose time came more than a minute ago, and that no worker has taken.", one.overdue, name)
 		}
 		if t, ok := one.stuck(now); ok {
+			fields = append(fields, agent.Field{Name: "logkeel_redis_queue_stuck_seconds", Value: t.Seconds()})
 			out.gauge("logkeel_redis_queue_stuck_seconds", "For how long there have been jobs, and no fewer of them; 0 while they are taken.", t.Seconds(), name)
 		}
+		out.record(fields)
 	}
 	if more {
 		out.gauge("logkeel_redis_queue_length", helpLength, other, agent.Label{Name: "queue", Value: "(other)"})

@@ -24,12 +24,14 @@ type Sampler struct {
 	config bool
 	expect []expected
 	queues *queues
+	slow   slowlog
 
-	mu sync.Mutex // held for a whole snapshot
-	c  *client    // nil where there is no connection
+	mu   sync.Mutex // held for a whole snapshot
+	c    *client    // nil where there is no connection
+	last *page      // the last snapshot
 }
 
-var _ agent.Sampler = (*Sampler)(nil)
+var _ agent.Recorder = (*Sampler)(nil)
 
 // New returns a Sampler of a Config that was checked. It connects when it is
 // first asked.
@@ -42,7 +44,7 @@ func New(c Config) (*Sampler, error) {
 	if c.Socket != "" {
 		d.network, d.address = "unix", c.Socket
 	}
-	return &Sampler{d: d, db: c.DB, config: c.Settings, expect: expectedOf(c), queues: newQueues(c, time.Now)}, nil
+	return &Sampler{d: d, db: c.DB, config: c.Settings, expect: expectedOf(c), queues: newQueues(c, time.Now), slow: slowlog{Slowlog: c.Slowlog}}, nil
 }
 
 // Close ends the connection. It waits for a snapshot that is being taken.
@@ -70,6 +72,7 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 		}
 	}()
 	out := newPage(yield)
+	s.last = out
 	down := func(err error) error {
 		out.gauge("redis_up", helpUp, 0)
 		return err
@@ -98,7 +101,7 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	info, err := writeInfo(text, s.db, time.Now(), out)
 	errs = append(errs, err)
 	for _, part := range []func() error{
-		func() error { return s.slowlog(ctx, out) },
+		func() error { return s.slow.measure(ctx, &s.d, s.c, info["run_id"], out) },
 		func() error { return s.settings(ctx, info, out) },
 		func() error { return s.queues.measure(ctx, &s.d, s.c, out) },
 	} {
@@ -110,16 +113,19 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	return errors.Join(errs...)
 }
 
-func (s *Sampler) slowlog(ctx context.Context, out *page) error {
-	n, err := redis.Int64(s.c.do(ctx, "SLOWLOG", "LEN"))
-	switch {
-	case unknownCommand(err): // some who offer Redis as a service have none
-		return nil
-	case err != nil:
-		return s.d.explain("slowlog|len", err)
+// Records yields the main numbers of the snapshot as one record, and one for each
+// queue, for each setting that is not as expected, and for each new entry of the
+// slow log.
+func (s *Sampler) Records(yield func([]agent.Field)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
+		return
 	}
-	out.gauge("redis_slowlog_length", "Entries in the slow log.", float64(n))
-	return nil
+	yield(s.last.main)
+	for _, r := range s.last.records {
+		yield(r)
+	}
 }
 
 const helpUp = "Whether the server answers, and INFO may be read."

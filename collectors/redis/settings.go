@@ -145,10 +145,11 @@ func (e expected) compare(have string, out *page) {
 	sample.Note = fmt.Sprintf("%s is %q, and should be %s", e.name, short(have), want)
 	out.add(sample)
 	if len(e.want) == 1 {
-		want = short(e.want[0])
+		want = e.want[0]
 	}
 	out.gauge("logkeel_redis_setting_info", "A setting that is not as expected; always 1.", 1,
 		setting, agent.Label{Name: "want", Value: short(want)}, agent.Label{Name: "have", Value: short(have)})
+	out.record([]agent.Field{{Name: "setting", Value: e.name}, {Name: "want", Value: short(want)}, {Name: "have", Value: short(have)}})
 }
 
 // report writes redis_exporter's metrics of CONFIG GET, of the settings that were
