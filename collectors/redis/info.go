@@ -56,6 +56,7 @@ func writeInfo(text string, db int, now time.Time, out *page) (map[string]string
 }
 
 func (in *info) line(section, key, value string) {
+	in.out.field = key
 	switch section {
 	case "Commandstats":
 		in.command(key, value)
