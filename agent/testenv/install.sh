@@ -43,6 +43,7 @@ packages() {
 	have_alertmanager || echo prometheus-alertmanager
 	have_mariadb || echo mariadb-server
 	have redis-server && have redis-cli || echo redis-server
+	have prometheus-redis-exporter || echo prometheus-redis-exporter
 	have_exim || echo exim4-daemon-light
 	have node || echo nodejs
 	have npm || have_modules || echo npm
@@ -103,6 +104,7 @@ have_compose || missing "docker compose (docker-compose)" "the test of the Compo
 have_alertmanager || missing "Alertmanager (prometheus-alertmanager)" "the tests of the alertmanager output"
 have_mariadb || missing "MariaDB (mariadb-server)" "the tests of the mysql sampler"
 { have redis-server && have redis-cli; } || missing "Redis (redis-server)" "the tests of the redis sampler"
+have prometheus-redis-exporter || missing "redis_exporter (prometheus-redis-exporter)" "the comparison of the redis sampler with it"
 have_exim || missing "Exim (exim4-daemon-light)" "the tests of the email output"
 have node || missing "node (nodejs)" "the tests with a Forward receiver"
 have curl || missing "curl" "the comparison of HTTP times with it"
