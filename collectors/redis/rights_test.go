@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"bytes"
+	"os"
 	"strings"
 	"testing"
 
@@ -14,8 +16,24 @@ func all(c Config) Config {
 	return c
 }
 
-// rights are those in docs/samplers.md, for each part.
+// rights are those in docs/samplers.md, for all parts together.
 var rights = []string{"+info", "+ping", "+slowlog|len", "+slowlog|get", "+config|get", "+select", "+type", "+llen", "+zcard", "+zcount", "+xlen", "+scan", "~queues:*"}
+
+func TestRightsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/samplers.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ = bytes.Cut(text, []byte("## collectors.redis"))
+	_, text, _ = bytes.Cut(text, []byte("### Rights"))
+	text, _, _ = bytes.Cut(text, []byte("###"))
+	doc := strings.ReplaceAll(string(text), `\|`, "|")
+	for _, r := range rights {
+		if want := strings.TrimPrefix(r, "~"); !strings.Contains(doc, want) {
+			t.Errorf("docs/samplers.md does not name %s", r)
+		}
+	}
+}
 
 func setUser(srv *testenv.RedisServer, name string, without string) {
 	args := []string{"ACL", "SETUSER", name, "on", ">" + password, "resetkeys", "resetchannels", "-@all"}
@@ -48,6 +66,11 @@ func TestLeastPrivilegeForAll(t *testing.T) {
 			}
 		}
 		srv.CLI("CONFIG", "SET", "slowlog-log-slower-than", "0")
+	}
+	// With Redis 7 reading is enough.
+	srv.CLI("ACL", "SETUSER", "logkeel", "resetkeys", "%R~queues:*")
+	if _, err := take(t, newSampler(t, all(user(srv.Addr, "logkeel")))); err != nil {
+		t.Error(err)
 	}
 	if log := srv.CLI("ACL", "LOG"); log != "" {
 		t.Errorf("something was refused: %s", log)
