@@ -2,6 +2,7 @@ package redis
 
 import (
 	"math"
+	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -124,5 +125,40 @@ func TestSeriesAreThoseOfTheExporter(t *testing.T) {
 	t.Logf("%4d series are the same", same)
 	if same < 180 {
 		t.Errorf("only %d series are the same", same)
+	}
+}
+
+// The same of what a primary and its replica say of each other.
+func TestReplicationIsThatOfTheExporter(t *testing.T) {
+	t.Parallel()
+	primary := testenv.Redis(t, "--repl-diskless-sync-delay", "0")
+	host, port, _ := net.SplitHostPort(primary.Addr)
+	replica := testenv.Redis(t, "--replicaof", host, port)
+	await(t, func() bool {
+		return infoOf(replica)["master_link_status"] == "up" && strings.Contains(infoOf(primary)["slave0"], "state=online")
+	})
+	for _, srv := range []*testenv.RedisServer{primary, replica} {
+		url := testenv.RedisExporter(t, srv)
+		got, err := take(t, newSampler(t, Config{Name: "r", Address: srv.Addr}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ours := map[string]bool{}
+		for series := range got {
+			ours[sorted(series)] = true
+		}
+		n := 0
+		for series := range scrape(t, url) {
+			if !regexp.MustCompile(`^redis_(master|slave|connected_slave|repl|second)`).MatchString(series) {
+				continue
+			}
+			n++
+			if !ours[series] {
+				t.Errorf("no %s", series)
+			}
+		}
+		if n < 12 {
+			t.Errorf("only %d series are of replication", n)
+		}
 	}
 }
