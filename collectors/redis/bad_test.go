@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,9 +112,9 @@ func TestInfoFieldThatIsNoNumber(t *testing.T) {
 func TestConnectionEndsInMidAnswer(t *testing.T) {
 	t.Parallel()
 	for at, up := range map[string]float64{"PING": 0, "INFO": 0, "SLOWLOG": 1, "CONFIG": 1, "SELECT": 1, "SCAN": 1, "TYPE": 1, "LLEN": 1} {
-		broken := true
+		var whole atomic.Bool
 		addr := fake(t, func(args []string) string {
-			if text := answers(args); args[0] != at || !broken {
+			if text := answers(args); args[0] != at || whole.Load() {
 				return text
 			}
 			return ""
@@ -131,7 +132,7 @@ func TestConnectionEndsInMidAnswer(t *testing.T) {
 				t.Errorf("at %s: said more than once: %v", at, err)
 			}
 		}
-		broken = false
+		whole.Store(true)
 		if got, err := take(t, s); err != nil || got["redis_up"] != 1 {
 			t.Errorf("once it does not break: up %v, %v", got["redis_up"], err)
 		}

@@ -177,8 +177,12 @@ func (s *slowlog) count(e entry) {
 // fields are the record of an entry.
 func (s *slowlog) fields(e entry) []agent.Field {
 	fields := []agent.Field{
-		{Name: "slowlog_id", Value: e.id}, {Name: "slowlog_time", Value: e.at}, {Name: "duration_seconds", Value: float64(e.usec) / 1e6},
-		{Name: "cmd", Value: short(e.cmd)}, {Name: "client", Value: short(e.client)}, {Name: "client_name", Value: short(e.name)},
+		{Name: "slowlog_id", Value: e.id},
+		{Name: "slowlog_time", Value: e.at},
+		{Name: "duration_seconds", Value: float64(e.usec) / 1e6},
+		{Name: "cmd", Value: short(e.cmd)},
+		{Name: "client", Value: short(e.client)},
+		{Name: "client_name", Value: short(e.name)},
 	}
 	if s.Arguments {
 		fields = append(fields, agent.Field{Name: "arguments", Value: arguments(e.arguments)})
