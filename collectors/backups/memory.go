@@ -26,6 +26,7 @@ type memory struct {
 	path  string
 	files map[identity][]*remembered
 	sizes map[string][]sized // by label
+	told  map[string]string  // by set, what a record said of it
 	dirty bool
 }
 
@@ -49,7 +50,6 @@ type remembered struct {
 	Members  int64   `json:"members,omitempty"`
 	Sum      string  `json:"sha256,omitempty"`
 	Took     float64 `json:"seconds"`
-	Told     bool    `json:"told,omitempty"` // it went into a record
 }
 
 // A sized is how large the files of a label were in the set of this time.
@@ -63,11 +63,12 @@ type page struct {
 	Version int                `json:"version"`
 	Files   []*remembered      `json:"files"`
 	Sizes   map[string][]sized `json:"sizes"`
+	Told    map[string]string  `json:"told"`
 }
 
 // load reads the file. Where it cannot be read all is verified again.
 func load(path string) (*memory, error) {
-	m := &memory{path: path, files: map[identity][]*remembered{}, sizes: map[string][]sized{}}
+	m := &memory{path: path, files: map[identity][]*remembered{}, sizes: map[string][]sized{}, told: map[string]string{}}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return m, nil
@@ -100,6 +101,11 @@ func load(path string) (*memory, error) {
 			m.sizes[label] = s[:min(len(s), maxHistory)]
 		}
 	}
+	for set, said := range p.Told {
+		if len(m.told) < maxSets {
+			m.told[set] = said
+		}
+	}
 	return m, nil
 }
 
@@ -108,7 +114,7 @@ func (m *memory) save() error {
 	if !m.dirty {
 		return nil
 	}
-	p := page{Version: formatVersion, Sizes: m.sizes, Files: []*remembered{}}
+	p := page{Version: formatVersion, Sizes: m.sizes, Told: m.told, Files: []*remembered{}}
 	for _, all := range m.files {
 		p.Files = append(p.Files, all...)
 	}
@@ -158,8 +164,9 @@ func (m *memory) add(f *file, v verdict) {
 
 // forget drops what is not there any more.
 func (m *memory) forget(sets []*set) {
-	there := map[identity]bool{}
+	there, names := map[identity]bool{}, map[string]bool{}
 	for _, s := range sets {
+		names[s.name] = true
 		for _, f := range s.files {
 			there[f.identity()] = true
 		}
@@ -167,6 +174,12 @@ func (m *memory) forget(sets []*set) {
 	for id := range m.files {
 		if !there[id] {
 			delete(m.files, id)
+			m.dirty = true
+		}
+	}
+	for name := range m.told {
+		if !names[name] {
+			delete(m.told, name)
 			m.dirty = true
 		}
 	}
@@ -184,6 +197,8 @@ func (m *memory) note(label string, at time.Time, size int64, counts bool) {
 		all[i].Size = size
 	case found:
 		all = slices.Delete(all, i, i+1)
+	case len(all) == 0 && len(m.sizes) >= 2*maxFiles:
+		return // names that are others each time
 	default:
 		all = slices.Insert(all, i, sized{at.UnixNano(), size})
 		all = all[:min(len(all), maxHistory)]

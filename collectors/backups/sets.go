@@ -34,6 +34,7 @@ type set struct {
 	changed time.Time // when something of it was written last
 	future  bool      // its time has not come yet
 
+	err      error // why it cannot be looked into
 	promises []manifest
 	sums     map[string]string // by file
 }
@@ -62,7 +63,7 @@ func (c *Config) list(now time.Time) ([]*set, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			// It was removed just now.
 		case err != nil:
-			return nil, err
+			all = append(all, &set{name: filepath.Base(name), err: err, time: now})
 		case s != nil:
 			all = append(all, s)
 		}
