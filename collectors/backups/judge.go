@@ -54,11 +54,11 @@ func (s *Sampler) judge(one *set, now time.Time) *judgement {
 		j.known, j.settled = false, true
 		return j
 	}
-	for _, name := range one.missing {
-		j.say(missingFile, fmt.Sprintf("%s has no %s", shorten(one.name, 60), shorten(name, 60)))
-	}
 	for _, err := range append(one.agrees(), one.faults...) {
 		j.say(problemOf(err), fmt.Sprintf("%s: %s", shorten(one.name, 60), err))
+	}
+	for _, name := range one.missing {
+		j.say(missingFile, fmt.Sprintf("%s has no %s", shorten(one.name, 60), shorten(name, 60)))
 	}
 	if one.future {
 		j.say(stale, fmt.Sprintf("%s is from the future: %s; was the clock wrong?", shorten(one.name, 60), one.time.UTC().Format(time.RFC3339)))
@@ -68,13 +68,9 @@ func (s *Sampler) judge(one *set, now time.Time) *judgement {
 	}
 	if !j.settled {
 		j.known, j.want = false, nil
-		return j
 	}
-	for i := range j.parts {
-		j.size(s, &j.parts[i])
-	}
-	for i := range j.parts {
-		if p := &j.parts[i]; p.label != "" && j.known {
+	for _, p := range j.parts {
+		if p.label != "" && j.known {
 			s.memory.note(p.label, one.time, p.size, !j.broken())
 		}
 	}
@@ -133,7 +129,18 @@ func (j *judgement) path(f *file) string {
 	return j.name + "/" + f.name
 }
 
-// size compares the part with what is usual.
+// compare compares the sizes with those of earlier sets, which have to be judged
+// before. What is broken is not small as well.
+func (j *judgement) compare(s *Sampler) {
+	if j.broken() {
+		j.reasons[small] = ""
+		return
+	}
+	for i := range j.parts {
+		j.size(s, &j.parts[i])
+	}
+}
+
 func (j *judgement) size(s *Sampler, p *part) {
 	usual, ok := s.memory.usual(p.label, j.time)
 	if !ok || usual == 0 || p.label == "" {

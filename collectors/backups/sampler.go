@@ -160,15 +160,21 @@ type result struct {
 // judgeAll judges the newest sets, and older ones until one is good.
 func (s *Sampler) judgeAll(l *listing, now time.Time) *result {
 	r := &result{listing: *l, now: now}
+	for _, one := range l.sets[:min(len(l.sets), s.c.Verify)] {
+		r.all = append(r.all, s.judge(one, now))
+	}
 	for i, one := range l.sets {
-		if i >= s.c.Verify && (r.good != nil || len(r.jobs) > 0) {
-			break
+		if i >= len(r.all) {
+			if r.good != nil || len(r.jobs) > 0 {
+				break
+			}
+			r.all = append(r.all, s.judge(one, now))
 		}
-		j := s.judge(one, now)
-		r.all = append(r.all, j)
+		j := r.all[i]
 		if !j.settled {
 			continue
 		}
+		j.compare(s)
 		for _, f := range j.want {
 			r.jobs = append(r.jobs, job{one.dir, f, j.sums[f.name] != ""})
 		}

@@ -213,9 +213,13 @@ func (c *Config) folder(s *set) error {
 		}
 	}
 	for _, spec := range c.Files {
-		found, err := fs.Glob(root.FS(), spec.Match)
-		if err != nil {
-			return err
+		found := []string{spec.Match}
+		if strings.ContainsAny(spec.Match, `*?[\`) {
+			if found, err = fs.Glob(root.FS(), spec.Match); err != nil {
+				return err
+			}
+		} else if _, err := root.Lstat(spec.Match); err != nil {
+			found = nil
 		}
 		before := len(s.files)
 		for _, name := range found {
