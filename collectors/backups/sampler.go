@@ -72,7 +72,7 @@ func (s *Sampler) look(now time.Time) (l listing) {
 	if l.sets, l.err = s.c.list(now); l.err != nil {
 		return l
 	}
-	for _, one := range l.sets[:min(len(l.sets), s.c.Verify)] {
+	for _, one := range l.sets[:min(len(l.sets), max(s.c.Verify, deepest))] {
 		if err := one.readNotes(); err != nil && !errors.Is(err, errChanged) && !errors.Is(err, fs.ErrNotExist) {
 			l.err = err
 		}
@@ -157,18 +157,25 @@ type result struct {
 	err     error // why something cannot be verified
 }
 
+// deepest is how many sets are looked through for one that is good.
+const deepest = 50
+
 // judgeAll judges the newest sets, and older ones until one is good.
 func (s *Sampler) judgeAll(l *listing, now time.Time) *result {
 	r := &result{listing: *l, now: now}
 	for _, one := range l.sets[:min(len(l.sets), s.c.Verify)] {
 		r.all = append(r.all, s.judge(one, now))
 	}
-	for i, one := range l.sets {
+	for i, one := range l.sets[:min(len(l.sets), max(s.c.Verify, deepest))] {
 		if i >= len(r.all) {
-			if r.good != nil || len(r.jobs) > 0 {
+			if r.good != nil {
 				break
 			}
-			r.all = append(r.all, s.judge(one, now))
+			j := s.judge(one, now)
+			if len(r.jobs) > 0 {
+				j.want = nil // a newer one may turn out to be good
+			}
+			r.all = append(r.all, j)
 		}
 		j := r.all[i]
 		if !j.settled {

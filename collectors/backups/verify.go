@@ -115,7 +115,7 @@ func (v *verifier) look(src *source, f *file, found *verdict) error {
 	body := io.TeeReader(out, &end)
 	switch f.format.of {
 	case "tar":
-		_, found.members, err = listTar(body)
+		found.members, _, err = listTar(body)
 		if err == nil || out.err == nil {
 			// What is packed has to be whole behind the archive's end, too.
 			if _, rest := io.Copy(io.Discard, body); rest != nil && (err == nil || problemOf(err) == noTar) {
