@@ -295,7 +295,7 @@ func nameTime(name string) (time.Time, bool) {
 		n[i], _ = strconv.Atoi(part)
 	}
 	t := time.Date(n[0], time.Month(n[1]), n[2], n[3], n[4], n[5], 0, time.Local)
-	return t, t.Day() == n[2] && n[3] < 24
+	return t, t.Month() == time.Month(n[1]) && t.Day() == n[2] && n[3] < 24
 }
 
 // offBy is how far the time in a name may be from that of the files: another
