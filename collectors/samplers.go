@@ -7,6 +7,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/collectors/backups"
 	probe "github.com/webgrip/logkeel/collectors/http"
 	"github.com/webgrip/logkeel/collectors/mysql"
 	"github.com/webgrip/logkeel/collectors/redis"
@@ -86,6 +87,18 @@ func (h *HTTP) SetDefaults() {
 	h.Sampling.SetDefaults()
 }
 
+// Backups looks after a place with backups.
+type Backups struct {
+	backups.Config `yaml:",inline"`
+	Sampling       `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (b *Backups) SetDefaults() {
+	b.Config.SetDefaults()
+	b.Sampling = Sampling{Interval: conf.Duration(5 * time.Minute), Timeout: conf.Duration(time.Minute)}
+}
+
 // checkSamplers says what is wrong with the samplers' sections.
 func (c *Config) checkSamplers(d *conf.Doc) error {
 	var errs []error
@@ -110,11 +123,15 @@ func (c *Config) checkSamplers(d *conf.Doc) error {
 		h := &c.HTTP[i]
 		check("http", i, h.Name, h.Config.Check, &h.Sampling)
 	}
+	for i := range c.Backups {
+		b := &c.Backups[i]
+		check("backups", i, b.Name, b.Config.Check, &b.Sampling)
+	}
 	return conf.Join(errs...)
 }
 
-// samplerUnits are the samplers, a unit each.
-func (c *Config) samplerUnits(log *slog.Logger) []agent.CollectorUnit {
+// samplerUnits are the samplers, a unit each; baseDir and stateDir as for Units.
+func (c *Config) samplerUnits(baseDir, stateDir string, log *slog.Logger) []agent.CollectorUnit {
 	var all []agent.CollectorUnit
 	add := func(kind, name string, section any, how *Sampling, build func() (agent.Sampler, error)) {
 		all = append(all, agent.CollectorUnit{Name: kind + "/" + name, Section: section, Build: func() ([]agent.Collector, error) {
@@ -133,6 +150,9 @@ func (c *Config) samplerUnits(log *slog.Logger) []agent.CollectorUnit {
 	}
 	for _, h := range c.HTTP {
 		add("http", h.Name, h, &h.Sampling, func() (agent.Sampler, error) { return probe.New(h.Config) })
+	}
+	for _, b := range c.Backups {
+		add("backups", b.Name, b, &b.Sampling, func() (agent.Sampler, error) { return backups.New(b.Config, baseDir, stateDir), nil })
 	}
 	return all
 }

@@ -43,7 +43,7 @@ func TestBadConfig(t *testing.T) {
 		{nights + "min_ratio: 1", "agent.yaml:4: backups[0].min_ratio: 1 is out of range"},
 		{nights + "min_ratio: .nan", "backups[0].min_ratio"},
 		{nights + "settle: 2d", "agent.yaml:4: backups[0].settle: 2d is out of range"},
-		{nights + "verify: 0", "agent.yaml:4: backups[0].verify: 0 is out of range; write 1 to 5000"},
+		{nights + "verify: 0", "agent.yaml:4: backups[0].verify: 0 is out of range; write 1 to 2000"},
 		{nights + "rate: 1KiB", "agent.yaml:4: backups[0].rate: 1KiB is out of range"},
 		{nights + "max_cpu: 2", "agent.yaml:4: backups[0].max_cpu: 2 is out of range"},
 		{nights + "max_unpacked: 1KiB", "agent.yaml:4: backups[0].max_unpacked: 1KiB is out of range"},

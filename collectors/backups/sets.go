@@ -18,7 +18,7 @@ import (
 
 // maxSets bounds how many sets are looked at, maxInSet how many files of one.
 const (
-	maxSets  = 5000
+	maxSets  = 2000
 	maxInSet = 200
 )
 

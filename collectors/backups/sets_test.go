@@ -135,7 +135,7 @@ func TestMany(t *testing.T) {
 			}
 		}
 		got, err := testenv.Take(t, p.s)
-		testenv.WantDown(t, "logkeel_backup_up", got, err, "5001 backups are more than 5000", "narrow path")
+		testenv.WantDown(t, "logkeel_backup_up", got, err, "2001 backups are more than 2000", "narrow path")
 		os.Remove(filepath.Join(p.dir, "b0"))
 		big := filepath.Join(p.dir, "b1")
 		for i := range maxInSet + 2 {
