@@ -129,10 +129,13 @@ func (j *judgement) problems() (all []string) {
 // of which another thing is known.
 func (s *Sampler) Records(yield func([]agent.Field)) {
 	for _, j := range slices.Backward(s.records) {
-		var files, reasons []string
+		var files, reasons, notes []string
 		total := int64(0)
 		for _, p := range j.parts {
 			total += p.size
+			if p.note != "" {
+				notes = append(notes, p.note)
+			}
 		}
 		for _, f := range j.files {
 			files = append(files, fmt.Sprintf("%s (%d bytes)", shorten(f.name, 100), f.size))
@@ -154,6 +157,7 @@ func (s *Sampler) Records(yield func([]agent.Field)) {
 			{Name: "verdict", Value: j.verdict()},
 			{Name: "problems", Value: strings.Join(j.problems(), ",")},
 			{Name: "reasons", Value: strings.Join(reasons, "; ")},
+			{Name: "notes", Value: strings.Join(notes, "; ")},
 			{Name: "files", Value: strings.Join(files, ", ")},
 		})
 	}
