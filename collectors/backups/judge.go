@@ -98,8 +98,10 @@ func (j *judgement) file(s *Sampler, f *file) {
 	}
 	sum := j.sums[f.name]
 	found := s.memory.find(f, sum != "")
-	if found == nil {
-		found = s.unreadable[f.path].verdictOn(f)
+	if failed := s.unreadable[f.path]; found == nil && failed != nil {
+		if found = failed.verdictOn(f); found != nil && time.Since(failed.at) > retry {
+			j.want = append(j.want, f)
+		}
 	}
 	if found == nil {
 		j.known, p.known = false, false
@@ -180,7 +182,11 @@ type failure struct {
 	err   error
 	found *remembered // what that says of the file; nil: nothing
 	id    identity
+	at    time.Time
 }
+
+// retry is after how long a file is read again that the disk could not read.
+const retry = time.Hour
 
 // verdictOn is what the failure says of f; nil where that is nothing.
 func (t *failure) verdictOn(f *file) *remembered {

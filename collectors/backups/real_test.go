@@ -94,8 +94,11 @@ func TestRealTar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Truncate(1 << 40); err == nil {
-		_, err = f.WriteAt([]byte("end"), 1<<30)
+	if err := f.Truncate(1 << 40); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte("end"), 1<<30); err != nil {
+		t.Fatal(err)
 	}
 	f.Close()
 	for _, format := range []string{"gnu", "pax"} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,8 @@ type Sampler struct {
 	seen       map[string]sighting
 	unreadable map[string]*failure // by path
 	jobs       []job
-	saved      error         // of the last time it was saved
+	saved      error // of the last time it was saved
+	savedAt    time.Time
 	working    chan struct{} // closed when the worker has ended; nil while there is none
 	stop       context.CancelFunc
 }
@@ -125,6 +127,11 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 			delete(s.unreadable, name)
 		}
 	}
+	names := map[string]bool{}
+	for _, one := range l.sets {
+		names[one.name] = true
+	}
+	maps.DeleteFunc(s.seen, func(name string, _ sighting) bool { return !names[name] })
 	r := s.judgeAll(&l, now)
 	s.verifyAll(r.jobs)
 	s.remember(r)

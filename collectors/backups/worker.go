@@ -46,7 +46,11 @@ func (s *Sampler) work(ctx context.Context, done chan struct{}) {
 		}
 		j := s.jobs[0]
 		s.jobs = s.jobs[1:]
+		known := s.memory.find(j.f, j.sum) != nil // it was asked for again while it was read
 		s.mu.Unlock()
+		if known {
+			continue
+		}
 		found, err := v.verify(ctx, j.dir, j.f, j.sum)
 		if ctx.Err() == nil {
 			s.mu.Lock()
@@ -56,17 +60,22 @@ func (s *Sampler) work(ctx context.Context, done chan struct{}) {
 	}
 }
 
+// saveEvery bounds how often it is saved while many small files are verified.
+const saveEvery = 10 * time.Second
+
 // learn notes what was found in a file.
 func (s *Sampler) learn(f *file, found verdict, err error) {
 	delete(s.unreadable, f.path)
 	switch {
 	case err == nil:
 		s.memory.add(f, found)
-		s.saved = s.memory.save()
+		if now := time.Now(); len(s.jobs) == 0 || now.Sub(s.savedAt) > saveEvery {
+			s.saved, s.savedAt = s.memory.save(), now
+		}
 	case errors.Is(err, errChanged) || errors.Is(err, fs.ErrNotExist):
 		// The next snapshot sees what it is now.
 	default:
-		t := &failure{err: err, id: f.identity()}
+		t := &failure{err: err, id: f.identity(), at: time.Now()}
 		if !errors.Is(err, fs.ErrPermission) { // a disk that cannot read it
 			t.found = &remembered{Problem: corrupt.String(), Reason: "it cannot be read: " + shorten(err.Error(), 200)}
 		}
@@ -74,20 +83,25 @@ func (s *Sampler) learn(f *file, found verdict, err error) {
 	}
 }
 
-// Close ends what goes on. What hangs in the file system is left to end there.
+// Close ends what goes on, and keeps what was verified. What hangs in the file
+// system is left to end there.
 func (s *Sampler) Close() error {
 	s.mu.Lock()
 	stop, working := s.stop, s.working
 	s.mu.Unlock()
-	if working == nil {
+	if working != nil {
+		stop()
+		patience := time.NewTimer(5 * time.Second)
+		defer patience.Stop()
+		select {
+		case <-working:
+		case <-patience.C:
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.memory == nil {
 		return nil
 	}
-	stop()
-	patience := time.NewTimer(5 * time.Second)
-	defer patience.Stop()
-	select {
-	case <-working:
-	case <-patience.C:
-	}
-	return nil
+	return s.memory.save()
 }
