@@ -87,7 +87,7 @@ func open(dir string, f *file) (*os.File, error) {
 	defer root.Close()
 	in, err := root.OpenFile(f.name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, readable(err)
+		return nil, readable(fmt.Errorf("read %s: %w", shorten(f.path, 200), err))
 	}
 	info, err := in.Stat()
 	if err == nil && (!info.Mode().IsRegular() || info.Size() != f.size || !info.ModTime().Equal(f.mtime)) {
