@@ -28,6 +28,8 @@ type Config struct {
 	HTTP   []HTTP  `yaml:"http"`
 	Host   *Host   `yaml:"host"`
 
+	Backups []Backups `yaml:"backups"`
+
 	Forward []Forward `yaml:"forward"`
 }
 

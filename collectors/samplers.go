@@ -7,6 +7,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/collectors/backups"
 	"github.com/webgrip/logkeel/collectors/host"
 	probe "github.com/webgrip/logkeel/collectors/http"
 	"github.com/webgrip/logkeel/collectors/mysql"
@@ -99,6 +100,18 @@ func (h *Host) SetDefaults() {
 	h.Sampling.SetDefaults()
 }
 
+// Backups looks after a place with backups.
+type Backups struct {
+	backups.Config `yaml:",inline"`
+	Sampling       `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (b *Backups) SetDefaults() {
+	b.Config.SetDefaults()
+	b.Sampling = Sampling{Interval: conf.Duration(5 * time.Minute), Timeout: conf.Duration(time.Minute)}
+}
+
 // A target is one thing that is measured, as the configuration has it.
 type target struct {
 	kind, name string
@@ -138,6 +151,12 @@ func (c *Config) targets() (all []target) {
 	}
 	if h := c.Host; h != nil {
 		add("host", -1, h.Name, *h, &h.Sampling, h.Config.Check, func(*places) (agent.Sampler, error) { return host.New(h.Config), nil })
+	}
+	for i := range c.Backups {
+		b := &c.Backups[i]
+		add("backups", i, b.Name, *b, &b.Sampling, b.Config.Check, func(at *places) (agent.Sampler, error) {
+			return backups.New(b.Config, at.base, at.state), nil
+		})
 	}
 	return all
 }
