@@ -29,7 +29,9 @@ type Config struct {
 	Unix            string                 `yaml:"unix"`  // path of a socket to use in place of the URL's host
 	Proxy           string                 `yaml:"proxy"` // none of the environment's is used
 	FollowRedirects bool                   `yaml:"follow_redirects"`
-	MaxBody         conf.Size              `yaml:"max_body"` // how much of the answer is judged
+	HTTPVersion     string                 `yaml:"http_version"` // auto, 1.1 or 2
+	IP              string                 `yaml:"ip"`           // auto, 4 or 6
+	MaxBody         conf.Size              `yaml:"max_body"`     // how much of the answer is judged
 	TLS             *tlsconf.Config        `yaml:"tls"`
 	Expect          Expect                 `yaml:"expect"`
 }
@@ -42,9 +44,12 @@ type Expect struct {
 	JSON       Assertions   `yaml:"json"`
 }
 
+// auto is what both sides can.
+const auto = "auto"
+
 // SetDefaults fills in what a configuration may leave out.
 func (c *Config) SetDefaults() {
-	*c = Config{Method: "GET", FollowRedirects: true, MaxBody: 1 << 20, Expect: Expect{Status: conf.Strings{"2xx"}}}
+	*c = Config{Method: "GET", FollowRedirects: true, HTTPVersion: auto, IP: auto, MaxBody: 1 << 20, Expect: Expect{Status: conf.Strings{"2xx"}}}
 }
 
 // tokenForm is what a method and a header's name may be.
@@ -75,6 +80,14 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	}
 	if c.MaxBody < 1<<10 || c.MaxBody > 64<<20 {
 		bad(".max_body", "write 1KiB to 64MiB", "%s is out of range", c.MaxBody)
+	}
+	if !slices.Contains([]string{auto, "1.1", "2"}, c.HTTPVersion) {
+		bad(".http_version", "write 1.1, 2 or auto", "%q is no version of HTTP to ask for", c.HTTPVersion)
+	}
+	if !slices.Contains([]string{auto, "4", "6"}, c.IP) {
+		bad(".ip", "write 4, 6 or auto", "%q is no version of IP", c.IP)
+	} else if c.IP != auto && c.Unix != "" {
+		bad(".ip", "remove one of them", "a socket has no address")
 	}
 	c.checkHeaders(bad)
 	c.Expect.check(bad)

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -38,9 +36,15 @@ type Result struct {
 	BodyLength    int64
 	Redirects     int
 	TLS           bool
-	CertExpiry    time.Time // of the chain's first to expire; also of one that was refused
-	Answered      bool      // whole
+	Answered      bool // whole
 	Failures      []Failure
+
+	URL        string // of the last request
+	Method     string
+	Header     http.Header // of the last answer
+	RedirectTo string      // where the last answer redirects to, if that was not to be followed
+	Certificates
+	Connections
 }
 
 // A Failure is an assertion that did not hold.
@@ -55,11 +59,13 @@ func (s *Sampler) Probe(ctx context.Context) (*Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// It lives as long as the probe: redirects may use its connections.
-	transport := s.transport(ctx)
-	r := &Result{ContentLength: -1}
+	var d dials
+	transport := s.transport(ctx, &d)
+	r := &Result{ContentLength: -1, Method: s.method}
 	start := time.Now()
 	a, err := s.follow(ctx, transport, r, start)
 	r.Times.Total = time.Since(start)
+	r.Connections = d.seal()
 	if err == nil {
 		r.Answered = true
 		r.Failures = s.judge(a)
@@ -117,11 +123,11 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 		return nil, nil, err
 	}
 	s.head(req, secrets)
+	r.URL = at.String()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		var refused *tls.CertificateVerificationError
-		if errors.As(err, &refused) {
-			r.CertExpiry = earliest(refused.UnverifiedCertificates)
+		if refused := (*tls.CertificateVerificationError)(nil); errors.As(err, &refused) {
+			r.refused(refused)
 		}
 		if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
 			err = fmt.Errorf("%w: the server does not speak TLS; should the URL begin with http:// ?", err)
@@ -129,12 +135,18 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	r.Status, r.ContentLength = resp.StatusCode, resp.ContentLength
+	r.Status, r.ContentLength, r.Header = resp.StatusCode, resp.ContentLength, resp.Header
 	r.Version = float64(resp.ProtoMajor) + float64(resp.ProtoMinor)/10
 	if r.TLS = resp.TLS != nil; r.TLS {
-		r.CertExpiry = earliest(resp.TLS.PeerCertificates)
+		r.accepted(resp.TLS, s.tls)
 	}
-	if next, err = s.redirect(resp, at); next != nil || err != nil {
+	if next, err = redirect(resp, at); next != nil && !s.redirects {
+		r.RedirectTo, next = next.String(), nil
+	}
+	if !s.redirects {
+		err = nil // what is not followed need not be right
+	}
+	if next != nil || err != nil {
 		io.CopyN(io.Discard, resp.Body, maxSkipped) // what is wrong with it does not matter
 		return nil, next, err
 	}
@@ -161,14 +173,14 @@ func (s *Sampler) read(resp *http.Response) (*answer, int64, error) {
 }
 
 // redirect says where to go on, nil where this is the answer.
-func (s *Sampler) redirect(resp *http.Response, at *url.URL) (*url.URL, error) {
+func redirect(resp *http.Response, at *url.URL) (*url.URL, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
 		return nil, nil
 	}
 	to := resp.Header.Get("Location")
-	if !s.redirects || to == "" {
+	if to == "" {
 		return nil, nil
 	}
 	next, err := at.Parse(to)
@@ -209,44 +221,6 @@ func (s *Sampler) head(req *http.Request, secrets bool) {
 	if s.username != "" {
 		req.SetBasicAuth(s.username, s.password.Value())
 	}
-}
-
-// transport makes connections that end when ctx is done, whatever they are in.
-func (s *Sampler) transport(ctx context.Context) *http.Transport {
-	t := &http.Transport{
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // curl does not ask for it either
-		MaxResponseHeaderBytes: maxHeader,
-		TLSClientConfig:        s.tls.Clone(),
-	}
-	if s.proxy != nil {
-		t.Proxy = http.ProxyURL(s.proxy)
-	}
-	// The transport lets a dial, and its handshake, go on when their request is
-	// over, for the sake of later requests. Here there are none.
-	t.DialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
-		dialing, cancel := context.WithCancel(dialing)
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		if s.unix != "" {
-			network, address = "unix", s.unix
-		}
-		conn, err := new(net.Dialer).DialContext(dialing, network, address)
-		if err == nil {
-			context.AfterFunc(ctx, func() { conn.Close() })
-		}
-		return conn, err
-	}
-	return t
-}
-
-func earliest(chain []*x509.Certificate) (t time.Time) {
-	for _, c := range chain {
-		if t.IsZero() || c.NotAfter.Before(t) {
-			t = c.NotAfter
-		}
-	}
-	return t
 }
 
 // judge says which assertions do not hold.

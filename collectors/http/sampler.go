@@ -29,6 +29,8 @@ type Sampler struct {
 	password   conf.Secret
 	tls        *tls.Config // nil: the system's authorities
 	redirects  bool
+	version    string // of HTTP: 1.1, 2 or auto
+	ip         string // 4, 6 or "", which is either
 	maxBody    int64
 
 	status  []statusRange
@@ -44,7 +46,7 @@ var _ agent.Sampler = (*Sampler)(nil)
 func New(c Config) (*Sampler, error) {
 	s := &Sampler{
 		unix: c.Unix, method: c.Method, headers: c.Headers, token: c.BearerToken, username: c.Username, password: c.Password,
-		redirects: c.FollowRedirects, maxBody: int64(c.MaxBody),
+		redirects: c.FollowRedirects, version: c.HTTPVersion, ip: strings.TrimPrefix(c.IP, auto), maxBody: int64(c.MaxBody),
 		allowed: c.Expect.Status, text: c.Expect.Body, json: c.Expect.JSON,
 	}
 	var err error
