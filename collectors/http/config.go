@@ -34,14 +34,18 @@ type Config struct {
 	MaxBody         conf.Size              `yaml:"max_body"`     // how much of the answer is judged
 	TLS             *tlsconf.Config        `yaml:"tls"`
 	Expect          Expect                 `yaml:"expect"`
+	Values          conf.Strings           `yaml:"values"` // paths of numbers in the JSON that become metrics
 }
 
 // Expect is what the answer has to be.
 type Expect struct {
-	Status     conf.Strings `yaml:"status"` // codes, or classes as 2xx; one of them
-	Body       string       `yaml:"body"`   // text that is in it
-	BodyRegexp string       `yaml:"body_regexp"`
-	JSON       Assertions   `yaml:"json"`
+	Status        conf.Strings      `yaml:"status"`  // codes, or classes as 2xx; one of them
+	Version       conf.Strings      `yaml:"version"` // of HTTP: 1.0, 1.1 or 2; one of them
+	Headers       map[string]string `yaml:"headers"` // names, and expressions for their values
+	Body          string            `yaml:"body"`    // text that is in it
+	BodyRegexp    string            `yaml:"body_regexp"`
+	NotBodyRegexp string            `yaml:"not_body_regexp"`
+	JSON          Assertions        `yaml:"json"`
 }
 
 // auto is what both sides can.
@@ -91,6 +95,11 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	}
 	c.checkHeaders(bad)
 	c.Expect.check(bad)
+	for i, text := range c.Values {
+		if _, err := parsePath(text); err != nil {
+			bad(fmt.Sprintf(".values[%d]", i), "write it as queue_data.failed", "%w", err)
+		}
+	}
 	errs = append(errs, c.TLS.Check(d, path+".tls", "host"))
 	return conf.Join(errs...)
 }
@@ -125,8 +134,24 @@ func (e *Expect) check(bad func(field, hint, format string, args ...any)) {
 			bad(fmt.Sprintf(".expect.status[%d]", i), "write a code as 200, or a class as 2xx", "%w", err)
 		}
 	}
+	for i, v := range e.Version {
+		if !slices.Contains([]string{"1.0", "1.1", "2"}, v) {
+			bad(fmt.Sprintf(".expect.version[%d]", i), "write 1.0, 1.1 or 2", "%q is no version of HTTP", v)
+		}
+	}
+	const syntax = "see https://github.com/google/re2/wiki/Syntax"
 	if _, err := regexp.Compile(e.BodyRegexp); err != nil {
-		bad(".expect.body_regexp", "see https://github.com/google/re2/wiki/Syntax", "%w", err)
+		bad(".expect.body_regexp", syntax, "%w", err)
+	}
+	if _, err := regexp.Compile(e.NotBodyRegexp); err != nil {
+		bad(".expect.not_body_regexp", syntax, "%w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
+		if !tokenForm.MatchString(name) {
+			bad(".expect.headers", "write the name alone, as Content-Type", "%q is no header", name)
+		} else if _, err := regexp.Compile(e.Headers[name]); err != nil {
+			bad(".expect.headers."+name, syntax, "%w", err)
+		}
 	}
 }
 

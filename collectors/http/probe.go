@@ -11,8 +11,6 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"time"
-
-	"github.com/webgrip/logkeel/agent/conf"
 )
 
 const (
@@ -22,8 +20,10 @@ const (
 	// maxSkipped bounds what is read of a redirect's body, in bytes, so that its
 	// connection can be used again.
 	maxSkipped = 64 << 10
-	// maxTold bounds how many JSON assertions a message names.
+	// maxTold bounds how many places of a JSON document are told, of one assertion.
 	maxTold = 3
+	// maxValues bounds the values that are taken out of one.
+	maxValues = 100
 )
 
 // A Result is what one probe found. Without an answer Status is 0.
@@ -37,7 +37,9 @@ type Result struct {
 	Redirects     int
 	TLS           bool
 	Answered      bool // whole
-	Failures      []Failure
+	Checks        []Check
+	Values        []Value
+	Omitted       int // values that there was no room for
 
 	URL        string // of the last request
 	Method     string
@@ -45,12 +47,6 @@ type Result struct {
 	RedirectTo string      // where the last answer redirects to, if that was not to be followed
 	Certificates
 	Connections
-}
-
-// A Failure is an assertion that did not hold.
-type Failure struct {
-	Kind string // status, body or json
-	Text string
 }
 
 // Probe asks once, over a new connection. The error says why there was no whole
@@ -68,8 +64,8 @@ func (s *Sampler) Probe(ctx context.Context) (*Result, error) {
 	r.Connections = d.seal()
 	if err == nil {
 		r.Answered = true
-		r.Failures = s.judge(a)
-		err = failures(r.Failures)
+		s.judge(a, r)
+		err = failures(r.Checks)
 	}
 	if err != nil {
 		err = s.explain(err)
@@ -80,6 +76,7 @@ func (s *Sampler) Probe(ctx context.Context) (*Result, error) {
 // An answer is what is judged.
 type answer struct {
 	status      int
+	header      http.Header
 	contentType string
 	body        []byte // its first max_body bytes
 	cut         bool   // there was more
@@ -97,7 +94,7 @@ func (s *Sampler) follow(ctx context.Context, transport *http.Transport, r *Resu
 			return a, err
 		}
 		if r.Redirects == maxRedirects {
-			return nil, fmt.Errorf("more than %d redirects, the last one to %s", maxRedirects, location(next))
+			return nil, fmt.Errorf("%w, the last one to %s", errRedirects, location(next))
 		}
 		r.Redirects++
 		r.Times.Redirect = time.Since(start)
@@ -158,7 +155,7 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 func (s *Sampler) read(resp *http.Response) (*answer, int64, error) {
 	var kept bytes.Buffer
 	n, err := io.CopyN(&kept, resp.Body, s.maxBody)
-	a := &answer{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: kept.Bytes()}
+	a := &answer{status: resp.StatusCode, header: resp.Header, contentType: resp.Header.Get("Content-Type"), body: kept.Bytes()}
 	if err == nil {
 		var more int64
 		more, err = io.Copy(io.Discard, resp.Body)
@@ -221,60 +218,4 @@ func (s *Sampler) head(req *http.Request, secrets bool) {
 	if s.username != "" {
 		req.SetBasicAuth(s.username, s.password.Value())
 	}
-}
-
-// judge says which assertions do not hold.
-func (s *Sampler) judge(a *answer) []Failure {
-	var all []Failure
-	fail := func(kind, format string, args ...any) {
-		all = append(all, Failure{kind, clean(s.hide(fmt.Sprintf(format, args...)))})
-	}
-	if !s.statusHolds(a.status) {
-		fail("status", "the status is %d, want %s", a.status, s.wantStatus())
-	}
-	if !bytes.Contains(a.body, []byte(s.text)) {
-		fail("body", "%s is not in the body%s: %s", quote(s.text), a.looked(), s.excerpt(a.body))
-	} else if s.regexp != nil && !s.regexp.Match(a.body) {
-		fail("body", "body_regexp %s does not match the body%s: %s", quote(s.regexp.String()), a.looked(), s.excerpt(a.body))
-	}
-	if len(s.json) == 0 {
-		return all
-	}
-	if a.cut {
-		fail("json", "the body is larger than max_body (%s), so its JSON was not looked at; raise max_body", conf.Size(s.maxBody))
-		return all
-	}
-	doc, err := parseJSON(a.body)
-	if err != nil {
-		fail("json", "the body is no JSON (%s), but %s: %s", shorten(clean(err.Error()), 120), a.kind(), s.excerpt(a.body))
-		return all
-	}
-	for _, text := range s.json.check(doc, maxTold) {
-		fail("json", "%s", text)
-	}
-	return all
-}
-
-// looked says what of the body was looked at, where that is not all.
-func (a *answer) looked() string {
-	if a.cut {
-		return fmt.Sprintf(", of which the first %d bytes were looked at", len(a.body))
-	}
-	return ""
-}
-
-func (a *answer) kind() string {
-	if a.contentType == "" {
-		return "of no type"
-	}
-	return quote(a.contentType)
-}
-
-func (s *Sampler) statusHolds(code int) bool {
-	for _, r := range s.status {
-		if code >= r.first && code <= r.last {
-			return true
-		}
-	}
-	return false
 }
