@@ -1,16 +1,17 @@
 package probe
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 )
 
-var errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
+var (
+	errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
+	errTime      = errors.New("no whole answer in time")
+)
 
 // curlCode is what curl would exit with: 22, which is curl --fail, where the
 // status is not as expected.
@@ -22,7 +23,7 @@ func curlCode(r *Result, err error) int {
 			return 22
 		}
 		return 0
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, errTime):
 		return 28
 	case errors.As(err, new(*net.DNSError)):
 		return 6

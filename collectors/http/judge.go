@@ -33,6 +33,14 @@ func (r *Result) failed(kind string) bool {
 	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Kind == kind && c.Text != "" })
 }
 
+// HTTPVersion is 1.0, 1.1 or 2.
+func (r *Result) HTTPVersion() string {
+	if r.Version == 2 {
+		return "2"
+	}
+	return strconv.FormatFloat(r.Version, 'f', 1, 64)
+}
+
 // failures makes an error of what did not hold.
 func failures(all []Check) error {
 	var texts []string
@@ -59,10 +67,7 @@ func (s *Sampler) judge(a *answer, r *Result) {
 	want := strings.Join(s.allowed, " or ")
 	check("status", want, s.statusHolds(a.status), "the status is %d, want %s", a.status, want)
 	if len(s.versions) > 0 {
-		have, want := strconv.FormatFloat(r.Version, 'f', -1, 64), strings.Join(s.versions, " or ")
-		if have == "1" {
-			have = "1.0"
-		}
+		have, want := r.HTTPVersion(), strings.Join(s.versions, " or ")
 		check("version", "HTTP/"+want, slices.Contains(s.versions, have), "it is HTTP/%s, want %s", have, want)
 	}
 	for i := range s.fields {

@@ -112,7 +112,7 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 		r.Phases.add(&m)
 		r.Times.add(&m, at.Scheme == "https")
 		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("no whole answer in time, %s: %w", m.doing(), err)
+			err = fmt.Errorf("%w, %s: %w", errTime, m.doing(), err)
 		}
 	}()
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, h.trace()), s.method, at.String(), nil)

@@ -90,7 +90,7 @@ func (o *WriteOut) next(w *sticky, format string) (text, rest string) {
 		if open == "%header{" {
 			return o.header(name), rest
 		}
-		return o.variable(w, strings.ToLower(name)), rest
+		return o.variable(w, name), rest
 	}
 	if format[1] == '%' {
 		return "%", format[2:]
@@ -104,7 +104,7 @@ func (o *WriteOut) header(name string) string {
 }
 
 func (o *WriteOut) variable(w *sticky, name string) string {
-	switch name {
+	switch strings.ToLower(name) {
 	case "stdout":
 		w.to = o.Stdout
 		return ""
@@ -119,7 +119,7 @@ func (o *WriteOut) variable(w *sticky, name string) string {
 	case "header_json":
 		return o.headerJSON()
 	}
-	v, ok := o.variables()[name]
+	v, ok := o.variables()[strings.ToLower(name)]
 	if !ok {
 		fmt.Fprintf(o.Stderr, "unknown --write-out variable: '%s'\n", clean(shorten(name, 100)))
 		return ""
