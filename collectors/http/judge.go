@@ -33,10 +33,10 @@ func (r *Result) failed(kind string) bool {
 	return slices.ContainsFunc(r.Checks, func(c Check) bool { return c.Kind == kind && c.Text != "" })
 }
 
-// HTTPVersion is 1.0, 1.1 or 2.
+// HTTPVersion is 1.0, 1.1 or 2; 0 without an answer.
 func (r *Result) HTTPVersion() string {
-	if r.Version == 2 {
-		return "2"
+	if r.Version == 0 || r.Version == 2 {
+		return strconv.Itoa(int(r.Version))
 	}
 	return strconv.FormatFloat(r.Version, 'f', 1, 64)
 }

@@ -32,7 +32,7 @@ type Result struct {
 	Phases        Phases
 	Status        int
 	Version       float64 // 1.1, 2
-	ContentLength int64   // -1 where the answer does not say it
+	ContentLength int64   // -1 where the answer does not say it, 0 without one
 	BodyLength    int64
 	Redirects     int
 	TLS           bool
@@ -57,7 +57,7 @@ func (s *Sampler) Probe(ctx context.Context) (*Result, error) {
 	// It lives as long as the probe: redirects may use its connections.
 	var d dials
 	transport := s.transport(ctx, &d)
-	r := &Result{ContentLength: -1, Method: s.method}
+	r := &Result{Method: s.method}
 	start := time.Now()
 	a, err := s.follow(ctx, transport, r, start)
 	r.Times.Total = time.Since(start)

@@ -41,6 +41,9 @@ type Sampler struct {
 	notRegexp *regexp.Regexp // nil: none
 	json      Assertions
 	values    []path
+
+	last    *Result // of Sample, for Records
+	failure string  // why it did not succeed
 }
 
 var _ agent.Sampler = (*Sampler)(nil)
@@ -108,6 +111,10 @@ func expression(text string) (*regexp.Regexp, error) {
 func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	r, err := s.Probe(ctx)
 	r.samples(err == nil, yield)
+	if s.last, s.failure = r, ""; err != nil {
+		s.failure = err.Error()
+	}
+	r.Header, r.Leaf = nil, nil // which may be large
 	return err
 }
 
