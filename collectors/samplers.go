@@ -25,6 +25,9 @@ func (s *Sampling) SetDefaults() {
 }
 
 func (s *Sampling) check(d *conf.Doc, path string) error {
+	if !d.Has(path + ".timeout") {
+		s.Timeout = min(s.Timeout, s.Interval)
+	}
 	var errs []error
 	if s.Interval < conf.Duration(time.Second) || s.Interval > conf.Duration(24*time.Hour) {
 		errs = append(errs, d.Errorf(path+".interval", "write 1s to 24h", "%s is out of range", s.Interval))
