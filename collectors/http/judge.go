@@ -83,7 +83,7 @@ func (s *Sampler) judge(a *answer, r *Result) {
 	}
 	if e := s.notRegexp; e != nil {
 		at := e.FindIndex(a.body)
-		check("body", "not_body_regexp "+quote(e.String()), at == nil, "not_body_regexp %s matches the body: %s", quote(e.String()), s.around(a.body, at))
+		check("body", "not_body_regexp "+quote(e.String()), at == nil, "not_body_regexp %s matches the body: %s", quote(e.String()), s.around(a.body, e, at))
 	}
 	s.judgeJSON(a, r, check)
 }
@@ -155,13 +155,18 @@ func (f *field) holds(h http.Header) (string, bool) {
 	return fmt.Sprintf("the header %s is %s, want %s", f.name, quote(values[0]), quote(f.regexp.String())), false
 }
 
-// around is what matched, with some of what is before and behind it.
-func (s *Sampler) around(body []byte, at []int) string {
+// around is what matched, with some of what is before and behind it. Secrets go
+// before it is cut.
+func (s *Sampler) around(body []byte, e *regexp.Regexp, at []int) string {
+	const far = 8 << 10
 	if at == nil {
 		return ""
 	}
-	from, to := max(at[0]-20, 0), min(at[1]+100, len(body))
-	return quote(s.hide(string(body[from:to])))
+	text := s.hide(string(body[max(at[0]-far, 0):min(at[0]+far, len(body))]))
+	if at = e.FindStringIndex(text); at == nil {
+		return "a secret is in it"
+	}
+	return quote(text[max(at[0]-20, 0):])
 }
 
 // looked says what of the body was looked at, where that is not all.

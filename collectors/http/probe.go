@@ -126,10 +126,7 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 		if refused := (*tls.CertificateVerificationError)(nil); errors.As(err, &refused) {
 			r.refused(refused)
 		}
-		if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
-			err = fmt.Errorf("%w: the server does not speak TLS; should the URL begin with http:// ?", err)
-		}
-		return nil, nil, err
+		return nil, nil, s.plainer(err)
 	}
 	defer resp.Body.Close()
 	r.Status, r.ContentLength, r.Header = resp.StatusCode, resp.ContentLength, resp.Header

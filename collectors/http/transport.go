@@ -2,9 +2,14 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strings"
 	"sync"
 	"syscall"
 )
@@ -14,6 +19,7 @@ type Connections struct {
 	Made          int
 	Local, Remote netip.AddrPort // of the last one; the proxy's where there is one
 	Tried         netip.Addr     // the last address that was tried
+	ProxyStatus   int            // that the proxy answered CONNECT with; 0 without
 }
 
 // dials collects Connections. Dials that are late change nothing.
@@ -46,6 +52,14 @@ func (d *dials) made(c net.Conn) {
 	}
 }
 
+func (d *dials) answered(status int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.sealed {
+		d.ProxyStatus = status
+	}
+}
+
 func (d *dials) seal() Connections {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,6 +86,13 @@ func (s *Sampler) transport(ctx context.Context, d *dials) *http.Transport {
 	}
 	if s.proxy != nil {
 		t.Proxy = http.ProxyURL(s.proxy)
+		t.OnProxyConnectResponse = func(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+			d.answered(resp.StatusCode)
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("the proxy %s refuses: %s", proxy, clean(shorten(resp.Status, 100)))
+			}
+			return nil
+		}
 	}
 	// The transport lets a dial, and its handshake, go on when their request is
 	// over, for the sake of later requests. Here there are none.
@@ -101,4 +122,20 @@ func (s *Sampler) protocols() *http.Protocols {
 	p.SetHTTP2(s.version != "1.1")
 	p.SetUnencryptedHTTP2(s.version == "2") // without TLS it has to be known beforehand
 	return p
+}
+
+// plainer adds to an error of the transport what it most likely means.
+func (s *Sampler) plainer(err error) error {
+	var op *net.OpError
+	switch text := err.Error(); {
+	case errors.As(err, new(tls.RecordHeaderError)):
+		return fmt.Errorf("%w: the server does not speak TLS; should the URL begin with http:// ?", err)
+	case s.version == "2" && (strings.Contains(text, "no application protocol") || strings.Contains(text, "HTTP/1.1 header")):
+		return fmt.Errorf("%w: the server does not speak HTTP/2; leave http_version out", err)
+	case errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks")):
+		return fmt.Errorf("the proxy %s: %w", s.proxy, op.Err)
+	case s.ip != "" && strings.Contains(text, "no suitable address"):
+		return fmt.Errorf("%w: the server has no IPv%s", err, s.ip)
+	}
+	return err
 }

@@ -154,7 +154,7 @@ func (o *WriteOut) variables() map[string]any {
 	r := o.Result
 	v := map[string]any{
 		"content_type": orNil(r.Header.Get("Content-Type")), "errormsg": nil, "exitcode": curlCode(r, o.Err),
-		"http_code": status(r.Status), "response_code": status(r.Status), "http_connect": status(0), "http_version": fmt.Sprint(r.Version),
+		"http_code": status(r.Status), "response_code": status(r.Status), "http_connect": status(r.ProxyStatus), "http_version": fmt.Sprint(r.Version),
 		"local_ip": ip(r.Local), "local_port": r.Local.Port(), "remote_ip": ip(r.Remote), "remote_port": r.Remote.Port(),
 		"method": r.Method, "num_connects": r.Made, "num_redirects": r.Redirects, "num_headers": numHeaders(r.Header),
 		"redirect_url": orNil(r.RedirectTo), "referer": nil, "scheme": nil,
