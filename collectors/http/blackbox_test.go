@@ -135,6 +135,7 @@ func TestAgainstBlackbox(t *testing.T) {
 	secure.TLS, secure.EnableHTTP2, secure.Config.ErrorLog = &tls.Config{Certificates: []tls.Certificate{pair}}, true, log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	t.Cleanup(secure.Close)
+	const newer = "probe_tls_cipher_info probe_ssl_last_chain_info" // as 0.26 has them
 	ca := "\ntls: {ca_file: " + filepath.Join(certs, "ca.pem") + "}"
 	for _, c := range []struct {
 		name, module, url, item string
@@ -147,10 +148,10 @@ func TestAgainstBlackbox(t *testing.T) {
 		{"body", "judging", plain.URL + "/", "\nexpect: {body_regexp: nothere}", ""},
 		{"header", "headers", plain.URL + "/", "\nexpect: {headers: {Content-Type: json}}", ""},
 		{"refused", "plain", "http://127.0.0.1:1/", "", ""},
-		{"TLS", "ca", secure.URL + "/", ca, "probe_tls_cipher_info"},
-		{"TLS redirect", "ca", secure.URL + "/redirect", ca, "probe_tls_cipher_info"},
-		{"HTTP/1.1", "http1", secure.URL + "/", ca + "\nhttp_version: 1.1", "probe_tls_cipher_info"},
-		{"not verified", "insecure", secure.URL + "/", "\ntls: {insecure_skip_verify: true}", "probe_tls_cipher_info probe_ssl_last_chain_expiry_timestamp_seconds"},
+		{"TLS", "ca", secure.URL + "/", ca, newer},
+		{"TLS redirect", "ca", secure.URL + "/redirect", ca, newer},
+		{"HTTP/1.1", "http1", secure.URL + "/", ca + "\nhttp_version: 1.1", newer},
+		{"not verified", "insecure", secure.URL + "/", "\ntls: {insecure_skip_verify: true}", newer + " probe_ssl_last_chain_expiry_timestamp_seconds"},
 		{"unknown authority", "plain", secure.URL + "/", "", "probe_ssl_earliest_cert_expiry probe_ssl_last_chain_info"},
 		{"no such name", "plain", "http://nowhere.invalid/", "", "probe_http_duration_seconds"},
 	} {

@@ -92,6 +92,7 @@ func (c *Certificates) certificates(gauge gauges) {
 			agent.Label{Name: "subject", Value: labelText(leaf.Subject.String())},
 			agent.Label{Name: "issuer", Value: labelText(leaf.Issuer.String())},
 			agent.Label{Name: "subjectalternative", Value: labelText(strings.Join(leaf.DNSNames, ","))},
+			agent.Label{Name: "serialnumber", Value: labelText(hex.EncodeToString(leaf.SerialNumber.Bytes()))},
 		)
 	}
 	if c.TLSVersion != 0 {
