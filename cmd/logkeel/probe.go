@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +64,7 @@ expected, or, with --fail, where the status is 400 or more.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.in, o.out, o.err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			err := o.run(cmd.Context(), cmd, *config, args[0])
-			if err != nil && o.silent && !errors.As(err, new(usageError)) {
+			if err != nil && o.silent && !o.showError && !errors.As(err, new(usageError)) {
 				return errSilent
 			}
 			return err
@@ -74,13 +75,14 @@ expected, or, with --fail, where the status is 400 or more.`,
 }
 
 type probeOptions struct {
-	format                                string
-	silent                                bool
-	headers                               []string
-	method, caCert, cert, key             string
-	unix, proxy, maxTime                  string
-	insecure, location, fail              bool
-	ipv4, ipv6, http1, http2, prior, head bool
+	format, output            string
+	headers                   []string
+	method, caCert, cert, key string
+	unix, proxy, maxTime      string
+	silent, showError         bool
+	insecure, location, fail  bool
+	ipv4, ipv6                bool
+	http1, http2, prior, head bool
 
 	in       io.Reader
 	out, err io.Writer
@@ -97,6 +99,8 @@ func (o *probeOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVarP(&o.format, "write-out", "w", "", "print this format and nothing else; @FILE reads it from a file, @- from standard input")
 	f.BoolVarP(&o.silent, "silent", "s", false, "nothing on standard error")
+	f.BoolVarP(&o.showError, "show-error", "S", false, "with --silent: why it failed, all the same")
+	f.StringVarP(&o.output, "output", "o", os.DevNull, "only "+os.DevNull+", where the answer goes in any case")
 	f.StringArrayVarP(&o.headers, "header", "H", nil, "'Name: value' to send; @FILE reads a line each; only to the URL's server")
 	f.StringVarP(&o.method, "request", "X", "", "method (default GET)")
 	f.BoolVarP(&o.head, "head", "I", false, "HEAD in place of GET")
@@ -117,6 +121,9 @@ func (o *probeOptions) flags(c *cobra.Command) {
 }
 
 func (o *probeOptions) run(ctx context.Context, cmd *cobra.Command, config, what string) error {
+	if o.output != os.DevNull {
+		return usageError{fmt.Errorf("--output: the answer is not kept, so it can only be %s; curl -o keeps it", os.DevNull)}
+	}
 	format, err := o.readFormat()
 	if err != nil {
 		return usageError{err}

@@ -41,7 +41,7 @@ func configured(config, name string) (*collectors.HTTP, error) {
 }
 
 // maxFormat bounds what is read of a file, in bytes.
-const maxFormat = 1 << 20
+const maxFormat = 64 << 10
 
 // readFormat is the format to print, "" where none was given. As with curl, the
 // line ends of a file do not count.

@@ -99,6 +99,8 @@ func TestProbeFlags(t *testing.T) {
 		{[]string{page.URL, "-6", "-s", "-w", "%{http_code}"}, "000", 1, ""},
 		{[]string{page.URL, "--http2-prior-knowledge", "-s", "-w", "%{http_code}"}, "000", 1, ""},
 		{[]string{page.URL, "-s", "-w", "a%{stderr}b%{stdout}c"}, "ac", 0, "b"},
+		{[]string{"-w", "%{http_code}", "-o", "/dev/null", "-sS", "http://127.0.0.1:1"}, "000", 1, "GET http://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused"},
+		{[]string{"-o", "page.html", page.URL}, "", 2, "--output: the answer is not kept, so it can only be /dev/null; curl -o keeps it"},
 		{[]string{page.URL, "--cacert", certs + "/none.pem"}, "", 2, "probe.tls: ca_file: open " + certs + "/none.pem: no such file or directory; name PEM files that this user can read"},
 		{[]string{page.URL, "-H", "s3cret"}, "", 2, "--header: the one numbered 1 in it is none; write 'Name: value'"},
 		{[]string{page.URL, "-m", "-1"}, "", 2, `--max-time: "-1" is no time; write seconds, as 2.5, up to a day`},

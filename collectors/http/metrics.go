@@ -61,8 +61,13 @@ func (p *Phases) all() [5]named {
 
 func (t *Times) all() [7]named {
 	return [...]named{
-		{"namelookup", t.NameLookup}, {"connect", t.Connect}, {"appconnect", t.AppConnect}, {"pretransfer", t.Pretransfer},
-		{"redirect", t.Redirect}, {"starttransfer", t.StartTransfer}, {"total", t.Total},
+		{"namelookup", t.NameLookup},
+		{"connect", t.Connect},
+		{"appconnect", t.AppConnect},
+		{"pretransfer", t.Pretransfer},
+		{"redirect", t.Redirect},
+		{"starttransfer", t.StartTransfer},
+		{"total", t.Total},
 	}
 }
 
