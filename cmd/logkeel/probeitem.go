@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,10 +28,7 @@ func configured(config, name string) (*collectors.HTTP, error) {
 	for i := range l.Collectors.HTTP {
 		item := &l.Collectors.HTTP[i]
 		if item.Name == name {
-			if err := item.Check(l.doc, fmt.Sprintf("collectors.http[%d]", i)); err != nil {
-				return nil, usageError{err}
-			}
-			return item, nil
+			return item, wrongWith(err, fmt.Sprintf("collectors.http[%d]", i))
 		}
 		names = append(names, printable.Line(item.Name))
 	}
@@ -38,6 +36,21 @@ func configured(config, name string) (*collectors.HTTP, error) {
 		return nil, usageError{fmt.Errorf("%q is no URL, which begins with http:// or https://, and %s has no items in collectors.http", name, l.doc.File)}
 	}
 	return nil, usageError{fmt.Errorf("%q is neither a URL, which begins with http:// or https://, nor an item of collectors.http in %s; these are there: %s", name, l.doc.File, strings.Join(names, ", "))}
+}
+
+// wrongWith is what of err is about the section at path, nil where nothing is.
+func wrongWith(err error, path string) error {
+	var all, own conf.Errors
+	errors.As(err, &all)
+	for _, e := range all {
+		if rest, ok := strings.CutPrefix(e.Field, path); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			own = append(own, e)
+		}
+	}
+	if len(own) == 0 {
+		return nil
+	}
+	return usageError{own}
 }
 
 // maxFormat bounds what is read of a file, in bytes.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +21,15 @@ func TestProbeItem(t *testing.T) {
 	defer page.Close()
 	closed := httptest.NewServer(nil)
 	closed.Close()
+	certs := testenv.Certificates(t)
+	pair, err := tls.LoadX509KeyPair(filepath.Join(certs, "server.pem"), filepath.Join(certs, "server.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(pages))
+	secure.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	secure.StartTLS()
+	defer secure.Close()
 	dir := writeFiles(t, "agent.yaml", fmt.Sprintf(`
 collectors:
   http:
@@ -32,7 +43,19 @@ collectors:
       expect: {status: 204, json: {status: fine, queue_data.failed: 0}}
     - {name: down, url: "%[2]s"}
     - {name: wrong, url: nowhere}
-`, page.URL, closed.URL))
+    - {name: secure, url: "%[3]s", tls: {ca_file: ca.pem, server_name: localhost}, interval: 5s}
+rules: {files: none.yaml}
+`, page.URL, closed.URL, secure.URL))
+	ca, err := os.ReadFile(filepath.Join(certs, "ca.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "ca.pem"), ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if stdout, stderr, code := logkeel(t, filepath.Dir(dir), "probe", "-c", filepath.Base(dir)+"/agent.yaml", "secure"); code != 0 || !strings.Contains(stdout, "certificate:  CN=localhost, by CN=testenv authority\n") {
+		t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
+	}
 	for _, c := range []struct {
 		name           string
 		code           int
@@ -42,7 +65,7 @@ collectors:
 		{"bad", 1, "  no     status 204\n         the status is 200, want 204\n  no     json status: \"fine\"\n         status is \"ok\", want \"fine\"\n  no     json queue_data.failed: 0\n         queue_data.failed is 2, want 0\n", "bad is not as expected\n"},
 		{"down", 1, "          time_total:  ", "connection refused\n"},
 		{"wrong", 2, "", "agent.yaml:13: collectors.http[3].url: this is no URL of a host by http or https; write it as http://localhost:8080/health\n"},
-		{"other", 2, "", "\"other\" is neither a URL, which begins with http:// or https://, nor an item of collectors.http in agent.yaml; these are there: good, bad, down, wrong\n"},
+		{"other", 2, "", "\"other\" is neither a URL, which begins with http:// or https://, nor an item of collectors.http in agent.yaml; these are there: good, bad, down, wrong, secure\n"},
 	} {
 		stdout, stderr, code := logkeel(t, dir, "probe", c.name)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.HasSuffix(stderr, c.stderr) || c.stderr == "" && stderr != "" {
