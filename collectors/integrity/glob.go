@@ -47,7 +47,11 @@ func newPattern(s string) pattern {
 func (p *pattern) match(root, rel string) bool {
 	switch p.kind {
 	case nameAnywhere:
-		ok, _ := path.Match(p.parts[0], path.Base(join(root, rel)))
+		name := rel
+		if rel == "" {
+			name = root
+		}
+		ok, _ := path.Match(p.parts[0], name[strings.LastIndexByte(name, '/')+1:])
 		return ok || p.parts[0] == "**"
 	case belowRoot:
 		return rel != "" && matchParts(p.parts, rel)

@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"slices"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // A meta is what a file is without its content. Times are nanoseconds since 1970.
@@ -16,16 +17,15 @@ type meta struct {
 	uid, gid     uint32
 }
 
-func metaOf(st *syscall.Stat_t) meta {
+func metaOf(st *unix.Stat_t) meta {
 	return meta{st.Size, st.Mtim.Nano(), st.Ctim.Nano(), st.Ino, st.Mode, st.Uid, st.Gid}
 }
 
-func (m *meta) kind() uint32     { return m.mode & syscall.S_IFMT }
-func (m *meta) regular() bool    { return m.kind() == syscall.S_IFREG }
-func (m *meta) link() bool       { return m.kind() == syscall.S_IFLNK }
-func (m *meta) perm() uint32     { return m.mode & 0o7777 }
-func (m *meta) isFolder() bool   { return m.kind() == syscall.S_IFDIR }
-func (m *meta) same(o meta) bool { return *m == o }
+func (m *meta) kind() uint32   { return m.mode & unix.S_IFMT }
+func (m *meta) regular() bool  { return m.kind() == unix.S_IFREG }
+func (m *meta) link() bool     { return m.kind() == unix.S_IFLNK }
+func (m *meta) perm() uint32   { return m.mode & 0o7777 }
+func (m *meta) isFolder() bool { return m.kind() == unix.S_IFDIR }
 
 // loose are the bits of the mode that are told of. A link's say nothing; where a
 // folder is sticky, one may not replace what is others'; its setgid only says whose
@@ -34,7 +34,7 @@ func (m *meta) loose() uint32 {
 	switch {
 	case m.regular():
 		return m.mode & looseBits
-	case m.isFolder() && m.mode&syscall.S_ISVTX == 0:
+	case m.isFolder() && m.mode&unix.S_ISVTX == 0:
 		return m.mode & worldWritable
 	}
 	return 0
@@ -56,8 +56,8 @@ const (
 	hashed    flags = 1 << iota // hash is that of the content, or of where a link leads to
 	free                        // it may change: allow has it
 	mayLoose                    // and likewise be what its mode says
-	tooLarge                    // to be hashed
-	unread                      // it may not be read, or is written all the time
+	fresh                       // it was hashed within a moment of its last change: times may hide another one
+	unread                      // its content may not be read
 	flagsMask = 1<<iota - 1
 )
 
@@ -85,6 +85,7 @@ type tree struct {
 	folders map[string]*folder
 	files   int
 	partial bool // some folders were left out, for there were too many files
+	learned bool // a walk has come to its end
 }
 
 func newTree() *tree { return &tree{folders: map[string]*folder{}} }
