@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,6 +26,15 @@ type check struct {
 	unreadable int   // folders
 	first      error // why the first of them is, or the first file
 	omitted    int   // files that there was no room for
+	done       *walked
+}
+
+// walked is what is known of a walk that has come to its end.
+type walked struct {
+	took      time.Duration
+	at        time.Time
+	err       error // why not everything was looked at
+	unwatched int   // folders whose changes nobody tells of
 }
 
 func (w *watch) newCheck() *check {
@@ -105,7 +115,7 @@ func (c *check) folder(ctx context.Context, root, rel string) (subs []string, er
 	if w.c.FollowSymlinks {
 		c.loops[[2]uint64{dev, m.inode}] = true
 	}
-	f := &filler{check: c, place: place{dir: dir, root: root, rel: rel}, old: old, folder: &folder{meta: m, root: root, partial: more > 0}, limit: w.devices[root], cut: more > 0}
+	f := &filler{check: c, place: place{dir: dir, root: root, rel: rel}, old: old, folder: &folder{meta: meta{mode: m.mode, uid: m.uid, gid: m.gid}, root: root, partial: more > 0}, limit: w.devices[root], cut: more > 0}
 	c.omitted += more
 	if err := f.fill(ctx, all); err != nil {
 		return nil, err
@@ -167,10 +177,12 @@ func (c *check) drop(at string, f *folder) {
 		c.removed(&p, &f.files[i])
 	}
 	c.w.tree.drop(at)
+	c.w.dirty = true
 	c.w.notify.remove(at)
 }
 
 func (c *check) removed(p *place, old *file) {
+	c.w.dirty = true
 	if c.learn || old.flags&free != 0 || c.w.excluded(p.root, p.rel) {
 		return
 	}

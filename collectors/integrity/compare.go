@@ -44,6 +44,7 @@ func (w *watch) allowed(p *place, m *meta) (f flags) {
 // hashed later, so that all are known soon.
 func (c *check) added(ctx context.Context, p *place, name string, m meta, news bool) (file, error) {
 	n := file{name: name, meta: m, flags: c.w.allowed(p, &m)}
+	c.w.dirty = true
 	if news && n.flags&free == 0 {
 		if _, err := c.hash(ctx, p, &n); err != nil {
 			return n, err
@@ -70,6 +71,7 @@ func (c *check) compared(ctx context.Context, p *place, old *file, m meta) (file
 	if err != nil {
 		return *old, err
 	}
+	c.w.dirty = c.w.dirty || n != *old
 	if changed && n.flags&free == 0 {
 		c.find(p, kindChanged, old, &n)
 	}

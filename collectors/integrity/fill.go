@@ -171,6 +171,7 @@ func (f *filler) itself() {
 	p := f.place
 	n := file{name: path.Base(p.path()), meta: f.folder.meta, flags: f.w.allowed(&p, &f.folder.meta)}
 	f.folder.flags = n.flags
+	f.w.dirty = f.w.dirty || f.old == nil || f.old.meta != n.meta || f.old.flags != n.flags || f.old.partial != f.folder.partial
 	if f.old == nil {
 		if n.flags&mayLoose == 0 {
 			f.find(&p, looseKind(n.loose()), nil, &n)

@@ -140,6 +140,7 @@ func (c *check) rehashFile(ctx context.Context, p *place, old *file) error {
 	if c.w.now().UnixNano()-old.ctime < int64(settled) {
 		old.flags |= fresh
 	}
+	c.w.dirty = c.w.dirty || was != *old
 	if was.flags&hashed == 0 || was.hash == h {
 		return nil
 	}

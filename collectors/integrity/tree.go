@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -84,8 +85,9 @@ func (f *folder) find(name string) *file {
 type tree struct {
 	folders map[string]*folder
 	files   int
-	partial bool // some folders were left out, for there were too many files
-	learned bool // a walk has come to its end
+	partial bool      // some folders were left out, for there were too many files
+	learned bool      // a walk has come to its end
+	since   time.Time // when the first one had: what was so then is taken as right
 }
 
 func newTree() *tree { return &tree{folders: map[string]*folder{}} }

@@ -29,6 +29,7 @@ type watch struct {
 	within string   // the name at which the last of them goes on
 	all    bool     // todo is of files whose hash is known: they are read again
 	cursor string   // the folder up to which that was done
+	dirty  bool     // the baseline lacks something
 }
 
 type allowance struct {
@@ -137,7 +138,9 @@ func (w *watch) everything(ctx context.Context) (*check, error) {
 	}
 	w.forget(c)
 	w.tree.partial = c.omitted > 0
-	w.tree.learned = true
+	if !w.tree.learned {
+		w.tree.learned, w.tree.since = true, w.now()
+	}
 	return c, c.failure(missing)
 }
 
