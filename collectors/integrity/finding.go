@@ -109,11 +109,27 @@ func (b *batch) total() (n int) {
 	return n
 }
 
-// remember adds a batch to the findings that are shown: the gravest, then the
-// newest; one of a path and kind. Those from before since are forgotten. It
+// event reports whether it is told of as something that happened. What is loose is
+// told of for as long as it is so.
+func (k kind) event() bool { return k < kindWorldWritable }
+
+// remember adds a batch's events to the findings that are shown: the gravest, then
+// the newest; one of a path and kind. Those from before since are forgotten. It
 // reports how many had no room.
 func remember(shown []finding, b *batch, since time.Time) (kept []finding, over int) {
-	all := append(slices.Clone(b.findings), shown...)
+	for k, n := range b.counts {
+		if kind(k).event() {
+			over += n
+		}
+	}
+	var all []finding
+	for _, f := range b.findings {
+		if f.kind.event() {
+			all = append(all, f)
+			over--
+		}
+	}
+	all = append(all, shown...)
 	slices.SortStableFunc(all, func(x, y finding) int {
 		return cmp.Or(cmp.Compare(y.kind, x.kind), y.at.Compare(x.at))
 	})
@@ -130,7 +146,7 @@ func remember(shown []finding, b *batch, since time.Time) (kept []finding, over 
 			over++
 		}
 	}
-	return kept, over + b.total() - len(b.findings)
+	return kept, over
 }
 
 // A seriesKey is what a series of logkeel_integrity_finding is told by.

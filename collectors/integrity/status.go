@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,7 +135,7 @@ func (st *status) series(now time.Time) (all []agent.Sample) {
 		}
 	}
 	for _, f := range st.findings {
-		if f.kind != kindSetuid && f.kind != kindWorldWritable && now.Sub(f.at) < shownFor { // those last as long as they are so
+		if now.Sub(f.at) < shownFor {
 			is[seriesKey{f.path, f.kind}] = true
 		}
 	}
@@ -156,9 +158,9 @@ func (st *status) series(now time.Time) (all []agent.Sample) {
 		key := [2]string{shownPath(k.path), k.kind.String()}
 		values[key] = max(values[key], boolean(is[k]))
 	}
-	for key, v := range values {
+	for _, key := range slices.SortedFunc(maps.Keys(values), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
 		all = append(all, agent.Sample{
-			Name: "logkeel_integrity_finding", Help: "What was found of a file within the hour, or is so: 1.", Value: v,
+			Name: "logkeel_integrity_finding", Help: "What was found of a file within the hour, or is so: 1.", Value: values[key],
 			Labels: []agent.Label{{Name: "path", Value: key[0]}, {Name: "kind", Value: key[1]}},
 		})
 	}
