@@ -38,6 +38,8 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+func testLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 // newSampler makes one of an item, with its state in dir + "-state".
 func newSampler(t *testing.T, text, dir string) (*Sampler, *logBuffer) {
 	t.Helper()
