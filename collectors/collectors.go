@@ -27,6 +27,8 @@ type Config struct {
 	Redis  []Redis `yaml:"redis"`
 	HTTP   []HTTP  `yaml:"http"`
 
+	Integrity []Integrity `yaml:"integrity"`
+
 	Forward []Forward `yaml:"forward"`
 }
 
@@ -179,7 +181,7 @@ func Units(c Config, baseDir, stateDir string, log *slog.Logger) []agent.Collect
 			return []agent.Collector{forward.New(fc, stateDir, log)}, nil
 		}})
 	}
-	return append(all, c.samplerUnits(log)...)
+	return append(all, c.samplerUnits(baseDir, stateDir, log)...)
 }
 
 func (d *Docker) build(baseDir string, log *slog.Logger) ([]agent.Collector, error) {

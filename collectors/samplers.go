@@ -8,6 +8,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	probe "github.com/webgrip/logkeel/collectors/http"
+	"github.com/webgrip/logkeel/collectors/integrity"
 	"github.com/webgrip/logkeel/collectors/mysql"
 	"github.com/webgrip/logkeel/collectors/redis"
 )
@@ -86,6 +87,18 @@ func (h *HTTP) SetDefaults() {
 	h.Sampling.SetDefaults()
 }
 
+// Integrity watches over files.
+type Integrity struct {
+	integrity.Config `yaml:",inline"`
+	Sampling         `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (f *Integrity) SetDefaults() {
+	f.Config.SetDefaults()
+	f.Sampling.SetDefaults()
+}
+
 // checkSamplers says what is wrong with the samplers' sections.
 func (c *Config) checkSamplers(d *conf.Doc) error {
 	var errs []error
@@ -110,11 +123,15 @@ func (c *Config) checkSamplers(d *conf.Doc) error {
 		h := &c.HTTP[i]
 		check("http", i, h.Name, h.Config.Check, &h.Sampling)
 	}
+	for i := range c.Integrity {
+		f := &c.Integrity[i]
+		check("integrity", i, f.Name, f.Config.Check, &f.Sampling)
+	}
 	return conf.Join(errs...)
 }
 
 // samplerUnits are the samplers, a unit each.
-func (c *Config) samplerUnits(log *slog.Logger) []agent.CollectorUnit {
+func (c *Config) samplerUnits(baseDir, stateDir string, log *slog.Logger) []agent.CollectorUnit {
 	var all []agent.CollectorUnit
 	add := func(kind, name string, section any, how *Sampling, build func() (agent.Sampler, error)) {
 		all = append(all, agent.CollectorUnit{Name: kind + "/" + name, Section: section, Build: func() ([]agent.Collector, error) {
@@ -133,6 +150,9 @@ func (c *Config) samplerUnits(log *slog.Logger) []agent.CollectorUnit {
 	}
 	for _, h := range c.HTTP {
 		add("http", h.Name, h, &h.Sampling, func() (agent.Sampler, error) { return probe.New(h.Config) })
+	}
+	for _, f := range c.Integrity {
+		add("integrity", f.Name, f, &f.Sampling, func() (agent.Sampler, error) { return integrity.New(f.Config, baseDir, stateDir, log), nil })
 	}
 	return all
 }

@@ -41,18 +41,34 @@ func (st *status) keep(r record) {
 	st.pending = append(st.pending, r)
 }
 
-// Records yields what was found since it was last called.
+// Records yields how the files are, and what was found since it was last called.
 func (s *Sampler) Records(yield func([]agent.Field)) {
 	s.mu.Lock()
 	all, lost := s.status.pending, s.status.lost
 	s.status.pending, s.status.lost = nil, 0
+	how := s.status.fields(s.now())
 	s.mu.Unlock()
+	yield(how)
 	for _, r := range all {
 		yield(r)
 	}
 	if lost > 0 {
 		yield(record{{Name: "finding", Value: "more"}, {Name: "records", Value: int64(lost)}})
 	}
+}
+
+// fields are the metrics, without those that are of one path.
+func (st *status) fields(now time.Time) (r record) {
+	samples, _ := st.samples(now)
+	for _, s := range samples {
+		switch len(s.Labels) {
+		case 0:
+			r = append(r, agent.Field{Name: s.Name, Value: s.Value})
+		case 1: // the type of what everybody may write
+			r = append(r, agent.Field{Name: s.Name + "_" + s.Labels[0].Value, Value: s.Value})
+		}
+	}
+	return r
 }
 
 func (f *finding) record() record {

@@ -46,7 +46,7 @@ func TestFindingsEnd(t *testing.T) {
 	if got := findingSeries(&s.status, later.Add(clearFor)); len(got) != 0 {
 		t.Errorf("after that: %v", got)
 	}
-	n := 0
+	n := -1
 	s.Records(func(f []agent.Field) {
 		if n++; n == maxFindings+1 && (f[1].Value != "more" || f[2] != (agent.Field{Name: "changed", Value: int64(5)})) {
 			t.Errorf("the last record is %v", f)
