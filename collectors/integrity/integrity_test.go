@@ -127,7 +127,7 @@ func TestSampler(t *testing.T) {
 
 	s.Close()
 	write(t, filepath.Join(dir, "b"), "three")
-	got = until(t, s, "a change while it was closed", func(got map[string]float64, err error) bool {
+	until(t, s, "a change while it was closed", func(got map[string]float64, err error) bool {
 		return calm(got, err) && got["logkeel_integrity_changed_total"] == 2
 	})
 	again, _ := newSampler(t, "paths: D\nexclude: cache", dir)
