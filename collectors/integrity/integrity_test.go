@@ -154,7 +154,7 @@ func wantRecords(t *testing.T, s *Sampler, dir string) {
 		}
 		got = append(got, r)
 	})
-	if len(got) != 5 || got[0]["logkeel_integrity_files"] != 4.0 || got[0]["logkeel_integrity_world_writable_file"] != 1.0 {
+	if len(got) != 5 || got[0]["logkeel_integrity_files"] != 3.0 || got[0]["logkeel_integrity_world_writable_file"] != 1.0 {
 		t.Fatalf("records are %v", got)
 	}
 	i := slices.IndexFunc(got, func(r map[string]any) bool { return r["finding"] == "changed" })
