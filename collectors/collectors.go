@@ -28,7 +28,8 @@ type Config struct {
 	HTTP   []HTTP  `yaml:"http"`
 	Host   *Host   `yaml:"host"`
 
-	Backups []Backups `yaml:"backups"`
+	Backups   []Backups   `yaml:"backups"`
+	Integrity []Integrity `yaml:"integrity"`
 
 	Forward []Forward `yaml:"forward"`
 }

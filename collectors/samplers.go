@@ -10,6 +10,7 @@ import (
 	"github.com/webgrip/logkeel/collectors/backups"
 	"github.com/webgrip/logkeel/collectors/host"
 	probe "github.com/webgrip/logkeel/collectors/http"
+	"github.com/webgrip/logkeel/collectors/integrity"
 	"github.com/webgrip/logkeel/collectors/mysql"
 	"github.com/webgrip/logkeel/collectors/redis"
 )
@@ -112,6 +113,18 @@ func (b *Backups) SetDefaults() {
 	b.Sampling = Sampling{Interval: conf.Duration(5 * time.Minute), Timeout: conf.Duration(time.Minute)}
 }
 
+// Integrity watches over files.
+type Integrity struct {
+	integrity.Config `yaml:",inline"`
+	Sampling         `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (f *Integrity) SetDefaults() {
+	f.Config.SetDefaults()
+	f.Sampling.SetDefaults()
+}
+
 // A target is one thing that is measured, as the configuration has it.
 type target struct {
 	kind, name string
@@ -156,6 +169,12 @@ func (c *Config) targets() (all []target) {
 		b := &c.Backups[i]
 		add("backups", i, b.Name, *b, &b.Sampling, b.Config.Check, func(at *places) (agent.Sampler, error) {
 			return backups.New(b.Config, at.base, at.state), nil
+		})
+	}
+	for i := range c.Integrity {
+		f := &c.Integrity[i]
+		add("integrity", i, f.Name, *f, &f.Sampling, f.Config.Check, func(at *places) (agent.Sampler, error) {
+			return integrity.New(f.Config, at.base, at.state, at.log), nil
 		})
 	}
 	return all
