@@ -129,6 +129,7 @@ type key struct {
 	snapshot string // and the name of the snapshot it is in
 
 	silence *silence // of a rule on absence
+	traits  *traits  // of a rule on the change of labels
 	surge   *surge   // of a rule with spike
 }
 

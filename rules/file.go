@@ -40,10 +40,12 @@ type ruleSpec struct {
 	Above   *level        `yaml:"above"`
 	Below   *level        `yaml:"below"`
 	Equals  *level        `yaml:"equals"`
-	Changed change        `yaml:"changed"`
+	Changed changeSpec    `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`
 	Rate    conf.Duration `yaml:"rate"`
 	Delta   conf.Duration `yaml:"delta"`
+
+	Expected map[string]conf.Strings `yaml:"expected"`
 
 	Absent conf.Duration `yaml:"absent"`
 

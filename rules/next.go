@@ -42,6 +42,9 @@ func (a *Alerts) keyDue(k *key) time.Duration {
 	if k.silence != nil {
 		return a.absentDue(k)
 	}
+	if k.traits != nil {
+		return k.traitsDue()
+	}
 	if k.rule.measure != nil {
 		return k.heard + a.snapshots[k.snapshot].patience() + 1
 	}

@@ -76,6 +76,7 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	} else {
 		p.gap = now.elapsed - p.last
 	}
+	now.whole = whole(name, samples)
 	apart := time.Duration(now.wall.UnixNano()) - now.elapsed
 	if d := apart - p.apart; p.round > 0 && (d > clockJump || d < -clockJump) {
 		p.jumps++
@@ -91,8 +92,22 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 		}
 	}
 	for k, v := range verdicts {
-		a.measured(k, v, p, &now)
+		switch m := k.rule.measure; {
+		case len(m.labels) > 0:
+			a.compared(k, v, p, &now)
+		default:
+			a.measured(k, v, p, &now)
+		}
 	}
+}
+
+// whole reports whether the snapshot was taken in full. Where it was not, each of
+// its samples says why; of the agent's own these are reasons of single ones.
+func whole(name string, samples []agent.Sample) bool {
+	if name == agent.Self || len(samples) == 0 || samples[0].Note == "" {
+		return true
+	}
+	return slices.ContainsFunc(samples, func(s agent.Sample) bool { return s.Note != samples[0].Note })
 }
 
 // An instant is when a snapshot is judged.
@@ -100,6 +115,7 @@ type instant struct {
 	wall     time.Time
 	elapsed  time.Duration
 	snapshot string
+	whole    bool // it was taken in full
 	woke     bool // the machine slept since the snapshot before, or its clock was put on
 }
 
@@ -109,11 +125,17 @@ type verdict struct {
 	known  bool          // some series is known for as long as the rule looks back
 	sample *agent.Sample // the first that holds, or else the first
 	value  float64       // that was compared
+	text   string        // what is so, where that is more than that the condition holds
+
+	series []*agent.Sample // all of them, of a rule on the change of labels
 }
 
 func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p *pace, now *instant) {
 	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.Hold(func(name string) string { return sampleLabel(s, name) }) {
 		return
+	}
+	if r.measure.remembers() && !r.measure.holds(s.Value, 0, false) {
+		return // the rule is about others
 	}
 	rs := &a.rules[r.rule.Index]
 	text := now.snapshot + "\x00" + keyText(s.Labels)
@@ -131,25 +153,43 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p 
 		rs.series[text] = known
 	}
 	if known.key == nil || known.key.gone {
-		known.key = a.key(r, seriesKey(r, s))
+		if labels := seriesKey(r, s); r.measure.remembers() {
+			known.key = a.remembered(r, labels, now)
+		} else {
+			known.key = a.key(r, labels)
+		}
+	}
+	known.heard, known.snapshot = now.elapsed, now.snapshot
+	if known.key == nil {
+		return // it is one too many
 	}
 	v := verdicts[known.key]
 	if v == nil {
 		v = &verdict{sample: s, value: s.Value}
 		verdicts[known.key] = v
 	}
+	if r.measure.remembers() {
+		known.key.heard = now.elapsed
+		v.series = append(v.series, s)
+		return
+	}
 	value, ok := s.Value, true
 	if r.measure.overTime() {
 		value, ok = r.measure.change(known, s.Value, p, now)
 		a.dirty = true
 	}
-	if holds := ok && r.measure.holds(value, known.value, known.before); ok && !v.known || holds && !v.holds {
-		v.holds, v.known, v.sample, v.value = holds, true, s, value
+	holds, text := ok && r.measure.holds(value, known.value, known.before), ""
+	if holds && len(r.measure.expected) > 0 {
+		text = r.measure.unexpected(s)
+		holds = text != ""
+	}
+	if ok && !v.known || holds && !v.holds {
+		v.holds, v.known, v.sample, v.value, v.text = holds, true, s, value, text
 	}
 	if known.value != s.Value || !known.before {
 		a.dirty = true
 	}
-	known.value, known.before, known.heard, known.snapshot = s.Value, true, now.elapsed, now.snapshot
+	known.value, known.before = s.Value, true
 }
 
 // measured brings a key to where its condition is now.
@@ -179,27 +219,44 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 		k.deadline = now.elapsed + k.rule.policy.window
 	}
 	if k.alert != nil {
-		a.goesOn(k.alert, v, now)
+		a.goesOn(k, v, now)
 		return
 	}
 	if now.elapsed-k.sinceRun >= m.hold {
-		a.fire(k, &agent.Alert{
-			ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(k.since.UnixNano()))),
-			Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
-			Starts: k.since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-			Condition: m.String(), Value: v.value, Around: because(nil, v.sample.Note),
-		})
+		a.fireSample(k, v, k.since, now)
 	}
+}
+
+// fireSample begins the alert of a key that has been so since then.
+func (a *Alerts) fireSample(k *key, v *verdict, since time.Time, now *instant) {
+	a.fire(k, &agent.Alert{
+		ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(since.UnixNano()))),
+		Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
+		Starts: since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
+		Condition: v.condition(k.rule.measure), Value: v.value, Around: because(nil, v.sample.Note),
+	})
+}
+
+// condition says what is so.
+func (v *verdict) condition(m *measure) string {
+	if v.text != "" {
+		return m.held(v.text)
+	}
+	return m.String()
 }
 
 // goesOn brings an alert to where its condition is now. That it goes on is told
 // from time to time, for people ask when it was last so.
-func (a *Alerts) goesOn(alert *agent.Alert, v *verdict, now *instant) {
-	s := v.sample
+func (a *Alerts) goesOn(k *key, v *verdict, now *instant) {
+	s, alert := v.sample, k.alert
 	o := a.outbox[alert.ID]
 	around := because(alert.Around, s.Note)
-	same := alert.Value == v.value && slices.Equal(alert.Labels, s.Labels) && slices.Equal(alert.Around, around)
-	alert.Around = around
+	condition := alert.Condition
+	if v.text != "" {
+		condition = v.condition(k.rule.measure)
+	}
+	same := alert.Value == v.value && alert.Condition == condition && slices.Equal(alert.Labels, s.Labels) && slices.Equal(alert.Around, around)
+	alert.Around, alert.Condition = around, condition
 	alert.Value, alert.Labels, alert.Source, alert.Last = v.value, s.Labels, sampleSource(s, now.snapshot), now.wall.UTC()
 	if !same || now.elapsed-o.handed >= goesOnAfter {
 		a.changed(alert, false)
@@ -219,7 +276,7 @@ func sampleLabel(s *agent.Sample, name string) string {
 // know nothing of each other's values.
 func seriesKey(r *rule, s *agent.Sample) []agent.Label {
 	if r.policy.byLog {
-		return slices.Clone(s.Labels)
+		return slices.DeleteFunc(slices.Clone(s.Labels), func(l agent.Label) bool { return r.measure.judges(l.Name) })
 	}
 	labels := make([]agent.Label, 0, 1+len(r.policy.by))
 	if t := sampleLabel(s, "target"); t != "" && !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {

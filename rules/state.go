@@ -53,6 +53,7 @@ type savedKey struct {
 	Deadline     time.Time     `json:"deadline,omitzero"`
 	Since        time.Time     `json:"since,omitzero"`
 	Snapshot     string        `json:"snapshot,omitempty"`
+	Traits       *savedTraits  `json:"traits,omitempty"` // of a rule on the change of labels
 	Alert        *agent.Alert  `json:"alert,omitempty"`
 }
 
@@ -91,6 +92,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 				step := k.rule.policy.step()
 				saved.Counts, saved.CountsBehind = k.surge.now.save(step), k.surge.behind.save(step)
 			}
+			saved.Traits = k.saveTraits(elapsed)
 			if k.silence != nil {
 				saved.Heard = wall.Add(k.heard - elapsed)
 			}
@@ -104,6 +106,9 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 			s.Keys = append(s.Keys, saved)
 		}
 		for text, v := range rs.series {
+			if m := a.set.rules[i].measure; m != nil && m.remembers() {
+				break // its keys know what was
+			}
 			s.Series = append(s.Series, savedSeries{name, text, v.value, v.ring.save(elapsed)})
 		}
 	}
@@ -190,12 +195,20 @@ func (a *Alerts) restore(s *savedState) {
 	}
 }
 
+// fits reports whether the rule still counts what the key is of.
+func (s *savedKey) fits(r *rule) bool {
+	if r.measure == nil {
+		return s.Snapshot == "" && (r.policy.absent > 0) == !s.Heard.IsZero()
+	}
+	return s.Snapshot != "" && (len(r.measure.labels) > 0) == (s.Traits != nil)
+}
+
 // restoreKey takes up a key again. An alert whose rule is gone is over.
 func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elapsed time.Duration) {
 	if s.Alert != nil && a.outbox[s.Alert.ID] != nil {
 		s.Alert = a.outbox[s.Alert.ID].alert
 	}
-	if r == nil || (r.measure != nil) != (s.Snapshot != "") || (r.policy.absent > 0) != !s.Heard.IsZero() {
+	if r == nil || !s.fits(r) {
 		if s.Alert != nil {
 			s.Alert.Ended, s.Alert.End = wall, "its rule was removed"
 			a.changed(s.Alert, true)
@@ -218,6 +231,7 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 		return
 	}
 	k.source, k.snapshot, k.heard = s.Source, s.Snapshot, elapsed
+	k.restoreTraits(s.Traits, elapsed)
 	k.lines.restore(s.Lines)
 	k.times.buf, k.behind.buf = s.Times, s.Behind
 	k.times.keep(r.policy.threshold)
