@@ -147,6 +147,7 @@ func (a *Alerts) absent(r *rule, labels []agent.Label) *key {
 // expect makes the keys that rules name: they are missed also where they never
 // were.
 func (a *Alerts) expect() {
+	a.expectSeries()
 	if !a.absences {
 		return
 	}

@@ -130,6 +130,7 @@ type key struct {
 
 	silence *silence // of a rule on absence
 	traits  *traits  // of a rule on the change of labels
+	missing *missing // of a rule on series that are gone
 	surge   *surge   // of a rule with spike
 }
 
@@ -193,7 +194,7 @@ func (a *Alerts) succeed(before *Alerts) {
 		a.around.snapshots = before.around.snapshots
 	}
 	for name, p := range before.snapshots {
-		if a.clock.Elapsed()-p.last <= p.patience() {
+		if a.clock.Elapsed()-max(p.last, p.failed) <= p.patience() {
 			a.snapshots[name] = p
 		}
 	}

@@ -205,10 +205,10 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	switch {
 	case p.has("match") && p.has("sample"):
 		p.say("sample", "make two rules of it", "a rule looks for lines or at a sample, not both")
-	case p.has("absent"):
-		p.onAbsence(spec, &l)
 	case p.has("sample"):
 		p.onSample(spec, &l)
+	case p.has("absent"):
+		p.onAbsence(spec, &l)
 	default:
 		p.onLines(spec, &l)
 	}

@@ -188,7 +188,7 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 	switch {
 	case !isMetric(spec.Sample):
 		p.say("sample", "write its name alone, as redis_up, and labels under source", "%s is not the name of a metric", quote(spec.Sample))
-	case m.above == nil && m.below == nil && m.equals == nil && !p.has("changed") && !p.has("expected"):
+	case m.above == nil && m.below == nil && m.equals == nil && !p.has("changed") && !p.has("expected") && !p.has("absent"):
 		p.say("sample", limits, "the rule does not say what of the sample is wrong")
 	}
 	switch {
@@ -197,12 +197,14 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 	case m.above != nil && m.below != nil && *m.above >= *m.below:
 		p.say("above", "make two rules of it to have either", "no number is above %s and below %s", formatNumber(*m.above), formatNumber(*m.below))
 	}
-	p.overTime(spec, m)
-	p.onLabels(spec, m)
-	p.within("for", spec.For, 0, maxHold)
-	p.within("window", spec.Window, minWindow, maxWindow)
-	if !p.has("changed") {
-		p.refuse(misfit{"window", "window says how long a change keeps firing", "use for, or changed"})
+	if !p.has("absent") {
+		p.overTime(spec, m)
+		p.onLabels(spec, m)
+		p.within("for", spec.For, 0, maxHold)
+		p.within("window", spec.Window, minWindow, maxWindow)
+		if !p.has("changed") {
+			p.refuse(misfit{"window", "window says how long a change keeps firing", "use for, or changed"})
+		}
 	}
 	p.by(spec.By, func(name string) {
 		if name == "log" {
@@ -211,6 +213,9 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 		}
 		l.policy.by = append(l.policy.by, keyPart{name: name})
 	})
+	if p.has("absent") {
+		p.onMissing(spec, l)
+	}
 }
 
 // isMetric reports whether s is a metric's name as Prometheus has them.

@@ -45,6 +45,9 @@ func (a *Alerts) keyDue(k *key) time.Duration {
 	if k.traits != nil {
 		return k.traitsDue()
 	}
+	if k.missing != nil {
+		return a.missingDue(k)
+	}
 	if k.rule.measure != nil {
 		return k.heard + a.snapshots[k.snapshot].patience() + 1
 	}

@@ -40,6 +40,9 @@ type pace struct {
 	last  time.Duration // by Elapsed
 	gap   time.Duration
 
+	whole  bool          // the newest was taken in full
+	failed time.Duration // when one was tried last that could not be taken, by Elapsed
+
 	apart time.Duration // of the two clocks
 	jumps uint64        // how often one was set, or the machine slept
 }
@@ -49,7 +52,7 @@ func (p *pace) patience() time.Duration {
 	switch {
 	case p == nil:
 		return missingAfter // nobody takes it any more
-	case p.round == 1:
+	case p.round <= 1:
 		return unknownPace
 	}
 	return max(missingAfter, 3*p.gap)
@@ -63,6 +66,7 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	now := instant{wall: a.clock.Wall(), elapsed: a.clock.Elapsed(), snapshot: name}
 	a.around.keep(name, samples, now.elapsed)
 	if samples == nil {
+		a.untaken(&now)
 		return
 	}
 	a.grow(now.elapsed)
@@ -73,10 +77,17 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	if p == nil {
 		p = &pace{}
 		a.snapshots[name] = p
-	} else {
-		p.gap = now.elapsed - p.last
 	}
 	now.whole = whole(name, samples)
+	known := time.Duration(0)
+	if p.round > 0 {
+		gap := now.elapsed - p.last
+		if p.whole && now.whole && gap <= p.patience() {
+			known = gap // nothing failed in between
+		}
+		p.gap = gap
+	}
+	p.whole = now.whole
 	apart := time.Duration(now.wall.UnixNano()) - now.elapsed
 	if d := apart - p.apart; p.round > 0 && (d > clockJump || d < -clockJump) {
 		p.jumps++
@@ -93,12 +104,15 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	}
 	for k, v := range verdicts {
 		switch m := k.rule.measure; {
+		case m.absent > 0:
+			a.there(k, &now)
 		case len(m.labels) > 0:
 			a.compared(k, v, p, &now)
 		default:
 			a.measured(k, v, p, &now)
 		}
 	}
+	a.miss(verdicts, known, &now)
 }
 
 // whole reports whether the snapshot was taken in full. Where it was not, each of
@@ -170,7 +184,9 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p 
 	}
 	if r.measure.remembers() {
 		known.key.heard = now.elapsed
-		v.series = append(v.series, s)
+		if len(r.measure.labels) > 0 {
+			v.series = append(v.series, s)
+		}
 		return
 	}
 	value, ok := s.Value, true
@@ -273,13 +289,13 @@ func sampleLabel(s *agent.Sample, name string) string {
 }
 
 // seriesKey is what a series is counted by. Samplers are always kept apart: they
-// know nothing of each other's values.
+// know nothing of each other's values. What a rule waits for may come in any.
 func seriesKey(r *rule, s *agent.Sample) []agent.Label {
 	if r.policy.byLog {
 		return slices.DeleteFunc(slices.Clone(s.Labels), func(l agent.Label) bool { return r.measure.judges(l.Name) })
 	}
 	labels := make([]agent.Label, 0, 1+len(r.policy.by))
-	if t := sampleLabel(s, "target"); t != "" && !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {
+	if t := sampleLabel(s, "target"); t != "" && len(r.policy.named) == 0 && !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {
 		labels = append(labels, agent.Label{Name: "target", Value: t})
 	}
 	for _, p := range r.policy.by {
