@@ -257,7 +257,7 @@ func (a *Alerts) remembered(r *rule, labels []agent.Label, now *instant) *key {
 	}
 	var oldest *key
 	for _, k := range rs.keys {
-		if k.alert == nil && now.elapsed-k.heard > a.snapshots[k.snapshot].patience() && (oldest == nil || k.heard < oldest.heard) {
+		if k.alert == nil && now.elapsed-k.heard > a.snapshots[k.snapshot].patience() && (k.missing == nil || !k.missing.named) && (oldest == nil || k.heard < oldest.heard) {
 			oldest = k
 		}
 	}

@@ -203,13 +203,14 @@ func (k *key) missingSource() string {
 type savedMissing struct {
 	Run    int64 `json:"run"`
 	Unseen int64 `json:"unseen"`
+	Each   bool  `json:"each,omitempty"` // the key is a series
 }
 
 func (k *key) saveMissing(elapsed time.Duration) *savedMissing {
 	if k.missing == nil {
 		return nil
 	}
-	return &savedMissing{k.missing.run.Milliseconds(), (elapsed - k.heard).Milliseconds()}
+	return &savedMissing{k.missing.run.Milliseconds(), (elapsed - k.heard).Milliseconds(), k.rule.policy.byLog}
 }
 
 // restoreMissing takes up for how long it was missing. While no agent ran nobody
@@ -231,7 +232,7 @@ func (k *key) restoreMissing(s *savedMissing, elapsed time.Duration) {
 func (r *rule) misses(s *savedKey) bool {
 	labels := s.Labels
 	named := slices.ContainsFunc(r.policy.named, func(of []agent.Label) bool { return slices.Equal(of, labels) })
-	if s.Snapshot == "" || len(r.policy.named) > 0 {
+	if s.Snapshot == "" || len(r.policy.named) > 0 || s.Missing.Each != r.policy.byLog {
 		return named
 	}
 	if !r.policy.byLog {
