@@ -152,6 +152,9 @@ func (a *Alerts) expect() {
 		return
 	}
 	for i := range a.set.rules {
+		if a.set.rules[i].measure != nil {
+			continue
+		}
 		for _, labels := range a.set.rules[i].policy.named {
 			a.absent(&a.set.rules[i], slices.Clone(labels)).silence.named = true
 		}
