@@ -97,10 +97,11 @@ type ruleState struct {
 	keys    map[string]*key
 	series  map[string]*series // of a rule on samples
 	fired   uint64
-	folded  bool   // it was said that there are too many keys
-	full    bool   // and too many series
-	watched int64  // from when on its findings were counted, ns; of a rule with spike
-	unread  uint64 // the sweep in which one of its logs had something unread, of a rule on absence by groups
+	folded  bool          // it was said that there are too many keys
+	full    bool          // and too many series
+	packed  time.Duration // when it could remember no more and nothing was to be forgotten, by Elapsed
+	watched int64         // from when on its findings were counted, ns; of a rule with spike
+	unread  uint64        // the sweep in which one of its logs had something unread, of a rule on absence by groups
 }
 
 // A key is what a rule counts apart from all else.
@@ -194,7 +195,7 @@ func (a *Alerts) succeed(before *Alerts) {
 		a.around.snapshots = before.around.snapshots
 	}
 	for name, p := range before.snapshots {
-		if a.clock.Elapsed()-max(p.last, p.failed) <= p.patience() {
+		if a.clock.Elapsed() < before.untakenAt(name) {
 			a.snapshots[name] = p
 		}
 	}

@@ -210,9 +210,9 @@ func (a *Alerts) compared(k *key, v *verdict, p *pace, now *instant) {
 	if k.traits == nil {
 		k.traits = &traits{}
 	}
-	labels := k.rule.measure.labels
+	labels, l := k.rule.measure.labels, now.of(k)
 	before := len(k.traits.known)
-	s := k.traits.compare(labels, v.series, now.whole, now.elapsed, p.patience())
+	s := k.traits.compare(labels, l.series, now.whole, now.elapsed, p.patience())
 	k.heard, k.snapshot = now.elapsed, now.snapshot
 	a.dirty = a.dirty || s != nil || len(k.traits.known) != before
 	if s != nil {
@@ -222,14 +222,14 @@ func (a *Alerts) compared(k *key, v *verdict, p *pace, now *instant) {
 	if s == nil && k.alert == nil {
 		return
 	}
-	v.text = k.traits.text(labels)
+	l.text = k.traits.text(labels)
 	switch {
 	case k.alert == nil:
 		a.fireSample(k, v, now.wall.UTC(), now)
 	case s != nil:
 		a.goesOn(k, v, now)
-	case v.text != "" && k.alert.Condition != v.text && len(k.traits.was) > 0: // the old one was there a little longer
-		k.alert.Condition = v.text
+	case l.text != "" && k.alert.Condition != l.text && len(k.traits.was) > 0: // the old one was there a little longer
+		k.alert.Condition = l.text
 		a.changed(k.alert, false)
 	}
 }
@@ -245,6 +245,25 @@ func (a *Alerts) sweepTraits(k *key, wall time.Time, elapsed time.Duration) {
 	}
 }
 
+// seen notes a series of a rule that remembers what was there.
+func (a *Alerts) seen(r *rule, s *agent.Sample, verdicts map[*key]*verdict, now *instant) {
+	if !r.measure.holds(s.Value, 0, false) {
+		return // the rule is about others
+	}
+	k := a.remembered(r, seriesKey(r, s), now)
+	if k == nil {
+		return // it is one too many
+	}
+	k.heard = now.elapsed
+	if verdicts[k] == nil {
+		verdicts[k] = &verdict{sample: s, value: s.Value}
+	}
+	if len(r.measure.labels) > 0 {
+		l := now.of(k)
+		l.series = append(l.series, s)
+	}
+}
+
 // remembered is the rule's key with these labels, or nil where it can remember no
 // more of them. One that is not there now makes room.
 func (a *Alerts) remembered(r *rule, labels []agent.Label, now *instant) *key {
@@ -254,6 +273,9 @@ func (a *Alerts) remembered(r *rule, labels []agent.Label, now *instant) *key {
 	}
 	if len(rs.keys) < maxKeys && a.keys < maxAllKeys {
 		return a.key(r, labels)
+	}
+	if rs.packed == now.elapsed { // of one snapshot that is looked for once
+		return nil
 	}
 	var oldest *key
 	for _, k := range rs.keys {
@@ -267,6 +289,7 @@ func (a *Alerts) remembered(r *rule, labels []agent.Label, now *instant) *key {
 			"rule", r.rule.Name, "keys", len(rs.keys), "file", r.rule.File, "line", r.rule.Line)
 	}
 	if oldest == nil {
+		rs.packed = now.elapsed
 		return nil
 	}
 	a.forget(oldest)

@@ -53,8 +53,11 @@ func (a *Alerts) taken(name string, elapsed time.Duration) bool { return elapsed
 // untakenAt is from when on nobody does, if no one comes.
 func (a *Alerts) untakenAt(name string) time.Duration {
 	p := a.snapshots[name]
-	if p == nil {
+	switch {
+	case p == nil:
 		return a.begun + missingAfter + 1
+	case p.round == 0: // it failed ever since the start
+		return p.failed + unknownPace + 1
 	}
 	return max(p.last, p.failed) + p.patience() + 1
 }

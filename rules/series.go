@@ -52,7 +52,7 @@ func (p *pace) patience() time.Duration {
 	switch {
 	case p == nil:
 		return missingAfter // nobody takes it any more
-	case p.round <= 1:
+	case p.round == 1:
 		return unknownPace
 	}
 	return max(missingAfter, 3*p.gap)
@@ -130,6 +130,7 @@ type instant struct {
 	elapsed  time.Duration
 	snapshot string
 	whole    bool // it was taken in full
+	sayings  map[*key]*saying
 	woke     bool // the machine slept since the snapshot before, or its clock was put on
 }
 
@@ -139,17 +140,37 @@ type verdict struct {
 	known  bool          // some series is known for as long as the rule looks back
 	sample *agent.Sample // the first that holds, or else the first
 	value  float64       // that was compared
-	text   string        // what is so, where that is more than that the condition holds
+}
 
-	series []*agent.Sample // all of them, of a rule on the change of labels
+// saying is more than a verdict, of rules that ask for labels.
+type saying struct {
+	text   string          // what is so
+	series []*agent.Sample // all of the key, where they may have changed
+}
+
+// of is what the snapshot says of the key's labels.
+func (now *instant) of(k *key) *saying {
+	l := now.sayings[k]
+	if l == nil {
+		if now.sayings == nil {
+			now.sayings = map[*key]*saying{}
+		}
+		l = &saying{}
+		now.sayings[k] = l
+	}
+	return l
 }
 
 func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p *pace, now *instant) {
-	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.Hold(func(name string) string { return sampleLabel(s, name) }) {
+	if !r.source.Hold(func(name string) string { return sampleLabel(s, name) }) {
 		return
 	}
-	if r.measure.remembers() && !r.measure.holds(s.Value, 0, false) {
-		return // the rule is about others
+	if r.measure.remembers() {
+		a.seen(r, s, verdicts, now)
+		return
+	}
+	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
+		return
 	}
 	rs := &a.rules[r.rule.Index]
 	text := now.snapshot + "\x00" + keyText(s.Labels)
@@ -167,27 +188,12 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p 
 		rs.series[text] = known
 	}
 	if known.key == nil || known.key.gone {
-		if labels := seriesKey(r, s); r.measure.remembers() {
-			known.key = a.remembered(r, labels, now)
-		} else {
-			known.key = a.key(r, labels)
-		}
-	}
-	known.heard, known.snapshot = now.elapsed, now.snapshot
-	if known.key == nil {
-		return // it is one too many
+		known.key = a.key(r, seriesKey(r, s))
 	}
 	v := verdicts[known.key]
 	if v == nil {
 		v = &verdict{sample: s, value: s.Value}
 		verdicts[known.key] = v
-	}
-	if r.measure.remembers() {
-		known.key.heard = now.elapsed
-		if len(r.measure.labels) > 0 {
-			v.series = append(v.series, s)
-		}
-		return
 	}
 	value, ok := s.Value, true
 	if r.measure.overTime() {
@@ -200,12 +206,15 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p 
 		holds = text != ""
 	}
 	if ok && !v.known || holds && !v.holds {
-		v.holds, v.known, v.sample, v.value, v.text = holds, true, s, value, text
+		v.holds, v.known, v.sample, v.value = holds, true, s, value
+		if text != "" {
+			now.of(known.key).text = text
+		}
 	}
 	if known.value != s.Value || !known.before {
 		a.dirty = true
 	}
-	known.value, known.before = s.Value, true
+	known.value, known.before, known.heard, known.snapshot = s.Value, true, now.elapsed, now.snapshot
 }
 
 // measured brings a key to where its condition is now.
@@ -249,14 +258,15 @@ func (a *Alerts) fireSample(k *key, v *verdict, since time.Time, now *instant) {
 		ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(since.UnixNano()))),
 		Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
 		Starts: since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-		Condition: v.condition(k.rule.measure), Value: v.value, Around: because(nil, v.sample.Note),
+		Condition: now.condition(k), Value: v.value, Around: because(nil, v.sample.Note),
 	})
 }
 
 // condition says what is so.
-func (v *verdict) condition(m *measure) string {
-	if v.text != "" {
-		return m.held(v.text)
+func (now *instant) condition(k *key) string {
+	m := k.rule.measure
+	if l := now.sayings[k]; l != nil && l.text != "" {
+		return m.held(l.text)
 	}
 	return m.String()
 }
@@ -268,8 +278,8 @@ func (a *Alerts) goesOn(k *key, v *verdict, now *instant) {
 	o := a.outbox[alert.ID]
 	around := because(alert.Around, s.Note)
 	condition := alert.Condition
-	if v.text != "" {
-		condition = v.condition(k.rule.measure)
+	if now.sayings[k] != nil {
+		condition = now.condition(k)
 	}
 	same := alert.Value == v.value && alert.Condition == condition && slices.Equal(alert.Labels, s.Labels) && slices.Equal(alert.Around, around)
 	alert.Around, alert.Condition = around, condition

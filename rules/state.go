@@ -107,9 +107,6 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 			s.Keys = append(s.Keys, saved)
 		}
 		for text, v := range rs.series {
-			if m := a.set.rules[i].measure; m != nil && m.remembers() {
-				break // its keys know what was
-			}
 			s.Series = append(s.Series, savedSeries{name, text, v.value, v.ring.save(elapsed)})
 		}
 	}
