@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -258,5 +260,33 @@ func TestMissingOfAnyFile(t *testing.T) {
 		if got := b.says(); got != "(no info for 10m)" && saved != "null" {
 			t.Errorf("%s, and it is back: %q", saved, got)
 		}
+	}
+}
+
+// Beyond its bounds a rule misses nothing that is there, and not what it waits for less.
+func TestMissingIsBounded(t *testing.T) {
+	b := newBench(t, rulesOf(t, `sample: info, absent: 10m, by: [name]`, `sample: info, absent: 10m, source: {name: waited}`)...)
+	several := func(from, n, id int) []agent.Sample {
+		var all []agent.Sample
+		for i := range n {
+			all = append(all, value("info", math.NaN(), "name", fmt.Sprint(from+i), "id", fmt.Sprint(id)))
+		}
+		return all
+	}
+	for i := range 45 { // each is another series of the same key, and more than there is room for
+		b.measure(15*time.Second, several(0, maxRuleSeries+100, i)...)
+	}
+	b.want(t, "all are there, but for one", "no info for 10m")
+	if b.keys > maxKeys+1 {
+		t.Errorf("%d keys", b.keys)
+	}
+	b.measure(6*time.Minute, several(0, 10, 0)...)
+	b.measure(30*time.Second, several(5000, 900, 0)...)
+	if b.keys > maxKeys+1 || len(b.told.byID) != 1 {
+		t.Errorf("%d keys, %s", b.keys, b.says())
+	}
+	b.measure(11*time.Minute, several(5000, 899, 0)...)
+	if a := b.told.list()[1:]; !slices.ContainsFunc(a, func(a agent.Alert) bool { return a.Source == "5899" && a.Firing() }) {
+		t.Errorf("what came last is missed: %d alerts", len(a))
 	}
 }
