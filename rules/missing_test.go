@@ -1,7 +1,10 @@
 package rules
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strings"
@@ -21,11 +24,10 @@ func TestASeriesThatIsGone(t *testing.T) {
 	b.want(t, "for less than 10 minutes", "")
 	b.measure(10*time.Minute-30*time.Second, app, web)
 	b.measure(15*time.Second, web)
-	since := b.wall
 	b.measure(15*time.Second, infoOf("app", "another user is the same key"), web)
 	b.measure(30*time.Second, app, web)
 	b.want(t, "it is back", "")
-	since = b.wall
+	since := b.wall
 	b.measure(10*time.Minute+15*time.Second, app)
 	b.want(t, "for 10 minutes", "no info for 10m")
 	a := b.told.one(t)
@@ -288,5 +290,52 @@ func TestMissingIsBounded(t *testing.T) {
 	b.measure(11*time.Minute, several(5000, 899, 0)...)
 	if a := b.told.list()[1:]; !slices.ContainsFunc(a, func(a agent.Alert) bool { return a.Source == "5899" && a.Firing() }) {
 		t.Errorf("what came last is missed: %d alerts", len(a))
+	}
+}
+
+// flawed yields some samples, and says that there are more.
+type flawed struct {
+	err  error
+	sent []agent.Sample
+}
+
+func (f *flawed) Sample(_ context.Context, yield func(agent.Sample)) error {
+	yield(value("a", 1))
+	yield(value("b", 1))
+	return f.err
+}
+func (f *flawed) Close() error { return nil }
+
+// snapshots is a sink that takes one.
+type snapshots struct {
+	agent.Sink
+	f    *flawed
+	stop func()
+}
+
+func (s *snapshots) Snapshot(_ string, samples []agent.Sample) {
+	if samples != nil {
+		s.f.sent = samples
+	}
+	s.stop()
+}
+
+// A snapshot of agent.Sampled that was not taken in full is known as such.
+func TestWhole(t *testing.T) {
+	for _, err := range []error{nil, errors.New("no right")} {
+		f := &flawed{err: err}
+		ctx, stop := context.WithCancel(t.Context())
+		c := agent.Sampled(f, agent.Sampling{Kind: "x", Target: "main", Interval: time.Hour, Timeout: time.Hour, Log: slog.New(slog.DiscardHandler)})
+		if err := c.Run(ctx, &snapshots{f: f, stop: stop}); err != nil {
+			t.Fatal(err)
+		}
+		if got := whole(c.Name(), f.sent); got != (err == nil) || len(f.sent) != 2 {
+			t.Errorf("%v: %v", err, f.sent)
+		}
+	}
+	one := value("a", 1)
+	one.Note = "of this one"
+	if !whole(agent.Self, []agent.Sample{one}) || !whole("x/main", []agent.Sample{one, value("b", 1)}) || !whole("x/main", nil) {
+		t.Error("the reason of one sample is none of the snapshot")
 	}
 }
