@@ -1,0 +1,153 @@
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/webgrip/logkeel/agent"
+)
+
+const locksGrant = "PROCESS ON *.*"
+
+// The transactions' times are in the time zone of the server's system, whatever
+// that of the session is.
+const systemNow = "CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')"
+
+// transactionsQuery is the same for all servers: that a transaction waits for a
+// lock of a row is its state.
+const transactionsQuery = `SELECT trx_mysql_thread_id AS thread, trx_state AS state,
+	TIMESTAMPDIFF(SECOND, trx_started, ` + systemNow + `) AS age, TIMESTAMPDIFF(SECOND, trx_wait_started, ` + systemNow + `) AS wait,
+	trx_rows_locked AS locked, trx_rows_modified AS modified
+	FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID()`
+
+const processlistQuery = `SELECT COALESCE(command, '') AS command, COALESCE(state, '') AS state, COUNT(*) AS threads, SUM(time) AS seconds
+	FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND time >= 0 GROUP BY 1, 2 ORDER BY 3 DESC`
+
+// deadlocksQuery is for servers that have no status of the name.
+const deadlocksQuery = `SELECT count AS n FROM information_schema.INNODB_METRICS WHERE name = 'lock_deadlocks' AND status = 'enabled'`
+
+// Bounds of what is looked at, and of the series that it becomes.
+const (
+	maxTransactions = 50_000
+	maxStates       = 100
+)
+
+// writeLocks tells of transactions, and of what waits for locks.
+func writeLocks(ctx context.Context, conn *sql.Conn, status map[string]float64, out *page) error {
+	if err := writeTransactions(ctx, conn, out); err != nil {
+		return err
+	}
+	if err := writeProcesses(ctx, conn, out); err != nil {
+		return err
+	}
+	deadlocks, ok := status["innodb_deadlocks"]
+	if !ok {
+		err := records(ctx, conn, deadlocksQuery, 1, func(row record) { deadlocks, ok = value(row.text("n")) })
+		if err != nil && !unknownStatement(err) {
+			return err
+		}
+	}
+	if ok {
+		out.counter("logkeel_mysql_deadlocks_total", "Transactions that were ended for each waited for the other.", deadlocks)
+	}
+	return nil
+}
+
+func writeTransactions(ctx context.Context, conn *sql.Conn, out *page) error {
+	var all, waiting, locked, modified, age, wait float64
+	oldest := ""
+	err := records(ctx, conn, transactionsQuery, maxTransactions, func(row record) {
+		num := func(name string) float64 { v, _ := value(row.text(name)); return v }
+		all++
+		waiting += number(row.text("state") == "LOCK WAIT")
+		locked += num("locked")
+		modified += num("modified")
+		wait = max(wait, num("wait"))
+		if v := num("age"); v > age {
+			age, oldest = v, row.text("thread")
+		}
+	})
+	if err != nil {
+		return err
+	}
+	out.gauge("logkeel_mysql_transactions", "Transactions that are open.", all)
+	longest := agent.Sample{Name: "logkeel_mysql_longest_transaction_seconds", Help: "Age of the oldest open transaction; 0 where there is none.", Value: age}
+	if _, err := strconv.ParseUint(oldest, 10, 64); err == nil && oldest != "0" {
+		longest.Note = fmt.Sprintf("the oldest transaction is that of connection %s; KILL %s ends it", oldest, oldest)
+	}
+	out.add(longest)
+	out.gauge("logkeel_mysql_lock_waits", helpWaits, waiting, agent.Label{Name: "kind", Value: "row"})
+	out.gauge("logkeel_mysql_longest_lock_wait_seconds", "For how long a transaction waits for a lock of a row, at most.", wait)
+	out.gauge("logkeel_mysql_transaction_rows_locked", "Rows that open transactions hold locks of, about.", locked)
+	out.gauge("logkeel_mysql_transaction_rows_modified", "Rows that open transactions have changed.", modified)
+	return nil
+}
+
+const helpWaits = "What waits for a lock of a row (transactions), or of a table or another object (connections)."
+
+// A threads is one state of connections.
+type threads struct{ n, seconds float64 }
+
+func writeProcesses(ctx context.Context, conn *sql.Conn, out *page) error {
+	states := map[[2]string]threads{}
+	var tables float64
+	err := records(ctx, conn, processlistQuery, maxRows, func(row record) {
+		n, _ := value(row.text("threads"))
+		seconds, _ := value(row.text("seconds"))
+		state := strings.ToLower(row.text("state"))
+		if strings.HasPrefix(state, "waiting for") && strings.HasSuffix(state, "lock") {
+			tables += n
+		}
+		key := [2]string{stateName(row.text("command")), stateName(state)}
+		if _, ok := states[key]; !ok && len(states) >= maxStates {
+			key = [2]string{overflow, overflow}
+		}
+		states[key] = threads{states[key].n + n, states[key].seconds + seconds}
+	})
+	if err != nil {
+		return err
+	}
+	keys := make([][2]string, 0, len(states))
+	for k := range states {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool { return keys[i][0]+"\x00"+keys[i][1] < keys[j][0]+"\x00"+keys[j][1] })
+	for _, k := range keys {
+		labels := []agent.Label{{Name: "command", Value: k[0]}, {Name: "state", Value: k[1]}}
+		out.gauge("mysql_info_schema_processlist_threads", "Connections, by what they do.", states[k].n, labels...)
+		out.gauge("mysql_info_schema_processlist_seconds", "For how long connections have done that, together.", states[k].seconds, labels...)
+	}
+	out.gauge("logkeel_mysql_lock_waits", helpWaits, tables, agent.Label{Name: "kind", Value: "table"})
+	return nil
+}
+
+// overflow is the label of what has no series of its own.
+const overflow = "(other)"
+
+// stateName writes a state as mysqld_exporter does: in lower case and with _.
+func stateName(state string) string {
+	if state == "" {
+		return "unknown"
+	}
+	const longest = 64
+	name := metricName(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(";,:.()", r) {
+			return -1
+		}
+		return r
+	}, state))
+	return name[:min(len(name), longest)]
+}
+
+// writeConnections tells how many of the connections that may be are in use.
+func writeConnections(status map[string]float64, variables map[string]string, out *page) {
+	most, ok := value(variables["max_connections"])
+	used, known := status["threads_connected"]
+	if ok && known && most > 0 {
+		out.gauge("logkeel_mysql_connections_used_ratio", "Part of max_connections that is in use; 1 is all.", used/most)
+	}
+}
