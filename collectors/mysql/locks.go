@@ -22,13 +22,14 @@ const systemNow = "CONVERT_TZ(UTC_TIMESTAMP(), '+00:00', 'SYSTEM')"
 const transactionsQuery = `SELECT trx_mysql_thread_id AS thread, trx_state AS state,
 	TIMESTAMPDIFF(SECOND, trx_started, ` + systemNow + `) AS age, TIMESTAMPDIFF(SECOND, trx_wait_started, ` + systemNow + `) AS wait,
 	trx_rows_locked AS locked, trx_rows_modified AS modified
-	FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID()`
+	FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID() ORDER BY trx_started, trx_state = 'LOCK WAIT'`
 
 const processlistQuery = `SELECT COALESCE(command, '') AS command, COALESCE(state, '') AS state, COUNT(*) AS threads, SUM(time) AS seconds
 	FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND time >= 0 GROUP BY 1, 2 ORDER BY 3 DESC`
 
-// deadlocksQuery is for servers that have no status of the name.
-const deadlocksQuery = `SELECT count AS n FROM information_schema.INNODB_METRICS WHERE name = 'lock_deadlocks' AND status = 'enabled'`
+// deadlocksQuery is for servers that have no status of the name. Whether it is
+// counted has a column of another name in each product.
+const deadlocksQuery = `SELECT * FROM information_schema.INNODB_METRICS WHERE name = 'lock_deadlocks'`
 
 // Bounds of what is looked at, and of the series that it becomes.
 const (
@@ -46,7 +47,11 @@ func writeLocks(ctx context.Context, conn *sql.Conn, status map[string]float64, 
 	}
 	deadlocks, ok := status["innodb_deadlocks"]
 	if !ok {
-		err := records(ctx, conn, deadlocksQuery, 1, func(row record) { deadlocks, ok = value(row.text("n")) })
+		err := records(ctx, conn, deadlocksQuery, 1, func(row record) {
+			if row.text("status") == "enabled" || row.text("enabled") == "1" {
+				deadlocks, ok = value(row.text("count"))
+			}
+		})
 		if err != nil && !unknownStatement(err) {
 			return err
 		}
