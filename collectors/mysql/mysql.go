@@ -31,6 +31,8 @@ type Sampler struct {
 	renew  bool       // the connection ends with the snapshot
 
 	binlog, replication, locks, slow part
+	slowLog                          slowLog
+	others                           others // statements of performance_schema
 }
 
 // maxPanics is how often the driver may panic. Each time it leaves a goroutine
@@ -172,19 +174,22 @@ func (s *Sampler) ping(ctx context.Context) (*sql.Conn, time.Duration, error) {
 	}
 }
 
-// statements tells of single statements.
+// statements tells of single statements, as performance_schema has them, or the slow log.
 func (s *Sampler) statements(ctx context.Context, conn *sql.Conn, variables map[string]string, out *page) error {
+	slow, err := s.slowLogPart(ctx, conn, variables, out)
 	on, _ := value(variables["performance_schema"])
 	switch {
 	case s.c.Statements.Limit == 0:
+		return err
+	case on == 0 && !slow && err == nil:
+		return errors.New("performance_schema is off, so nothing is known of single statements; write performance_schema=ON under [mysqld] in the server's configuration and restart it, or have the slow ones in a table: slow_query_log=ON and log_output=TABLE, which can be set while it runs, or set statements.limit to 0 here")
 	case on == 0:
-		return errors.New("performance_schema is off, so nothing is known of single statements; write performance_schema=ON under [mysqld] in the server's configuration and restart it, or set statements.limit to 0 here")
-	default:
-		if err := writeStatements(ctx, conn, s.c.Statements, out); err != nil {
-			return s.c.explain(ctx, digestTable, err)
-		}
+		return err
 	}
-	return nil
+	if digests := s.writeStatements(ctx, conn, out); digests != nil {
+		err = errors.Join(err, s.c.explain(ctx, digestTable, digests))
+	}
+	return err
 }
 
 // parts tells what takes rights of its own, as far as there are any.

@@ -68,7 +68,7 @@ const again = 20
 // A part of a snapshot needs a right of its own. Without it the rest goes on.
 type part struct {
 	what   string // for people
-	key    string // of the configuration, and the metric's label
+	key    string // of the configuration; up to a dot, the metric's label
 	grant  string // what gives the right
 	denied error  // what it said last; nil where it may be read
 	rest   int    // snapshots until it is asked for again
@@ -100,9 +100,10 @@ func (s *Sampler) read(ctx context.Context, p *part, want Want, needed bool, out
 	if p.denied != nil && p.rest == 0 {
 		s.renew = true // a session keeps the rights that it had at its start
 	}
+	label, _, _ := strings.Cut(p.key, ".")
 	up := agent.Sample{
 		Name: "logkeel_mysql_part_up", Help: "Whether the part could be read; 0 most often for a right that is missing.",
-		Labels: []agent.Label{{Name: "part", Value: p.key}}, Value: 1,
+		Labels: []agent.Label{{Name: "part", Value: label}}, Value: 1,
 	}
 	if err != nil {
 		up.Value, up.Note = 0, agent.Note(err)

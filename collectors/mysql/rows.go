@@ -24,8 +24,8 @@ func (r record) text(name string) string {
 }
 
 // records calls each for the rows of a query, limit at most.
-func records(ctx context.Context, conn *sql.Conn, query string, limit int, each func(record)) error {
-	rows, err := conn.QueryContext(ctx, query)
+func records(ctx context.Context, conn *sql.Conn, query string, limit int, each func(record), args ...any) error {
+	rows, err := conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
