@@ -85,7 +85,7 @@ func writeTransactions(ctx context.Context, conn *sql.Conn, out *page) error {
 		longest.Note = fmt.Sprintf("the oldest transaction is that of connection %s; KILL %s ends it", oldest, oldest)
 	}
 	out.add(longest)
-	out.gauge("logkeel_mysql_lock_waits", helpWaits, waiting, agent.Label{Name: "kind", Value: "row"})
+	out.gauge("logkeel_mysql_lock_waits", helpWaits, waiting, agent.Label{Name: "lock", Value: "row"})
 	out.gauge("logkeel_mysql_longest_lock_wait_seconds", "For how long a transaction waits for a lock of a row, at most.", wait)
 	out.gauge("logkeel_mysql_transaction_rows_locked", "Rows that open transactions hold locks of, about.", locked)
 	out.gauge("logkeel_mysql_transaction_rows_modified", "Rows that open transactions have changed.", modified)
@@ -126,7 +126,7 @@ func writeProcesses(ctx context.Context, conn *sql.Conn, out *page) error {
 		out.gauge("mysql_info_schema_processlist_threads", "Connections, by what they do.", states[k].n, labels...)
 		out.gauge("mysql_info_schema_processlist_seconds", "For how long connections have done that, together.", states[k].seconds, labels...)
 	}
-	out.gauge("logkeel_mysql_lock_waits", helpWaits, tables, agent.Label{Name: "kind", Value: "table"})
+	out.gauge("logkeel_mysql_lock_waits", helpWaits, tables, agent.Label{Name: "lock", Value: "table"})
 	return nil
 }
 

@@ -46,7 +46,7 @@ func TestLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, got, map[string]float64{
-		`logkeel_mysql_lock_waits{kind="row"}`: 0, `logkeel_mysql_lock_waits{kind="table"}`: 0, "logkeel_mysql_longest_transaction_seconds": 0,
+		`logkeel_mysql_lock_waits{lock="row"}`: 0, `logkeel_mysql_lock_waits{lock="table"}`: 0, "logkeel_mysql_longest_transaction_seconds": 0,
 		"logkeel_mysql_longest_lock_wait_seconds": 0, "logkeel_mysql_transactions": 0, "logkeel_mysql_deadlocks_total": 0,
 	})
 
@@ -67,7 +67,7 @@ func TestLocks(t *testing.T) {
 	go ask(table, "ALTER TABLE shop.orders ADD COLUMN more INT")
 	until(t, "both wait for some seconds", func() bool {
 		got, err = take(t, s)
-		return err != nil || got[`logkeel_mysql_lock_waits{kind="row"}`] == 1 && got[`logkeel_mysql_lock_waits{kind="table"}`] == 1 && got["logkeel_mysql_longest_lock_wait_seconds"] >= 2
+		return err != nil || got[`logkeel_mysql_lock_waits{lock="row"}`] == 1 && got[`logkeel_mysql_lock_waits{lock="table"}`] == 1 && got["logkeel_mysql_longest_lock_wait_seconds"] >= 2
 	})
 	if err != nil {
 		t.Fatal(err)

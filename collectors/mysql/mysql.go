@@ -33,13 +33,14 @@ type Sampler struct {
 	binlog, replication, locks, slow part
 	slowLog                          slowLog
 	others                           others // statements of performance_schema
+	recorded                         recording
 }
 
 // maxPanics is how often the driver may panic. Each time it leaves a goroutine
 // behind that nothing can end.
 const maxPanics = 100
 
-var _ agent.Sampler = (*Sampler)(nil)
+var _ agent.Recorder = (*Sampler)(nil)
 
 // New returns a Sampler of a Config that was checked. It connects when it is
 // first asked.
@@ -87,6 +88,7 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) (err err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := newPage(yield)
+	defer func() { s.recorded = out.records }()
 	// The driver panics on packets that are shorter than they should be.
 	defer func() {
 		if r := recover(); r != nil {

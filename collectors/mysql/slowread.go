@@ -84,7 +84,7 @@ func (l *slowLog) count(r slowRow, plain bool, now time.Time) {
 		if l.statements == nil {
 			l.statements = map[string]*slowStatement{}
 		}
-		s = &slowStatement{schema: r.schema, digest: digest, text: cut(text, maxText)}
+		s = &slowStatement{schema: r.schema, digest: digest, text: cut(text, maxRecordText)}
 		l.statements[key] = s
 	}
 	s.n, s.seconds, s.longest, s.seen = s.n+1, s.seconds+r.seconds, max(s.longest, r.seconds), now
@@ -153,8 +153,9 @@ func (l *slowLog) write(o SlowLog, now time.Time, out *page) {
 	for _, s := range l.top(o.Limit, now) {
 		text := ""
 		if o.Text {
-			text = s.text
+			text = cut(s.text, maxText)
 		}
+		out.records.text(s.schema, s.digest, s.text)
 		labels := []agent.Label{{Name: "schema", Value: s.schema}, {Name: "digest", Value: s.digest}, {Name: "digest_text", Value: text}}
 		out.counter(prefix+"total", total, s.n, labels...)
 		out.counter(prefix+"seconds_total", seconds, s.seconds, labels...)

@@ -54,19 +54,15 @@ func (s *Sampler) writeStatements(ctx context.Context, conn *sql.Conn, out *page
 		return err
 	}
 	all.seconds /= picoseconds
-	o := s.c.Statements
-	length := 0
-	if o.Text {
-		length = maxText
-	}
-	rows, err := conn.QueryContext(ctx, digestQuery, length, o.Limit, length, o.Limit)
+	limit := s.c.Statements.Limit
+	rows, err := conn.QueryContext(ctx, digestQuery, maxRecordText, limit, maxRecordText, limit)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	shown := map[string]counts{}
 	for rows.Next() {
-		if err := writeStatement(rows, shown, out); err != nil {
+		if err := writeStatement(rows, s.c.Statements.Text, shown, out); err != nil {
 			return err
 		}
 	}
@@ -87,7 +83,7 @@ const (
 	helpTook     = "Time that the statement took."
 )
 
-func writeStatement(rows *sql.Rows, shown map[string]counts, out *page) error {
+func writeStatement(rows *sql.Rows, label bool, shown map[string]counts, out *page) error {
 	const prefix = digestPrefix
 	columns := [...]column{
 		{prefix + "total", helpExecuted, 0, 1},
@@ -115,11 +111,15 @@ func writeStatement(rows *sql.Rows, shown map[string]counts, out *page) error {
 	if err := rows.Scan(into...); err != nil {
 		return err
 	}
+	out.records.text(schema, digest, text.String)
+	if !label {
+		text.String = ""
+	}
 	shown[schema+"\x00"+digest] = counts{columns[0].value, columns[1].value / picoseconds}
 	which := []agent.Label{{Name: "schema", Value: schema}, {Name: "digest", Value: digest}}
 	// Without the text the label is there and empty, which is for Prometheus as
 	// if it were not: all servers' series have the same labels.
-	full := append(which[:2:2], agent.Label{Name: "digest_text", Value: text.String})
+	full := append(which[:2:2], agent.Label{Name: "digest_text", Value: cut(text.String, maxText)})
 	for _, c := range columns {
 		if strings.HasPrefix(c.metric, prefix) {
 			out.counter(c.metric, c.help, c.value/c.unit, full...)
