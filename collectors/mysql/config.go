@@ -105,6 +105,9 @@ func (c *Config) explainDenied(ctx context.Context, what, denied string, err err
 		if errors.Is(err, io.EOF) || errors.Is(err, mysql.ErrInvalidConn) {
 			return fmt.Errorf("%s: the server closed the connection; look at its log, and whether this is a MariaDB or MySQL server", c.where(what))
 		}
+		if errors.Is(err, mysql.ErrNoTLS) {
+			return fmt.Errorf("%s: the server offers no TLS; remove tls from the configuration, or give the server a certificate (ssl_cert and ssl_key)", c.where(what))
+		}
 		return fmt.Errorf("%s: %s", c.where(what), c.clean(err))
 	}
 	hint := "look at the server's log"

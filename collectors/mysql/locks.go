@@ -1,10 +1,12 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,8 +26,8 @@ const transactionsQuery = `SELECT trx_mysql_thread_id AS thread, trx_state AS st
 	trx_rows_locked AS locked, trx_rows_modified AS modified
 	FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id <> CONNECTION_ID() ORDER BY trx_started, trx_state = 'LOCK WAIT'`
 
-const processlistQuery = `SELECT COALESCE(command, '') AS command, COALESCE(state, '') AS state, COUNT(*) AS threads, SUM(time) AS seconds
-	FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND time >= 0 GROUP BY 1, 2 ORDER BY 3 DESC`
+const processlistQuery = `SELECT COALESCE(command, '') AS command, COALESCE(state, '') AS state, user, SUBSTRING_INDEX(host, ':', 1) AS host, COUNT(*) AS threads, SUM(time) AS seconds
+	FROM information_schema.PROCESSLIST WHERE id <> CONNECTION_ID() AND time >= 0 GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC`
 
 // deadlocksQuery is for servers that have no status of the name. Whether it is
 // counted has a column of another name in each product.
@@ -43,6 +45,9 @@ func writeLocks(ctx context.Context, conn *sql.Conn, status map[string]float64, 
 		return err
 	}
 	if err := writeProcesses(ctx, conn, out); err != nil {
+		return err
+	}
+	if err := writeCompression(ctx, conn, out); err != nil {
 		return err
 	}
 	deadlocks, ok := status["innodb_deadlocks"]
@@ -98,7 +103,7 @@ const helpWaits = "What waits for a lock of a row (transactions), or of a table 
 type threads struct{ n, seconds float64 }
 
 func writeProcesses(ctx context.Context, conn *sql.Conn, out *page) error {
-	states := map[[2]string]threads{}
+	states, users, hosts := map[[2]string]threads{}, map[[2]string]threads{}, map[[2]string]threads{}
 	var tables float64
 	err := records(ctx, conn, processlistQuery, maxRows, func(row record) {
 		n, _ := value(row.text("threads"))
@@ -107,27 +112,38 @@ func writeProcesses(ctx context.Context, conn *sql.Conn, out *page) error {
 		if strings.HasPrefix(state, "waiting for") && strings.HasSuffix(state, "lock") {
 			tables += n
 		}
-		key := [2]string{stateName(row.text("command")), stateName(state)}
-		if _, ok := states[key]; !ok && len(states) >= maxStates {
-			key = [2]string{overflow, overflow}
+		add := func(to map[[2]string]threads, key [2]string) {
+			if _, ok := to[key]; !ok && len(to) >= maxStates {
+				key = [2]string{overflow, overflow}
+			}
+			to[key] = threads{to[key].n + n, to[key].seconds + seconds}
 		}
-		states[key] = threads{states[key].n + n, states[key].seconds + seconds}
+		add(states, [2]string{stateName(row.text("command")), stateName(state)})
+		add(users, [2]string{row.text("user")})
+		add(hosts, [2]string{row.text("host")})
 	})
 	if err != nil {
 		return err
 	}
-	keys := make([][2]string, 0, len(states))
-	for k := range states {
-		keys = append(keys, k)
-	}
-	sort.Slice(keys, func(i, j int) bool { return keys[i][0]+"\x00"+keys[i][1] < keys[j][0]+"\x00"+keys[j][1] })
-	for _, k := range keys {
+	for _, k := range ordered(states) {
 		labels := []agent.Label{{Name: "command", Value: k[0]}, {Name: "state", Value: k[1]}}
 		out.gauge("mysql_info_schema_processlist_threads", "Connections, by what they do.", states[k].n, labels...)
 		out.gauge("mysql_info_schema_processlist_seconds", "For how long connections have done that, together.", states[k].seconds, labels...)
 	}
+	for _, k := range ordered(users) {
+		out.gauge("mysql_info_schema_processlist_processes_by_user", "Connections, by user.", users[k].n, agent.Label{Name: "mysql_user", Value: k[0]})
+	}
+	for _, k := range ordered(hosts) {
+		out.gauge("mysql_info_schema_processlist_processes_by_host", "Connections, by where they come from.", hosts[k].n, agent.Label{Name: "client_host", Value: k[0]})
+	}
 	out.gauge("logkeel_mysql_lock_waits", helpWaits, tables, agent.Label{Name: "lock", Value: "table"})
 	return nil
+}
+
+func ordered(states map[[2]string]threads) [][2]string {
+	return slices.SortedFunc(maps.Keys(states), func(a, b [2]string) int {
+		return cmp.Or(cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+	})
 }
 
 // overflow is the label of what has no series of its own.

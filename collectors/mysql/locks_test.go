@@ -15,7 +15,12 @@ import (
 // session is a connection as root.
 func session(t *testing.T, srv *testenv.MariaDBServer) *sql.Conn {
 	t.Helper()
-	db, err := sql.Open("mysql", "root@unix("+srv.Socket+")/")
+	return sessionOf(t, srv, "root")
+}
+
+func sessionOf(t *testing.T, srv *testenv.MariaDBServer, user string) *sql.Conn {
+	t.Helper()
+	db, err := sql.Open("mysql", user+"@unix("+srv.Socket+")/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -199,6 +199,7 @@ func (s *Sampler) parts(ctx context.Context, conn *sql.Conn, status map[string]f
 	on := productOf(variables)
 	writeConnections(status, variables, out)
 	writeRecovery(variables, out)
+	writeGalera(variables, out)
 	if logs, _ := value(variables["log_bin"]); logs == 1 {
 		s.binlog.is("SHOW BINARY LOGS", "binary_log", on.binlogGrant())
 		failed(s.read(ctx, &s.binlog, s.c.BinaryLog, false, out, func() error { return writeBinlogs(ctx, conn, out) }))
