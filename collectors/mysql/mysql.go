@@ -58,7 +58,7 @@ func New(c Config) (*Sampler, error) {
 	d.InterpolateParams = true // one round trip, and no prepared statement
 	d.ConnectionAttributes = "program_name:logkeel"
 	d.Logger = &mysql.NopLogger{} // what it logs, it returns as well
-	s := &Sampler{c: c}
+	s := &Sampler{c: c, slowLog: slowLog{most: slowTime}}
 	d.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		var err error
 		s.raw, err = new(net.Dialer).DialContext(ctx, network, address)

@@ -8,7 +8,8 @@ type counts struct{ n, seconds float64 }
 // An others is what the statements took that have no series of their own. Which
 // ones have one changes, so that it is summed up from one snapshot to the next:
 // what all took since then, without what the shown ones did. So it never falls, and
-// its rate and theirs are that of all statements.
+// its rate and theirs are that of all statements. A series that is new has no rate
+// before its second value: up to its first one what it grew by is the others'.
 type others struct {
 	known bool
 	all   counts
@@ -38,7 +39,7 @@ func (o *others) add(all counts, shown map[string]counts) counts {
 			case began:
 				before = counts{}
 			case !ok:
-				continue // how much of it is new is not known: theirs, for this once
+				continue
 			}
 			grown.n, grown.seconds = grown.n-max(0, s.n-before.n), grown.seconds-max(0, s.seconds-before.seconds)
 		}

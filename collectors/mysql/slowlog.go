@@ -29,12 +29,12 @@ func (l *SlowLog) check(bad func(field, hint, format string, args ...any)) {
 
 // Bounds of what is kept, and read at once.
 const (
-	maxSlow     = 2000 // statements that are known
-	slowRows    = 5000 // rows of the table at a time
-	slowText    = 4096 // characters of a statement
-	slowSettle  = 1e6  // µs: rows come into the table about in order
-	slowForget  = 24 * time.Hour
-	slowSeconds = 2 // that the server may read
+	maxSlow    = 2000 // statements that are known
+	slowRows   = 5000 // rows of the table at a time
+	slowText   = 4096 // characters of a statement
+	slowSettle = 1e6  // µs: rows come into the table about in order
+	slowForget = 24 * time.Hour
+	slowTime   = 2 * time.Second // that the server may read
 )
 
 // A slowStatement is what is known of one, since the agent started.
@@ -47,7 +47,8 @@ type slowStatement struct {
 
 // A slowLog sums up the rows of mysql.slow_log.
 type slowLog struct {
-	cursor     int64 // µs: rows up to here are known; 0 before the first time
+	most       time.Duration // that the server may read
+	cursor     int64         // µs: rows up to here are known; 0 before the first time
 	next       time.Time
 	behind     float64                   // s
 	statements map[string]*slowStatement // by schema and digest
@@ -75,11 +76,10 @@ func (l SlowLog) wanted(variables map[string]string) (bool, error) {
 
 // slowQuery reads rows in the order in which they were written, and not those of
 // the agent's own statements. The server's time for it is bounded: the table has no index.
-func (s product) slowQuery() string {
-	const ms = slowSeconds * 1000
-	before, hint := fmt.Sprintf("SET STATEMENT max_statement_time=%d FOR ", slowSeconds), ""
+func (s product) slowQuery(most time.Duration) string {
+	before, hint := fmt.Sprintf("SET STATEMENT max_statement_time=%v FOR ", most.Seconds()), ""
 	if !s.maria {
-		before, hint = "", fmt.Sprintf("/*+ MAX_EXECUTION_TIME(%d) */ ", ms)
+		before, hint = "", fmt.Sprintf("/*+ MAX_EXECUTION_TIME(%d) */ ", most.Milliseconds())
 	}
 	return before + "SELECT " + hint + `CAST(UNIX_TIMESTAMP(start_time) * 1000000 AS SIGNED) AS at, db, LEFT(CONVERT(sql_text USING utf8mb4), ` + strconv.Itoa(slowText) + `) AS statement,
 	FLOOR(TIME_TO_SEC(query_time)) + MICROSECOND(query_time) * 0.000001 AS seconds, FLOOR(TIME_TO_SEC(lock_time)) + MICROSECOND(lock_time) * 0.000001 AS locked,

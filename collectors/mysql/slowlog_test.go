@@ -1,11 +1,13 @@
 package mysql
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/testenv"
 )
@@ -111,4 +113,56 @@ func TestSlowLogIsBounded(t *testing.T) {
 	if len(l.statements) != 1 || l.unknown.n != maxSlow+500 {
 		t.Errorf("%d are kept, and %v not", len(l.statements), l.unknown.n)
 	}
+}
+
+// A table with more rows than are read at once: each counts once.
+func TestSlowLogOfManyRows(t *testing.T) {
+	t.Parallel()
+	srv := testenv.MariaDB(t, "--slow-query-log=OFF", "--log-output=TABLE")
+	srv.SQL(grants("logkeel"))
+	grantParts(srv, "logkeel")
+	c := as(srv.Addr, "logkeel")
+	c.SlowLog.Interval = conf.Duration(time.Hour) // but what is left comes at once
+	s := newSampler(t, c)
+	take := func() map[string]float64 {
+		t.Helper()
+		srv.SQL("SET GLOBAL slow_query_log = ON") // nothing takes 10 s
+		defer srv.SQL("SET GLOBAL slow_query_log = OFF")
+		got, err := take(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	take()
+	const rows = 2*slowRows + 2000
+	srv.SQL(fmt.Sprintf(`RENAME TABLE mysql.slow_log TO mysql.slow_other; USE mysql; SET @now = NOW(6);
+		INSERT INTO slow_other SELECT @now + INTERVAL seq DIV 7 MICROSECOND, 'app[app] @ x []', '00:00:01.5', '00:00:00.25', 1, 3, 'shop', 0, 0, 1, CONCAT('SELECT ', seq, ' FROM t', seq %% 50), 5, 0 FROM seq_1_to_%d;
+		INSERT INTO slow_other SELECT @now, 'logkeel[logkeel] @ x []', '00:00:09', '00:00:00', 1, 3, 'shop', 0, 0, 1, 'SELECT own', 5, 0 FROM seq_1_to_10;
+		RENAME TABLE mysql.slow_other TO mysql.slow_log`, rows))
+	time.Sleep(2 * time.Second) // until it is the past for the server
+	sum := func() (n, seconds float64) {
+		for _, st := range s.slowLog.statements {
+			n, seconds = n+st.n, seconds+st.seconds
+		}
+		return n, seconds
+	}
+	s.slowLog.next = time.Time{}
+	got := take()
+	if n, _ := sum(); n > slowRows || n < slowRows-7 || got["logkeel_mysql_slow_log_behind_seconds"] == 0 {
+		t.Errorf("%v at once, and %v s behind", n, got["logkeel_mysql_slow_log_behind_seconds"])
+	}
+	take()
+	got = take()
+	if n, seconds := sum(); n != rows || seconds != rows*1.5 {
+		t.Errorf("%v statements that took %v s, want %d and %v", n, seconds, rows, rows*1.5)
+	}
+	want(t, got, map[string]float64{"logkeel_mysql_slow_log_behind_seconds": 0, "logkeel_mysql_slow_statements_omitted": 30})
+
+	s.slowLog.most, s.slowLog.next = time.Millisecond, time.Time{}
+	srv.SQL("SET GLOBAL slow_query_log = ON")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := s.Sample(ctx, func(agent.Sample) {})
+	testenv.WantError(t, err, "cannot be read within 1ms", "TRUNCATE mysql.slow_log")
 }
