@@ -86,8 +86,8 @@ const (
 	errSyntax            = 1064
 	errUnknownTable      = 1109
 	errNoSuchTable       = 1146
-	errStatementTimeout  = 1969 // MariaDB
-	errQueryTimeout      = 3024 // MySQL
+	errMaxStatementTime  = 1969 // MariaDB
+	errMaxExecutionTime  = 3024 // MySQL
 )
 
 // explain says what to do about an error of what was asked.

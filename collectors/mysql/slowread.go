@@ -41,7 +41,7 @@ func (l *slowLog) read(ctx context.Context, conn *sql.Conn, on product, user str
 		rows = append(rows, slowRow{int64(num("at")), r.text("db"), r.text("statement"), counts{1, num("seconds")}, num("locked"), num("sent"), num("examined")})
 	}, l.cursor, until, utf8.RuneCountInString(own), own)
 	var e *mysql.MySQLError
-	if errors.As(err, &e) && (e.Number == errStatementTimeout || e.Number == errQueryTimeout) {
+	if errors.As(err, &e) && (e.Number == errMaxStatementTime || e.Number == errMaxExecutionTime) {
 		return fmt.Errorf("the table mysql.slow_log cannot be read within %v, for it has no index; empty it with TRUNCATE mysql.slow_log, and do so each day, or set slow_log.read to false", l.most)
 	} else if err != nil {
 		return err
