@@ -19,6 +19,7 @@ type page struct {
 	yield   func(agent.Sample)
 	seen    map[string]struct{}
 	dropped int // series beyond maxSeries
+	records recording
 }
 
 func newPage(yield func(agent.Sample)) *page {
@@ -40,6 +41,7 @@ func (p *page) add(s agent.Sample) {
 		return
 	}
 	p.seen[key.String()] = struct{}{}
+	p.records.add(s)
 	p.yield(s)
 }
 
