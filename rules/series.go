@@ -118,10 +118,7 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 // whole reports whether the snapshot was taken in full. Where it was not, each of
 // its samples says why; of the agent's own these are reasons of single ones.
 func whole(name string, samples []agent.Sample) bool {
-	if name == agent.Self || len(samples) == 0 || samples[0].Note == "" {
-		return true
-	}
-	return slices.ContainsFunc(samples, func(s agent.Sample) bool { return s.Note != samples[0].Note })
+	return name == agent.Self || len(samples) == 0 || slices.ContainsFunc(samples, func(s agent.Sample) bool { return s.Note == "" })
 }
 
 // An instant is when a snapshot is judged.
