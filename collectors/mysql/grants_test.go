@@ -42,8 +42,16 @@ func TestLike(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"a%b%c", "axxbyyc", true}, {"a%b%c", "axxbyy", false}, {"%", "", true}, {"", "a", false}, {"_", "ü", true},
-		{"\\%", "%", true}, {"\\%", "a", false}, {"%\\_x", "ab_x", true}, {"a", "", false}, {"a\\", "a\\", false},
+		{"a%b%c", "axxbyyc", true},
+		{"a%b%c", "axxbyy", false},
+		{"%", "", true},
+		{"", "a", false},
+		{"_", "ü", true},
+		{"\\%", "%", true},
+		{"\\%", "a", false},
+		{"%\\_x", "ab_x", true},
+		{"a", "", false},
+		{"a\\", "a\\", false},
 	} {
 		if got := like(c.pattern, c.name); got != c.want {
 			t.Errorf("%q like %q: %v", c.name, c.pattern, got)
