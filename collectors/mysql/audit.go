@@ -21,6 +21,7 @@ type auditor struct {
 	c          Config
 	connector  driver.Connector
 	now        func() time.Time
+	lockWait   time.Duration
 	firstWait  time.Duration // before the first check that has an interval
 	usageSince time.Duration
 
@@ -68,7 +69,7 @@ func newAuditor(c Config, d *mysql.Config) (*auditor, error) {
 	if c.Tables == nil && c.TableCheck == nil {
 		return nil, nil
 	}
-	a := &auditor{c: c, now: time.Now, firstWait: firstCheck, usageSince: usageSince}
+	a := &auditor{c: c, now: time.Now, lockWait: lockWait, firstWait: firstCheck, usageSince: usageSince}
 	d.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		a.raw = conn

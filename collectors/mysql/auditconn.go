@@ -56,7 +56,7 @@ func (a *auditor) open(ctx context.Context) (*session, error) {
 	conn, err := s.db.Conn(ctx)
 	if err == nil {
 		s.conn = conn
-		err = s.setUp(ctx)
+		err = s.setUp(ctx, a.lockWait)
 	}
 	if err != nil {
 		err = a.c.explain(ctx, "", err)
@@ -66,7 +66,7 @@ func (a *auditor) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-func (s *session) setUp(ctx context.Context) error {
+func (s *session) setUp(ctx context.Context, lockWait time.Duration) error {
 	var user string
 	if err := s.conn.QueryRowContext(ctx, "SELECT CONNECTION_ID(), CURRENT_USER()").Scan(&s.id, &user); err != nil {
 		return err
