@@ -21,6 +21,8 @@ type proxy struct {
 	then  func(client net.Conn)
 	seen  atomic.Int32
 	after chan struct{} // closed: nothing hangs any longer
+
+	from, to string // what is replaced in packets, of one length
 }
 
 func newProxy(t *testing.T, to string, then func(p *proxy, client net.Conn)) *proxy {
@@ -47,7 +49,7 @@ func newProxy(t *testing.T, to string, then func(p *proxy, client net.Conn)) *pr
 				p.then(client)
 				return
 			}
-			server.Write(buf[:n])
+			server.Write(bytes.ReplaceAll(buf[:n], []byte(p.from), []byte(p.to)))
 		}
 	})
 	return p
