@@ -20,7 +20,7 @@ type Tables struct {
 
 // SetDefaults fills in what a configuration may leave out.
 func (t *Tables) SetDefaults() {
-	*t = Tables{Interval: conf.Duration(time.Hour), Limit: 1000, Timeout: conf.Duration(30 * time.Second)}
+	*t = Tables{Interval: conf.Duration(time.Hour), Limit: 1000, Timeout: conf.Duration(time.Minute)}
 }
 
 // TableCheck says which tables are checked with CHECK TABLE, and when: each day At a
