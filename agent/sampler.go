@@ -12,3 +12,20 @@ type Sampler interface {
 	// Close ends its connections.
 	Close() error
 }
+
+// A Recorder is a Sampler that says itself what its records are. Those of others
+// are made of their samples.
+type Recorder interface {
+	Sampler
+	// Records yields the records of the snapshot that Sample has just taken, in
+	// whole or in part, and is called by the same goroutine. Names are those of
+	// metrics, or of a tool that people know; kind and target are added.
+	Records(yield func(fields []Field))
+}
+
+// A Field is one member of a record: its value is a string, bool, int64, uint64 or
+// float64.
+type Field struct {
+	Name  string
+	Value any
+}

@@ -248,11 +248,13 @@ func sources(list []*expr) (out []string) {
 // FuzzLoad reads whatever there is as a rule file, and uses what was read.
 func FuzzLoad(f *testing.F) {
 	for _, name := range Packs() {
-		data, err := packs.ReadFile("packs/" + name + ".yaml")
-		if err != nil {
-			f.Fatal(err)
+		for _, file := range packFiles(name) {
+			data, err := packs.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
 		}
-		f.Add(data)
 	}
 	f.Add([]byte(threeRules))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(?P<ms>\\d+)', where: ms > 5s, threshold: 5, window: 1h, by: [ms]}, {name: s, sample: a, above: 5KB, for: 1m}]}]"))
