@@ -80,7 +80,19 @@ func TestCheck(t *testing.T) {
 		"{name: r, address: 'a:1'}":                                                           `db.yaml:1: mysql.user: no user is set; make a user of its own for the agent, as docs/samplers.md shows`,
 		"{name: r, user: u, address: 'a:1', statements: {limit: 501}}":                        `db.yaml:1: mysql.statements.limit: 501 is out of range; write 0 to 500`,
 		"{name: r, user: u, address: 'a:1', tls: {ca_file: /no}}":                             `db.yaml:1: mysql.tls: ca_file: open /no: no such file or directory; name PEM files that this user can read`,
-		"{name: r, user: u, socket: /s, tls: {}}":                                             `db.yaml:1: mysql.tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate`,
+		"{name: r, user: u, socket: /s, tables: {}, check: {}}":                               "",
+		"{name: r, user: u, socket: /s, tables: {interval: 7d, limit: 0, databases: shop, timeout: 10m}, check: {at: '23:59', tables: '`a.b`.c'}}": "",
+		"{name: r, user: u, socket: /s, tables: {interval: 1s}}":                                                                                   `db.yaml:1: mysql.tables.interval: 1s is out of range; write 1m to 7d`,
+		"{name: r, user: u, socket: /s, tables: {limit: -1}}":                                                                                      `db.yaml:1: mysql.tables.limit: -1 is out of range; write 0 to 5000`,
+		"{name: r, user: u, socket: /s, tables: {timeout: 0s}}":                                                                                    `db.yaml:1: mysql.tables.timeout: 0s is out of range; write 1s to 10m`,
+		"{name: r, user: u, socket: /s, tables: {databases: [a, mysql]}}":                                                                          `db.yaml:1: mysql.tables.databases: "mysql" is the server's own; remove it: the server looks after it itself`,
+		"{name: r, user: u, socket: /s, tables: {databases: [a, a]}}":                                                                              `db.yaml:1: mysql.tables.databases: "a" is there twice; name each once`,
+		"{name: r, user: u, socket: /s, check: {at: noon}}":                                                                                        `db.yaml:1: mysql.check.at: "noon" is no time of day; write hours and minutes in quotes, as "03:30"`,
+		"{name: r, user: u, socket: /s, check: {at: '03:30', interval: 1h}}":                                                                       `db.yaml:1: mysql.check.interval: at and interval are both set; remove one of them`,
+		"{name: r, user: u, socket: /s, check: {interval: 1m}}":                                                                                    `db.yaml:1: mysql.check.interval: 1m is out of range; write 10m to 31d`,
+		"{name: r, user: u, socket: /s, check: {pause: 1h}}":                                                                                       `db.yaml:1: mysql.check.pause: 1h is out of range; write 0s to 10m`,
+		"{name: r, user: u, socket: /s, check: {tables: orders}}":                                                                                  "db.yaml:1: mysql.check.tables: \"orders\": it names no table; write database.table; names with dots in backticks, as `a.b`.`c`",
+		"{name: r, user: u, socket: /s, tls: {}}":                                                                                                  `db.yaml:1: mysql.tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate`,
 	} {
 		var c struct {
 			MySQL Config `yaml:"mysql"`

@@ -165,7 +165,7 @@ func (a *auditor) columns(ctx context.Context, s *session, r *schemaResult) erro
 	}
 	slices.SortFunc(r.auto, nearestFirst)
 	for i := range r.auto {
-		if c := &r.auto[i]; c.used() >= nearEnd {
+		if c := &r.auto[i]; c.used() > nearEnd {
 			r.problem(autoIncrement, c.table, "")
 		}
 	}
