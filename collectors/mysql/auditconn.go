@@ -24,9 +24,9 @@ const (
 	grace = 2 * time.Second
 )
 
-// A session is the connection of an audit. What is asked on it ends by itself:
+// An auditConn is the connection of an audit. What is asked on it ends by itself:
 // by the server's own limit where it has one, and by ours.
-type session struct {
+type auditConn struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	id    uint64            // by which the server knows it
@@ -48,10 +48,10 @@ var sessionVariables = []string{
 }
 
 // open connects, and asks what the server can do.
-func (a *auditor) open(ctx context.Context) (*session, error) {
+func (a *auditor) open(ctx context.Context) (*auditConn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectTime, fmt.Errorf("no answer within %s", connectTime))
 	defer cancel()
-	s := &session{db: sql.OpenDB(a.connector), vars: map[string]string{}}
+	s := &auditConn{db: sql.OpenDB(a.connector), vars: map[string]string{}}
 	s.db.SetMaxOpenConns(1)
 	conn, err := s.db.Conn(ctx)
 	if err == nil {
@@ -66,7 +66,7 @@ func (a *auditor) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-func (s *session) setUp(ctx context.Context, lockWait time.Duration) error {
+func (s *auditConn) setUp(ctx context.Context, lockWait time.Duration) error {
 	var user string
 	if err := s.conn.QueryRowContext(ctx, "SELECT CONNECTION_ID(), CURRENT_USER()").Scan(&s.id, &user); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *session) setUp(ctx context.Context, lockWait time.Duration) error {
 }
 
 // close ends the connection.
-func (s *session) close() {
+func (s *auditConn) close() {
 	if s.conn != nil {
 		s.conn.Close()
 	}
@@ -101,7 +101,7 @@ func (s *session) close() {
 
 // limitTo has the server end each statement after d. A server that cannot is
 // left to ours.
-func (s *session) limitTo(ctx context.Context, d time.Duration) error {
+func (s *auditConn) limitTo(ctx context.Context, d time.Duration) error {
 	if d == s.limit {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (s *session) limitTo(ctx context.Context, d time.Duration) error {
 
 // query calls row for each row, which it scans itself. It ends within d and
 // grace, whatever the server does.
-func (s *session) query(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
+func (s *auditConn) query(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, d+grace, errSlow)
 	defer cancel()
 	err := s.ask(ctx, d, row, query, args...)
@@ -135,7 +135,7 @@ func (s *session) query(ctx context.Context, d time.Duration, row func(*sql.Rows
 
 var errSlow = errors.New("it took too long")
 
-func (s *session) ask(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
+func (s *auditConn) ask(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
 	if err := s.limitTo(ctx, d); err != nil {
 		return err
 	}
@@ -164,17 +164,15 @@ func (a *auditor) kill(id uint64) {
 	_, _ = db.ExecContext(ctx, "KILL "+strconv.FormatUint(id, 10))
 }
 
-// Numbers of the server's errors: a statement took too long, was ended, or
-// waited too long for a lock.
+// Numbers of the server's errors: a statement waited too long for a lock, or was
+// ended.
 const (
-	errLockWait         = 1205
-	errInterrupted      = 1317
-	errStatementTimeout = 1969 // MariaDB
-	errQueryTimeout     = 3024 // MySQL
+	errLockWait    = 1205
+	errInterrupted = 1317
 )
 
-// number is the number of a server's error; 0 for any other.
-func number(err error) uint16 {
+// errNumber is the number of a server's error; 0 for any other.
+func errNumber(err error) uint16 {
 	var e *mysql.MySQLError
 	if errors.As(err, &e) {
 		return e.Number
@@ -184,7 +182,7 @@ func number(err error) uint16 {
 
 // isSlow reports whether a statement was ended for it took too long.
 func isSlow(err error) bool {
-	switch number(err) {
+	switch errNumber(err) {
 	case errStatementTimeout, errQueryTimeout, errInterrupted:
 		return true
 	}
@@ -193,7 +191,7 @@ func isSlow(err error) bool {
 
 // isDenied reports whether a right is missing.
 func isDenied(err error) bool {
-	switch number(err) {
+	switch errNumber(err) {
 	case errTableDenied, errColumnDenied, errDatabaseDenied, errPrivilegeMissing:
 		return true
 	}
@@ -201,4 +199,4 @@ func isDenied(err error) bool {
 }
 
 // isLost reports whether nothing more can be asked on the connection.
-func isLost(err error) bool { return err != nil && number(err) == 0 }
+func isLost(err error) bool { return err != nil && errNumber(err) == 0 }

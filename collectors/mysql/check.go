@@ -101,7 +101,7 @@ func (a *auditor) nextCheck(now time.Time) time.Time {
 }
 
 // beginChecks lists the tables of a round.
-func (a *auditor) beginChecks(ctx context.Context, s *session) (goOn bool) {
+func (a *auditor) beginChecks(ctx context.Context, s *auditConn) (goOn bool) {
 	list, err := a.toCheck(ctx, s)
 	if ctx.Err() != nil {
 		return false
@@ -126,7 +126,7 @@ func (a *auditor) beginChecks(ctx context.Context, s *session) (goOn bool) {
 	return true
 }
 
-func (a *auditor) toCheck(ctx context.Context, s *session) ([]tableName, error) {
+func (a *auditor) toCheck(ctx context.Context, s *auditConn) ([]tableName, error) {
 	k := a.c.TableCheck
 	var list []tableName
 	have := map[tableName]bool{}
@@ -166,7 +166,7 @@ func (a *auditor) toCheck(ctx context.Context, s *session) ([]tableName, error) 
 }
 
 // checkNext checks one table, and pauses.
-func (a *auditor) checkNext(ctx context.Context, s *session) (goOn bool) {
+func (a *auditor) checkNext(ctx context.Context, s *auditConn) (goOn bool) {
 	a.mu.Lock()
 	t, last := a.round.next()
 	a.mu.Unlock()
@@ -201,7 +201,7 @@ func (a *auditor) checkNext(ctx context.Context, s *session) (goOn bool) {
 }
 
 // note keeps what came of a check, and ends the round with its last table.
-func (a *auditor) note(t tableName, last bool, s *session, said []message, err error) {
+func (a *auditor) note(t tableName, last bool, s *auditConn, said []message, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
@@ -223,7 +223,7 @@ func (a *auditor) note(t tableName, last bool, s *session, said []message, err e
 		r.errs = append(r.errs, fmt.Errorf("the connection was lost while %s was checked: look at the server's log; no other table is checked before the next time", a.name(t.String())))
 		a.state.skipped[t] = outcome
 	case isDeniedCheck:
-		r.errs = append(r.errs, fmt.Errorf("CHECK TABLE %s: the server answers %d; as an administrator: GRANT %s TO %s", a.name(t.String()), number(err), a.name(checkRight(t.schema)), s.user))
+		r.errs = append(r.errs, fmt.Errorf("CHECK TABLE %s: the server answers %d; as an administrator: GRANT %s TO %s", a.name(t.String()), errNumber(err), a.name(checkRight(t.schema)), s.user))
 		a.state.skipped[t] = outcome
 	default:
 		a.state.skipped[t] = outcome
@@ -264,7 +264,7 @@ func judge(said []message, err error) (outcome, text string) {
 		return isDeniedCheck, ""
 	case isSlow(err):
 		return tookTooLong, ""
-	case number(err) == errLockWait:
+	case errNumber(err) == errLockWait:
 		return isLocked, ""
 	case isLost(err):
 		return connectionLost, ""

@@ -20,6 +20,7 @@ type page struct {
 	seen    map[string]struct{}
 	limit   int
 	dropped int // series beyond it
+	records recording
 }
 
 func newPage(yield func(agent.Sample)) *page {
@@ -41,6 +42,7 @@ func (p *page) add(s agent.Sample) {
 		return
 	}
 	p.seen[key.String()] = struct{}{}
+	p.records.add(s)
 	p.yield(s)
 }
 

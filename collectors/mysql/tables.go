@@ -81,7 +81,7 @@ func (r *schemaResult) problem(kind, table, index string) {
 }
 
 // audit asks for all databases, one after the other, and keeps what was found.
-func (a *auditor) audit(ctx context.Context, s *session) (goOn bool) {
+func (a *auditor) audit(ctx context.Context, s *auditConn) (goOn bool) {
 	a.mu.Lock()
 	begun := a.now()
 	a.mu.Unlock()
@@ -101,7 +101,7 @@ func (a *auditor) audit(ctx context.Context, s *session) (goOn bool) {
 }
 
 // auditAll returns nil where the server is gone.
-func (a *auditor) auditAll(ctx context.Context, s *session) (map[string]*schemaResult, error) {
+func (a *auditor) auditAll(ctx context.Context, s *auditConn) (map[string]*schemaResult, error) {
 	names, err := a.databases(ctx, s, a.c.Tables.Databases, tableRight)
 	if names == nil {
 		return nil, err
@@ -146,15 +146,15 @@ func few(errs []error) []error {
 var errGone = errors.New("the connection is lost")
 
 // because makes an error of one of an audit's queries one that says what to do.
-func (a *auditor) because(ctx context.Context, s *session, what, right string, err error) error {
+func (a *auditor) because(ctx context.Context, s *auditConn, what, right string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	case isDenied(err):
-		return fmt.Errorf("%s: the server answers %d; as an administrator: GRANT %s TO %s", what, number(err), right, s.user)
+		return fmt.Errorf("%s: the server answers %d; as an administrator: GRANT %s TO %s", what, errNumber(err), right, s.user)
 	case isSlow(err):
 		return fmt.Errorf("%s: it took longer than tables.timeout, which is %s; set it higher, or name fewer in tables.databases", what, a.c.Tables.Timeout)
-	case number(err) == errLockWait:
+	case errNumber(err) == errLockWait:
 		return fmt.Errorf("%s: a table is locked for longer than %s; see who has it with SHOW PROCESSLIST", what, lockWait)
 	case isLost(err):
 		return fmt.Errorf("%w: %w", errGone, a.c.explain(ctx, what, err))
@@ -168,7 +168,7 @@ const tablesQuery = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, ROW_FO
 	FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')`
 
 // auditSchema asks for one database.
-func (a *auditor) auditSchema(ctx context.Context, s *session, name string, usage *usage) (*schemaResult, error) {
+func (a *auditor) auditSchema(ctx context.Context, s *auditConn, name string, usage *usage) (*schemaResult, error) {
 	r := &schemaResult{name: name, at: a.now(), problems: map[string]*problems{
 		noPrimaryKey: {}, redundantIndex: {}, autoIncrement: {},
 	}, left: map[string]float64{}}
@@ -195,7 +195,7 @@ func (a *auditor) auditSchema(ctx context.Context, s *session, name string, usag
 }
 
 // sizes reads the tables and keeps the largest; of the others the sums.
-func (a *auditor) sizes(ctx context.Context, s *session, r *schemaResult) error {
+func (a *auditor) sizes(ctx context.Context, s *auditConn, r *schemaResult) error {
 	limit := a.c.Tables.Limit
 	cut := func() {
 		slices.SortFunc(r.tables, largerFirst)
@@ -214,7 +214,7 @@ func (a *auditor) sizes(ctx context.Context, s *session, r *schemaResult) error 
 		if err != nil || t.name.schema != r.name { // another one that is equal by collation
 			return err
 		}
-		t.engine, t.rowFormat, t.options = texts[0].String, texts[1].String, texts[2].String
+		t.engine, t.rowFormat, t.options = orNone(texts[0]), orNone(texts[1]), orNone(texts[2])
 		t.version, t.rows, t.data = numbers[0].Float64, numbers[1].Float64, numbers[2].Float64
 		t.index, t.free = numbers[3].Float64, numbers[4].Float64
 		if r.count++; r.count > maxListed {
@@ -228,6 +228,14 @@ func (a *auditor) sizes(ctx context.Context, s *session, r *schemaResult) error 
 	}, tablesQuery, r.name)
 	cut()
 	return err
+}
+
+// orNone is a text, or what mysqld_exporter has in place of NULL.
+func orNone(s sql.NullString) string {
+	if !s.Valid {
+		return "NONE"
+	}
+	return s.String
 }
 
 func largerFirst(a, b tableSize) int {
