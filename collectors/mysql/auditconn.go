@@ -173,8 +173,8 @@ const (
 	errQueryTimeout     = 3024 // MySQL
 )
 
-// number is the number of a server's error; 0 for any other.
-func number(err error) uint16 {
+// errNumber is the number of a server's error; 0 for any other.
+func errNumber(err error) uint16 {
 	var e *mysql.MySQLError
 	if errors.As(err, &e) {
 		return e.Number
@@ -184,7 +184,7 @@ func number(err error) uint16 {
 
 // isSlow reports whether a statement was ended for it took too long.
 func isSlow(err error) bool {
-	switch number(err) {
+	switch errNumber(err) {
 	case errStatementTimeout, errQueryTimeout, errInterrupted:
 		return true
 	}
@@ -193,7 +193,7 @@ func isSlow(err error) bool {
 
 // isDenied reports whether a right is missing.
 func isDenied(err error) bool {
-	switch number(err) {
+	switch errNumber(err) {
 	case errTableDenied, errColumnDenied, errDatabaseDenied, errPrivilegeMissing:
 		return true
 	}
@@ -201,4 +201,4 @@ func isDenied(err error) bool {
 }
 
 // isLost reports whether nothing more can be asked on the connection.
-func isLost(err error) bool { return err != nil && number(err) == 0 }
+func isLost(err error) bool { return err != nil && errNumber(err) == 0 }

@@ -223,7 +223,7 @@ func (a *auditor) note(t tableName, last bool, s *session, said []message, err e
 		r.errs = append(r.errs, fmt.Errorf("the connection was lost while %s was checked: look at the server's log; no other table is checked before the next time", a.name(t.String())))
 		a.state.skipped[t] = outcome
 	case isDeniedCheck:
-		r.errs = append(r.errs, fmt.Errorf("CHECK TABLE %s: the server answers %d; as an administrator: GRANT %s TO %s", a.name(t.String()), number(err), a.name(checkRight(t.schema)), s.user))
+		r.errs = append(r.errs, fmt.Errorf("CHECK TABLE %s: the server answers %d; as an administrator: GRANT %s TO %s", a.name(t.String()), errNumber(err), a.name(checkRight(t.schema)), s.user))
 		a.state.skipped[t] = outcome
 	default:
 		a.state.skipped[t] = outcome
@@ -264,7 +264,7 @@ func judge(said []message, err error) (outcome, text string) {
 		return isDeniedCheck, ""
 	case isSlow(err):
 		return tookTooLong, ""
-	case number(err) == errLockWait:
+	case errNumber(err) == errLockWait:
 		return isLocked, ""
 	case isLost(err):
 		return connectionLost, ""

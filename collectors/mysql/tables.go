@@ -151,10 +151,10 @@ func (a *auditor) because(ctx context.Context, s *session, what, right string, e
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
 	case isDenied(err):
-		return fmt.Errorf("%s: the server answers %d; as an administrator: GRANT %s TO %s", what, number(err), right, s.user)
+		return fmt.Errorf("%s: the server answers %d; as an administrator: GRANT %s TO %s", what, errNumber(err), right, s.user)
 	case isSlow(err):
 		return fmt.Errorf("%s: it took longer than tables.timeout, which is %s; set it higher, or name fewer in tables.databases", what, a.c.Tables.Timeout)
-	case number(err) == errLockWait:
+	case errNumber(err) == errLockWait:
 		return fmt.Errorf("%s: a table is locked for longer than %s; see who has it with SHOW PROCESSLIST", what, lockWait)
 	case isLost(err):
 		return fmt.Errorf("%w: %w", errGone, a.c.explain(ctx, what, err))
