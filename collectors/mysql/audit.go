@@ -164,7 +164,7 @@ func (a *auditor) close() {
 
 // work does what is due, one statement at a time, and ends.
 func (a *auditor) work(ctx context.Context) {
-	var s *session
+	var s *auditConn
 	defer func() {
 		if r := recover(); r != nil { // as in Sample
 			a.fail(fmt.Errorf("%s: the answer to an audit is not of the MySQL protocol (%v)", a.c.where(""), r))
@@ -210,7 +210,7 @@ func (a *auditor) fail(err error) {
 
 // step does one thing that is due: an audit, or the check of one table. It
 // reports whether more may be asked.
-func (a *auditor) step(ctx context.Context, s *session) bool {
+func (a *auditor) step(ctx context.Context, s *auditConn) bool {
 	a.mu.Lock()
 	now := a.now()
 	tables, checks := a.tablesDue(now), a.checksDue(now)

@@ -24,9 +24,9 @@ const (
 	grace = 2 * time.Second
 )
 
-// A session is the connection of an audit. What is asked on it ends by itself:
+// An auditConn is the connection of an audit. What is asked on it ends by itself:
 // by the server's own limit where it has one, and by ours.
-type session struct {
+type auditConn struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	id    uint64            // by which the server knows it
@@ -48,10 +48,10 @@ var sessionVariables = []string{
 }
 
 // open connects, and asks what the server can do.
-func (a *auditor) open(ctx context.Context) (*session, error) {
+func (a *auditor) open(ctx context.Context) (*auditConn, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectTime, fmt.Errorf("no answer within %s", connectTime))
 	defer cancel()
-	s := &session{db: sql.OpenDB(a.connector), vars: map[string]string{}}
+	s := &auditConn{db: sql.OpenDB(a.connector), vars: map[string]string{}}
 	s.db.SetMaxOpenConns(1)
 	conn, err := s.db.Conn(ctx)
 	if err == nil {
@@ -66,7 +66,7 @@ func (a *auditor) open(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-func (s *session) setUp(ctx context.Context, lockWait time.Duration) error {
+func (s *auditConn) setUp(ctx context.Context, lockWait time.Duration) error {
 	var user string
 	if err := s.conn.QueryRowContext(ctx, "SELECT CONNECTION_ID(), CURRENT_USER()").Scan(&s.id, &user); err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *session) setUp(ctx context.Context, lockWait time.Duration) error {
 }
 
 // close ends the connection.
-func (s *session) close() {
+func (s *auditConn) close() {
 	if s.conn != nil {
 		s.conn.Close()
 	}
@@ -101,7 +101,7 @@ func (s *session) close() {
 
 // limitTo has the server end each statement after d. A server that cannot is
 // left to ours.
-func (s *session) limitTo(ctx context.Context, d time.Duration) error {
+func (s *auditConn) limitTo(ctx context.Context, d time.Duration) error {
 	if d == s.limit {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (s *session) limitTo(ctx context.Context, d time.Duration) error {
 
 // query calls row for each row, which it scans itself. It ends within d and
 // grace, whatever the server does.
-func (s *session) query(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
+func (s *auditConn) query(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, d+grace, errSlow)
 	defer cancel()
 	err := s.ask(ctx, d, row, query, args...)
@@ -135,7 +135,7 @@ func (s *session) query(ctx context.Context, d time.Duration, row func(*sql.Rows
 
 var errSlow = errors.New("it took too long")
 
-func (s *session) ask(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
+func (s *auditConn) ask(ctx context.Context, d time.Duration, row func(*sql.Rows) error, query string, args ...any) error {
 	if err := s.limitTo(ctx, d); err != nil {
 		return err
 	}

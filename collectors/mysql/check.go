@@ -101,7 +101,7 @@ func (a *auditor) nextCheck(now time.Time) time.Time {
 }
 
 // beginChecks lists the tables of a round.
-func (a *auditor) beginChecks(ctx context.Context, s *session) (goOn bool) {
+func (a *auditor) beginChecks(ctx context.Context, s *auditConn) (goOn bool) {
 	list, err := a.toCheck(ctx, s)
 	if ctx.Err() != nil {
 		return false
@@ -126,7 +126,7 @@ func (a *auditor) beginChecks(ctx context.Context, s *session) (goOn bool) {
 	return true
 }
 
-func (a *auditor) toCheck(ctx context.Context, s *session) ([]tableName, error) {
+func (a *auditor) toCheck(ctx context.Context, s *auditConn) ([]tableName, error) {
 	k := a.c.TableCheck
 	var list []tableName
 	have := map[tableName]bool{}
@@ -166,7 +166,7 @@ func (a *auditor) toCheck(ctx context.Context, s *session) ([]tableName, error) 
 }
 
 // checkNext checks one table, and pauses.
-func (a *auditor) checkNext(ctx context.Context, s *session) (goOn bool) {
+func (a *auditor) checkNext(ctx context.Context, s *auditConn) (goOn bool) {
 	a.mu.Lock()
 	t, last := a.round.next()
 	a.mu.Unlock()
@@ -201,7 +201,7 @@ func (a *auditor) checkNext(ctx context.Context, s *session) (goOn bool) {
 }
 
 // note keeps what came of a check, and ends the round with its last table.
-func (a *auditor) note(t tableName, last bool, s *session, said []message, err error) {
+func (a *auditor) note(t tableName, last bool, s *auditConn, said []message, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()

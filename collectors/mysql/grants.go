@@ -24,7 +24,7 @@ const schemataTimeout = 10 * time.Second
 // databases are those that are wanted, or all that are seen; none of the
 // server's own. A server tells nobody of databases that he has no right to: where
 // one that is wanted is not seen, the error says so, with the right.
-func (a *auditor) databases(ctx context.Context, s *session, wanted conf.Strings, right func(string) string) ([]string, error) {
+func (a *auditor) databases(ctx context.Context, s *auditConn, wanted conf.Strings, right func(string) string) ([]string, error) {
 	seen := []string{}
 	beyond := 0
 	err := s.query(ctx, schemataTimeout, func(rows *sql.Rows) error {
@@ -68,7 +68,7 @@ func (a *auditor) name(s string) string { return a.c.clean(errors.New(s)) }
 
 // mayBeHidden is an error where a database seems to be empty, and may be so only
 // for who is not allowed to see its tables.
-func (a *auditor) mayBeHidden(ctx context.Context, s *session, schema string) error {
+func (a *auditor) mayBeHidden(ctx context.Context, s *auditConn, schema string) error {
 	ok, err := s.mayDo(ctx, schema)
 	switch {
 	case err != nil:
@@ -81,7 +81,7 @@ func (a *auditor) mayBeHidden(ctx context.Context, s *session, schema string) er
 
 // mayDo reports whether the user has a right to all tables of the database; of
 // "" to those of all databases.
-func (s *session) mayDo(ctx context.Context, schema string) (bool, error) {
+func (s *auditConn) mayDo(ctx context.Context, schema string) (bool, error) {
 	may := false
 	err := s.query(ctx, schemataTimeout, func(rows *sql.Rows) error {
 		var line string

@@ -59,7 +59,7 @@ const knownColumns = `SELECT COLUMN_NAME FROM information_schema.COLUMNS
 	WHERE TABLE_SCHEMA = 'information_schema' AND TABLE_NAME = 'STATISTICS' AND COLUMN_NAME IN ('EXPRESSION', 'IS_VISIBLE', 'IGNORED')`
 
 // indexes reads the indexes of a database, and judges them table by table.
-func (a *auditor) indexes(ctx context.Context, s *session, r *schemaResult, u *usage) error {
+func (a *auditor) indexes(ctx context.Context, s *auditConn, r *schemaResult, u *usage) error {
 	large := map[string]bool{}
 	for i := range r.tables {
 		large[r.tables[i].name.table] = true

@@ -81,7 +81,7 @@ func (r *schemaResult) problem(kind, table, index string) {
 }
 
 // audit asks for all databases, one after the other, and keeps what was found.
-func (a *auditor) audit(ctx context.Context, s *session) (goOn bool) {
+func (a *auditor) audit(ctx context.Context, s *auditConn) (goOn bool) {
 	a.mu.Lock()
 	begun := a.now()
 	a.mu.Unlock()
@@ -101,7 +101,7 @@ func (a *auditor) audit(ctx context.Context, s *session) (goOn bool) {
 }
 
 // auditAll returns nil where the server is gone.
-func (a *auditor) auditAll(ctx context.Context, s *session) (map[string]*schemaResult, error) {
+func (a *auditor) auditAll(ctx context.Context, s *auditConn) (map[string]*schemaResult, error) {
 	names, err := a.databases(ctx, s, a.c.Tables.Databases, tableRight)
 	if names == nil {
 		return nil, err
@@ -146,7 +146,7 @@ func few(errs []error) []error {
 var errGone = errors.New("the connection is lost")
 
 // because makes an error of one of an audit's queries one that says what to do.
-func (a *auditor) because(ctx context.Context, s *session, what, right string, err error) error {
+func (a *auditor) because(ctx context.Context, s *auditConn, what, right string, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, context.Cause(ctx))
@@ -168,7 +168,7 @@ const tablesQuery = `SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, ENGINE, ROW_FO
 	FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')`
 
 // auditSchema asks for one database.
-func (a *auditor) auditSchema(ctx context.Context, s *session, name string, usage *usage) (*schemaResult, error) {
+func (a *auditor) auditSchema(ctx context.Context, s *auditConn, name string, usage *usage) (*schemaResult, error) {
 	r := &schemaResult{name: name, at: a.now(), problems: map[string]*problems{
 		noPrimaryKey: {}, redundantIndex: {}, autoIncrement: {},
 	}, left: map[string]float64{}}
@@ -195,7 +195,7 @@ func (a *auditor) auditSchema(ctx context.Context, s *session, name string, usag
 }
 
 // sizes reads the tables and keeps the largest; of the others the sums.
-func (a *auditor) sizes(ctx context.Context, s *session, r *schemaResult) error {
+func (a *auditor) sizes(ctx context.Context, s *auditConn, r *schemaResult) error {
 	limit := a.c.Tables.Limit
 	cut := func() {
 		slices.SortFunc(r.tables, largerFirst)

@@ -29,7 +29,7 @@ type usage struct {
 }
 
 // probe asks once an audit what can be asked.
-func (a *auditor) probe(ctx context.Context, s *session) (*usage, error) {
+func (a *auditor) probe(ctx context.Context, s *auditConn) (*usage, error) {
 	limit := time.Duration(a.c.Tables.Timeout)
 	var known []string
 	err := s.query(ctx, limit, func(rows *sql.Rows) error {
@@ -56,7 +56,7 @@ func (a *auditor) probe(ctx context.Context, s *session) (*usage, error) {
 
 // unused reads which indexes were never used since the server runs. Where no row
 // of a table was, nothing is known of its indexes: it may not be watched.
-func (a *auditor) unused(ctx context.Context, s *session, r *schemaResult, u *usage) error {
+func (a *auditor) unused(ctx context.Context, s *auditConn, r *schemaResult, u *usage) error {
 	if !u.on {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (a *auditor) unused(ctx context.Context, s *session, r *schemaResult, u *us
 
 // foreignKeys reads the columns that foreign keys need an index on, which
 // InnoDB uses without being counted.
-func (a *auditor) foreignKeys(ctx context.Context, s *session, r *schemaResult, u *usage) error {
+func (a *auditor) foreignKeys(ctx context.Context, s *auditConn, r *schemaResult, u *usage) error {
 	var last [2]string // constraint and table
 	return s.query(ctx, time.Duration(a.c.Tables.Timeout), func(rows *sql.Rows) error {
 		var schema, constraint, table, column, toSchema, toTable, toColumn string
@@ -147,7 +147,7 @@ const columnsQuery = `SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE
 	FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND EXTRA LIKE '%auto_increment%'`
 
 // columns reads the columns that count up, and keeps those nearest their end.
-func (a *auditor) columns(ctx context.Context, s *session, r *schemaResult) error {
+func (a *auditor) columns(ctx context.Context, s *auditConn, r *schemaResult) error {
 	err := s.query(ctx, time.Duration(a.c.Tables.Timeout), func(rows *sql.Rows) error {
 		var schema, kind string
 		var c autoColumn
