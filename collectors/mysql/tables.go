@@ -214,13 +214,15 @@ func (a *auditor) sizes(ctx context.Context, s *auditConn, r *schemaResult) erro
 		if err != nil || t.name.schema != r.name { // another one that is equal by collation
 			return err
 		}
-		t.engine, t.rowFormat, t.options = texts[0].String, texts[1].String, texts[2].String
+		t.engine, t.rowFormat, t.options = orNone(texts[0]), orNone(texts[1]), orNone(texts[2])
 		t.version, t.rows, t.data = numbers[0].Float64, numbers[1].Float64, numbers[2].Float64
 		t.index, t.free = numbers[3].Float64, numbers[4].Float64
 		if r.count++; r.count > maxListed {
 			return fmt.Errorf("it has more than %d tables", maxListed)
 		}
-		r.left[t.name.table] = next.Float64
+		if texts[0].Valid { // else it cannot be opened, and nothing is known of its keys
+			r.left[t.name.table] = next.Float64
+		}
 		if r.tables = append(r.tables, t); len(r.tables) >= 2*limit+1000 {
 			cut()
 		}
@@ -228,6 +230,14 @@ func (a *auditor) sizes(ctx context.Context, s *auditConn, r *schemaResult) erro
 	}, tablesQuery, r.name)
 	cut()
 	return err
+}
+
+// orNone is a text, or what mysqld_exporter has in place of NULL.
+func orNone(s sql.NullString) string {
+	if !s.Valid {
+		return "NONE"
+	}
+	return s.String
 }
 
 func largerFirst(a, b tableSize) int {
