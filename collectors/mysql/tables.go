@@ -220,7 +220,9 @@ func (a *auditor) sizes(ctx context.Context, s *auditConn, r *schemaResult) erro
 		if r.count++; r.count > maxListed {
 			return fmt.Errorf("it has more than %d tables", maxListed)
 		}
-		r.left[t.name.table] = next.Float64
+		if texts[0].Valid { // else it cannot be opened, and nothing is known of its keys
+			r.left[t.name.table] = next.Float64
+		}
 		if r.tables = append(r.tables, t); len(r.tables) >= 2*limit+1000 {
 			cut()
 		}
