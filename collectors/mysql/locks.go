@@ -120,7 +120,7 @@ func writeProcesses(ctx context.Context, conn *sql.Conn, out *page) error {
 		}
 		add(states, [2]string{stateName(row.text("command")), stateName(state)})
 		add(users, [2]string{row.text("user")})
-		add(hosts, [2]string{row.text("host")})
+		add(hosts, [2]string{cmp.Or(row.text("host"), "unknown")}) // of the threads of a replica
 	})
 	if err != nil {
 		return err

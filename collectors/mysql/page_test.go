@@ -79,7 +79,6 @@ func TestCheck(t *testing.T) {
 		"{name: r, user: u, socket: s}":                                                       `db.yaml:1: mysql.socket: "s" is no absolute path; write it as /run/mysqld/mysqld.sock`,
 		"{name: r, address: 'a:1'}":                                                           `db.yaml:1: mysql.user: no user is set; make a user of its own for the agent, as docs/samplers.md shows`,
 		"{name: r, user: u, address: 'a:1', statements: {limit: 501}}":                        `db.yaml:1: mysql.statements.limit: 501 is out of range; write 0 to 500`,
-		"{name: r, user: u, address: 'a:1', tls: {ca_file: /no}}":                             `db.yaml:1: mysql.tls: ca_file: open /no: no such file or directory; name PEM files that this user can read`,
 		"{name: r, user: u, socket: /s, tables: {}, check: {}}":                               "",
 		"{name: r, user: u, socket: /s, tables: {interval: 7d, limit: 0, databases: shop, timeout: 10m}, check: {at: '23:59', tables: '`a.b`.c'}}": "",
 		"{name: r, user: u, socket: /s, tables: {interval: 1s}}":                                                                                   `db.yaml:1: mysql.tables.interval: 1s is out of range; write 1m to 7d`,
@@ -92,6 +91,10 @@ func TestCheck(t *testing.T) {
 		"{name: r, user: u, socket: /s, check: {interval: 1m}}":                                                                                    `db.yaml:1: mysql.check.interval: 1m is out of range; write 10m to 31d`,
 		"{name: r, user: u, socket: /s, check: {pause: 1h}}":                                                                                       `db.yaml:1: mysql.check.pause: 1h is out of range; write 0s to 10m`,
 		"{name: r, user: u, socket: /s, check: {tables: orders}}":                                                                                  "db.yaml:1: mysql.check.tables: \"orders\": it names no table; write database.table; names with dots in backticks, as `a.b`.`c`",
+		"{name: r, user: u, address: 'a:1', slow_log: {read: true, limit: 500, text: true, interval: 1s}}":                                         "",
+		"{name: r, user: u, address: 'a:1', slow_log: {limit: 0}}":                                                                                 `db.yaml:1: mysql.slow_log.limit: 0 is out of range; write 1 to 500`,
+		"{name: r, user: u, address: 'a:1', slow_log: {interval: 25h}}":                                                                            `db.yaml:1: mysql.slow_log.interval: 25h is out of range; write 1s to 24h`,
+		"{name: r, user: u, address: 'a:1', tls: {ca_file: /no}}":                                                                                  `db.yaml:1: mysql.tls: ca_file: open /no: no such file or directory; name PEM files that this user can read`,
 		"{name: r, user: u, socket: /s, tls: {}}":                                                                                                  `db.yaml:1: mysql.tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate`,
 	} {
 		var c struct {

@@ -172,7 +172,7 @@ func TestPartsWithoutRights(t *testing.T) {
 
 	grantParts(srv, "logkeel")
 	for range again {
-		if got, err = take(t, s); err != nil {
+		if _, err = take(t, s); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -166,3 +166,39 @@ func TestSlowLogOfManyRows(t *testing.T) {
 	err := s.Sample(ctx, func(agent.Sample) {})
 	testenv.WantError(t, err, "cannot be read within 1ms", "TRUNCATE mysql.slow_log")
 }
+
+func TestSlowLogWanted(t *testing.T) {
+	for _, c := range []struct {
+		read                Want
+		schema, log, output string
+		want                bool
+		say                 string
+	}{
+		{Auto, "OFF", "ON", "TABLE", true, ""},
+		{Auto, "OFF", "ON", "FILE,TABLE", true, ""},
+		{Auto, "ON", "ON", "TABLE", false, ""},
+		{Auto, "OFF", "OFF", "TABLE", false, ""},
+		{Auto, "OFF", "ON", "FILE", false, ""},
+		{Always, "ON", "ON", "TABLE", true, ""},
+		{Always, "ON", "OFF", "TABLE", false, "SET GLOBAL log_output = 'TABLE', slow_query_log = 1"},
+		{Never, "OFF", "ON", "TABLE", false, ""},
+	} {
+		got, err := SlowLog{Read: c.read}.wanted(map[string]string{"performance_schema": c.schema, "slow_query_log": c.log, "log_output": c.output})
+		if got != c.want || (err == nil) != (c.say == "") {
+			t.Errorf("%+v: %v, %v", c, got, err)
+		}
+		if c.say != "" {
+			testenv.WantError(t, err, c.say)
+		}
+	}
+}
+
+// What MySQL is asked for, which is not here: the time limit has another form.
+func TestSlowQuery(t *testing.T) {
+	if q := (product{}).slowQuery(slowTime); !strings.HasPrefix(q, "SELECT /*+ MAX_EXECUTION_TIME(2000) */ CAST(") {
+		t.Error(q)
+	}
+	if q := (product{maria: true}).slowQuery(slowTime); !strings.HasPrefix(q, "SET STATEMENT max_statement_time=2 FOR SELECT CAST(") {
+		t.Error(q)
+	}
+}
