@@ -42,11 +42,12 @@ type auditor struct {
 
 // A job is one of the two things that an auditor does.
 type job struct {
-	due   time.Time
-	ended time.Time     // the last time that it was done, in full or in part; zero: never
-	took  time.Duration // then
-	tries int           // that failed in a row
-	err   error         // of the last one
+	due      time.Time
+	recorded time.Time     // when that was whose records were made
+	ended    time.Time     // the last time that it was done, in full or in part; zero: never
+	took     time.Duration // then
+	tries    int           // that failed in a row
+	err      error         // of the last one
 }
 
 const firstRetry = time.Minute
