@@ -27,6 +27,8 @@ type Config struct {
 	Database   string          `yaml:"database"` // that is used; none is needed
 	TLS        *tlsconf.Config `yaml:"tls"`
 	Statements Statements      `yaml:"statements"`
+	Tables     *Tables         `yaml:"tables"` // nil: no audit
+	TableCheck *TableCheck     `yaml:"check"`  // nil: no table is checked
 
 	BinaryLog   Want    `yaml:"binary_log"`  // the sizes of its files
 	Replication Want    `yaml:"replication"` // of a server that is a replica
@@ -66,6 +68,7 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if c.Statements.Limit < 0 || c.Statements.Limit > maxStatements {
 		bad(".statements.limit", fmt.Sprintf("write 0 to %d", maxStatements), "%d is out of range", c.Statements.Limit)
 	}
+	c.checkAudits(bad)
 	c.SlowLog.check(bad)
 	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
 	return conf.Join(errs...)

@@ -23,6 +23,7 @@ import (
 type Sampler struct {
 	c         Config
 	connector driver.Connector
+	audit     *auditor // nil: none
 
 	mu     sync.Mutex // held for a whole snapshot
 	db     *sql.DB    // of one connection; nil before the first snapshot
@@ -59,6 +60,9 @@ func New(c Config) (*Sampler, error) {
 	d.ConnectionAttributes = "program_name:logkeel"
 	d.Logger = &mysql.NopLogger{} // what it logs, it returns as well
 	s := &Sampler{c: c, slowLog: slowLog{most: slowTime}}
+	if s.audit, err = newAuditor(c, d.Clone()); err != nil {
+		return nil, errors.New(c.clean(err))
+	}
 	d.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		var err error
 		s.raw, err = new(net.Dialer).DialContext(ctx, network, address)
@@ -70,10 +74,11 @@ func New(c Config) (*Sampler, error) {
 	return s, nil
 }
 
-// Close ends the connection. It waits for a snapshot that is being taken.
+// Close ends the connection, and an audit that goes on. It waits for a snapshot that is being taken.
 func (s *Sampler) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.audit.close()
 	if s.db == nil {
 		return nil
 	}
@@ -150,7 +155,7 @@ func (s *Sampler) sample(ctx context.Context, out *page) error {
 		drop(conn)
 	}
 	conn.Close() // back to db; not deferred, for after a panic it would wait for ever
-	return errors.Join(append(errs, out.end())...)
+	return errors.Join(append(errs, s.audit.sample(out), out.end())...)
 }
 
 const helpUp = "Whether the server answers."

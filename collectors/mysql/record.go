@@ -127,6 +127,7 @@ func hasPrefix(name string, prefixes []string) bool {
 
 // Records yields the main numbers, and each statement and each source of
 // replication that has series: a statement with its text, whose values are gone.
+// What an audit has found comes once.
 func (s *Sampler) Records(yield func([]agent.Field)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,4 +135,5 @@ func (s *Sampler) Records(yield func([]agent.Field)) {
 	for _, g := range s.recorded.groups {
 		yield(g)
 	}
+	s.audit.records(yield)
 }
