@@ -1,16 +1,13 @@
 package docker
 
-// This is the only file that knows the engine's client: its module path is
+// Only the files client*.go know the engine's client: its module path is
 // frozen, and the successor is github.com/moby/moby/client.
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,6 +68,7 @@ type described struct {
 	container *agent.Container
 	network   string // as in listed
 	state     state
+	audit     audit
 	driver    string // of its log: json-file, local, ...
 	tty       bool
 }
@@ -84,28 +82,6 @@ type state struct {
 	oomKilled bool
 	restarts  int    // by its restart policy
 	health    string // healthy, unhealthy, starting, or none
-	limit     int64  // of its memory, in bytes; 0 where there is none
-}
-
-// A usage is what a container uses, as its control groups count it.
-type usage struct {
-	cpu, system  uint64 // nanoseconds: its own, and those of all CPUs together
-	preCPU       uint64 // a second earlier, from engines that cannot read once
-	preSystem    uint64 // likewise; 0 where there is nothing earlier
-	cpus         int    // online
-	memory       uint64 // bytes, the page cache included
-	inactiveFile uint64 // bytes of page cache that are given back first
-	memoryLimit  uint64 // bytes; the host's memory where there is no limit
-	threads      uint64
-	read         uint64 // bytes from block devices
-	written      uint64
-	networks     []traffic // ascending by name; none with the host's network
-}
-
-// traffic is what passed one interface, in bytes.
-type traffic struct {
-	name               string
-	received, transmit uint64
 }
 
 // An event is something that happened to a container.
@@ -188,10 +164,10 @@ func (a apiClient) Inspect(ctx context.Context, id string) (described, error) {
 	d := described{container: describe(r.ID, r.Name, r.Config.Image, r.LogPath, r.Config.Labels)}
 	if r.HostConfig != nil {
 		d.network = lender(r.HostConfig.NetworkMode)
-		d.state.limit = r.HostConfig.Memory
 		d.driver = r.HostConfig.LogConfig.Type
 	}
 	d.tty = r.Config.Tty
+	d.audit = audited(&r)
 	d.state.restarts = r.RestartCount
 	if r.State != nil {
 		d.state.fill(r.State)
@@ -216,63 +192,6 @@ func engineTime(s string) time.Time {
 		return time.Time{}
 	}
 	return t
-}
-
-// maxUsage bounds what is read of one answer, in bytes: one has 3 KiB.
-const maxUsage = 1 << 20
-
-func (a apiClient) Usage(ctx context.Context, id string) (usage, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	// Once: for a second reading the engine would take two seconds.
-	r, err := a.c.ContainerStatsOneShot(ctx, id)
-	if cerrdefs.IsNotFound(err) {
-		return usage{}, errGone
-	}
-	if cerrdefs.IsPermissionDenied(err) {
-		return usage{}, fmt.Errorf("stats of a container: %w; allow the agent GET /containers/{id}/stats", err)
-	}
-	if err != nil {
-		return usage{}, fmt.Errorf("stats of a container: %w", err)
-	}
-	defer r.Body.Close()
-	var s container.StatsResponse
-	if err := json.NewDecoder(io.LimitReader(r.Body, maxUsage)).Decode(&s); err != nil {
-		return usage{}, fmt.Errorf("stats of a container: the answer cannot be read: %w", err)
-	}
-	return used(&s), nil
-}
-
-func used(s *container.StatsResponse) usage {
-	u := usage{
-		cpu:         s.CPUStats.CPUUsage.TotalUsage,
-		system:      s.CPUStats.SystemUsage,
-		preCPU:      s.PreCPUStats.CPUUsage.TotalUsage,
-		preSystem:   s.PreCPUStats.SystemUsage,
-		cpus:        int(s.CPUStats.OnlineCPUs),
-		memory:      s.MemoryStats.Usage,
-		memoryLimit: s.MemoryStats.Limit,
-		threads:     s.PidsStats.Current,
-	}
-	if u.cpus == 0 {
-		u.cpus = len(s.CPUStats.CPUUsage.PercpuUsage)
-	}
-	var v1 bool
-	if u.inactiveFile, v1 = s.MemoryStats.Stats["total_inactive_file"]; !v1 {
-		u.inactiveFile = s.MemoryStats.Stats["inactive_file"]
-	}
-	for _, e := range s.BlkioStats.IoServiceBytesRecursive {
-		switch strings.ToLower(e.Op) {
-		case "read":
-			u.read += e.Value
-		case "write":
-			u.written += e.Value
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Networks)) {
-		u.networks = append(u.networks, traffic{name, s.Networks[name].RxBytes, s.Networks[name].TxBytes})
-	}
-	return u
 }
 
 func lender(m container.NetworkMode) string {

@@ -79,7 +79,8 @@ func (f *fake) Inspect(_ context.Context, id string) (described, error) {
 		return described{}, errGone
 	}
 	c := *d.container // the client makes a new one each time
-	return described{container: &c, network: d.network, state: d.state}, f.down
+	d.container = &c
+	return d, f.down
 }
 
 func (f *fake) Events(ctx context.Context, out chan<- event) error {

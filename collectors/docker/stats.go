@@ -45,6 +45,7 @@ type reading struct {
 type measured struct {
 	container *agent.Container // nil where it is gone or not wanted
 	state     state
+	audit     audit
 	used      bool // usage is there
 	usage     usage
 	err       error
@@ -173,7 +174,7 @@ func (s *Stats) one(ctx context.Context, id string) measured {
 	if !s.c.Wanted(d.container) {
 		return measured{}
 	}
-	m := measured{container: d.container, state: d.state}
+	m := measured{container: d.container, state: d.state, audit: d.audit}
 	if !d.state.running {
 		return m
 	}
