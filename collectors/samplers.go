@@ -7,6 +7,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/collectors/docker"
 	probe "github.com/webgrip/logkeel/collectors/http"
 	"github.com/webgrip/logkeel/collectors/mysql"
 	"github.com/webgrip/logkeel/collectors/redis"
@@ -38,6 +39,18 @@ func (s *Sampling) sampled(kind, target string, of agent.Sampler, log *slog.Logg
 	return agent.Sampled(of, agent.Sampling{
 		Kind: kind, Target: target, Interval: time.Duration(s.Interval), Timeout: time.Duration(s.Timeout), Log: log,
 	})
+}
+
+// DockerStats measures containers.
+type DockerStats struct {
+	docker.StatsConfig `yaml:",inline"`
+	Sampling           `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (s *DockerStats) SetDefaults() {
+	s.StatsConfig.SetDefaults()
+	s.Sampling.SetDefaults()
 }
 
 // MySQL measures a MariaDB or MySQL server.

@@ -33,6 +33,8 @@ type engine interface {
 	// is one reading: what has to be compared with an earlier one is the
 	// caller's.
 	Usage(ctx context.Context, id string) (usage, error)
+	// Image describes an image by its id or name; errGone when there is none.
+	Image(ctx context.Context, name string) (image, error)
 	// Events sends what happens to containers to out until ctx is done or the
 	// engine ends the stream. The first event, subscribed, says that from now
 	// on nothing is missed.

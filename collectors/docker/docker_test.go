@@ -2,6 +2,7 @@ package docker
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,9 @@ type fake struct {
 	logs   func(ctx context.Context, id string, q logQuery) (io.ReadCloser, error)
 	usage  func(ctx context.Context, id string) (usage, error) // what Usage does
 	closed int
+	images map[string]image // by id and by name
+	looked []string         // images that were asked for
+	barred error            // what Image says
 }
 
 func newFake(cs ...*agent.Container) *fake {
@@ -107,6 +111,15 @@ func (f *fake) Events(ctx context.Context, out chan<- event) error {
 }
 
 func (f *fake) Usage(ctx context.Context, id string) (usage, error) { return f.usage(ctx, id) }
+
+func (f *fake) Image(_ context.Context, name string) (image, error) {
+	f.looked = append(f.looked, name)
+	i, ok := f.images[name]
+	if !ok {
+		return image{}, cmp.Or(f.barred, errGone)
+	}
+	return i, f.barred
+}
 
 func (f *fake) Logs(ctx context.Context, id string, q logQuery) (io.ReadCloser, error) {
 	return f.logs(ctx, id, q)

@@ -179,6 +179,7 @@ func (e *logEngine) Inspect(ctx context.Context, id string) (described, error) {
 }
 
 func (e *logEngine) Usage(context.Context, string) (usage, error) { return usage{}, errGone }
+func (e *logEngine) Image(context.Context, string) (image, error) { return image{}, errGone }
 func (e *logEngine) Close() error                                 { return nil }
 
 func (e *logEngine) Events(ctx context.Context, out chan<- event) error {

@@ -29,14 +29,17 @@ func (e emitter) optional(add func(name, help string, value float64, more ...age
 }
 
 // samples yields all that is known of the container. before is its previous
-// reading, zero where there is none.
-func (m *measured) samples(before reading, yield func(agent.Sample)) {
+// reading, zero where there is none; images may be nil.
+func (m *measured) samples(before reading, images *images, yield func(agent.Sample)) {
 	name := agent.Label{Name: "name", Value: m.container.Name}
 	project := agent.Label{Name: "project", Value: m.container.Project}
 	service := agent.Label{Name: "service", Value: m.container.Service}
 	e := emitter{yield, []agent.Label{name, {Name: "image", Value: m.container.Image}, project, service}}
 	// What is to be compared through an upgrade does not have the image.
 	m.audit.samples(emitter{yield, []agent.Label{name, project, service}})
+	if images != nil {
+		images.samples(&m.audit, e)
+	}
 	m.state.samples(e)
 	if m.state.running {
 		m.audit.limits.samples(e)

@@ -27,13 +27,28 @@ type Stats struct {
 	c      *Collector
 	engine engine             // nil until it is needed, and after it failed
 	before map[string]reading // by container id: the previous snapshot's
+	images *images            // nil where they are not asked for
 }
+
+// StatsConfig is the section collectors.docker.stats.
+type StatsConfig struct {
+	Images bool `yaml:"images"` // ask about the images of containers, too
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *StatsConfig) SetDefaults() { *c = StatsConfig{Images: true} }
 
 var _ agent.Sampler = (*Stats)(nil)
 
 // NewStats returns a sampler of the containers that c wants. Whether c runs
 // makes no difference. It does not connect yet.
-func NewStats(c *Collector) *Stats { return &Stats{c: c} }
+func NewStats(c *Collector, o StatsConfig) *Stats {
+	s := &Stats{c: c}
+	if o.Images {
+		s.images = &images{}
+	}
+	return s
+}
 
 // A reading is what the next one is compared with.
 type reading struct {
@@ -67,6 +82,10 @@ func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	})
 	wanted = wanted[:min(len(wanted), maxMeasured)]
 	all := s.measure(ctx, wanted)
+	var unseen error
+	if s.images != nil {
+		unseen = s.images.look(ctx, s.engine, all)
+	}
 
 	after := make(map[string]reading, len(all))
 	seen := make(map[string]bool, len(all))
@@ -90,11 +109,14 @@ func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
 		if m.used {
 			after[m.container.ID] = reading{m.state.started, m.usage.cpu, m.usage.system}
 		}
-		m.samples(s.before[m.container.ID], yield)
+		m.samples(s.before[m.container.ID], s.images, yield)
 	}
 	s.before = after
-	if failed > 0 {
+	switch {
+	case failed > 0:
 		return fmt.Errorf("docker engine %s: %d of %d containers could not be measured in full; %w", s.c.host, failed, len(all), first)
+	case unseen != nil:
+		return fmt.Errorf("docker engine %s: %w", s.c.host, unseen)
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func TestStats(t *testing.T) {
 			networks: []traffic{{name: "eth0", received: direction{bytes: 21}, transmit: direction{bytes: 22}}, {name: "eth1", received: direction{bytes: 31}, transmit: direction{bytes: 32}}},
 		}
 		f.usage = func(context.Context, string) (usage, error) { return u, nil }
-		s := NewStats(newCollector(t, Config{}, f))
+		s := NewStats(newCollector(t, Config{}, f), StatsConfig{Images: true})
 		defer s.Close()
 
 		got, err := sample(t, t.Context(), s)
@@ -162,7 +162,7 @@ func TestStats(t *testing.T) {
 
 		// An engine that cannot read once sends the reading before, too.
 		s.Close()
-		s = NewStats(s.c)
+		s = NewStats(s.c, StatsConfig{Images: true})
 		u = usage{cpu: second(12), system: second(102), preCPU: second(10), preSystem: second(100), cpus: 2}
 		got, _ = sample(t, t.Context(), s)
 		got.want(t, "an old engine", snapshot{"logkeel_container_cpu_percent{web}": 200})
@@ -185,7 +185,7 @@ func TestStatsOfContainersThatGo(t *testing.T) {
 			}
 			return usage{cpu: 1, system: 1}, nil
 		}
-		s := NewStats(newCollector(t, Config{}, f))
+		s := NewStats(newCollector(t, Config{}, f), StatsConfig{Images: true})
 		defer s.Close()
 		got, err := sample(t, t.Context(), s)
 		want := "docker engine " + defaultHost + ": 1 of 4 containers could not be measured in full; c: 500 server error"
@@ -224,7 +224,7 @@ func TestStatsOfManyContainers(t *testing.T) {
 				return usage{}, ctx.Err()
 			}
 		}
-		s := NewStats(newCollector(t, Config{}, f))
+		s := NewStats(newCollector(t, Config{}, f), StatsConfig{Images: true})
 		defer s.Close()
 		start := time.Now()
 		got, err := sample(t, t.Context(), s)
@@ -262,7 +262,7 @@ func TestStatsWithoutEngine(t *testing.T) {
 		f.runs("1", "web", time.Now())
 		f.usage = func(context.Context, string) (usage, error) { return usage{cpu: 1, system: 1}, nil }
 		c := newCollector(t, Config{}, f)
-		s := NewStats(c)
+		s := NewStats(c, StatsConfig{Images: true})
 		for range 2 {
 			if got, err := sample(t, t.Context(), s); err != nil || len(got) == 0 || !up(c) {
 				t.Errorf("with the engine: %v, %v, up %v", got, err, up(c))
@@ -431,7 +431,7 @@ func TestStatsEndWithTheirContext(t *testing.T) {
 	c.setUp(true)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	got, err := sample(t, ctx, NewStats(c))
+	got, err := sample(t, ctx, NewStats(c, StatsConfig{Images: true}))
 	if !errors.Is(err, context.DeadlineExceeded) || len(got) != 0 || up(c) {
 		t.Errorf("%v, %v, up %v", got, err, up(c))
 	}
