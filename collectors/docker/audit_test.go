@@ -46,7 +46,7 @@ func TestAudit(t *testing.T) {
 	}
 	m := measured{container: &agent.Container{Name: "web"}, audit: got}
 	s := snapshot{}
-	m.samples(reading{}, nil, func(x agent.Sample) {
+	m.samples(&past{}, func(x agent.Sample) {
 		values := []string{}
 		for _, l := range x.Labels {
 			values = append(values, l.Value)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,8 +38,9 @@ type engine interface {
 	Image(ctx context.Context, name string) (image, error)
 	// Events sends what happens to containers to out until ctx is done or the
 	// engine ends the stream. The first event, subscribed, says that from now
-	// on nothing is missed.
-	Events(ctx context.Context, out chan<- event) error
+	// on nothing is missed. With since not zero what happened from then on comes
+	// next, as far as the engine remembers it.
+	Events(ctx context.Context, since time.Time, out chan<- event) error
 	// Logs streams what a container wrote, each message with its time. errGone
 	// when there is no such container, errUnreadable when its driver keeps
 	// nothing that the engine could read.
@@ -77,7 +79,8 @@ type described struct {
 
 // A state is what a container does, and how it last ended.
 type state struct {
-	running   bool // and not between two tries of its restart policy
+	status    string // created, running, paused, restarting, removing, exited or dead
+	running   bool   // and not between two tries of its restart policy
 	started   time.Time
 	finished  time.Time
 	exitCode  int
@@ -90,14 +93,21 @@ type state struct {
 type event struct {
 	kind eventKind
 	id   string
+	line string    // as lineOf has it
+	code int       // the exit code of died, the signal of signalled
+	at   time.Time // by the engine's clock
 }
 
 type eventKind uint8
 
 const (
-	changed eventKind = iota // made, started or renamed
-	removed
-	subscribed
+	changed         eventKind = iota // made, started or renamed
+	removed                          // for good
+	signalled                        // through the engine, by whomever
+	died                             // for whatever reason
+	stopped                          // through the engine, after it ended
+	killedForMemory                  // one of its processes
+	subscribed                       // nothing happened: the stream has begun
 )
 
 // checkHost says what is wrong with the address of an API.
@@ -178,6 +188,7 @@ func (a apiClient) Inspect(ctx context.Context, id string) (described, error) {
 }
 
 func (s *state) fill(r *container.State) {
+	s.status = string(r.Status)
 	s.running = r.Running && !r.Restarting // the engine says both while it waits
 	s.exitCode, s.oomKilled = r.ExitCode, r.OOMKilled
 	s.started, s.finished = engineTime(r.StartedAt), engineTime(r.FinishedAt)
@@ -203,19 +214,26 @@ func lender(m container.NetworkMode) string {
 	return ""
 }
 
-func (a apiClient) Events(ctx context.Context, out chan<- event) error {
+func (a apiClient) Events(ctx context.Context, since time.Time, out chan<- event) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := a.ping(ctx); err != nil {
 		return err // said here, an engine that does not answer is always said in the same way
 	}
 	// Filtered there: health checks alone make three events each.
-	filter := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)))
-	for _, action := range []events.Action{events.ActionCreate, events.ActionStart, events.ActionRename, events.ActionDestroy} {
-		filter.Add("event", string(action))
+	kinds := map[events.Action]eventKind{
+		events.ActionCreate: changed, events.ActionStart: changed, events.ActionRename: changed, events.ActionDestroy: removed,
+		events.ActionKill: signalled, events.ActionDie: died, events.ActionStop: stopped, events.ActionOOM: killedForMemory,
+	}
+	o := events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)))}
+	for action := range kinds {
+		o.Filters.Add("event", string(action))
+	}
+	if !since.IsZero() {
+		o.Since = fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())
 	}
 	late := time.AfterFunc(callTimeout, cancel)
-	messages, errs := a.c.Events(ctx, events.ListOptions{Filters: filter})
+	messages, errs := a.c.Events(ctx, o)
 	if !late.Stop() {
 		return fmt.Errorf("events: no answer within %v", callTimeout)
 	}
@@ -236,15 +254,28 @@ func (a apiClient) Events(ctx context.Context, out chan<- event) error {
 		case err := <-errs:
 			return fmt.Errorf("events: %w", err)
 		case m := <-messages:
-			e.id = m.Actor.ID
-			if m.Action == events.ActionDestroy {
-				e.kind = removed
+			kind, known := kinds[m.Action]
+			if !known {
+				continue
 			}
+			e = happened(kind, &m)
 		}
 		if err := send(e); err != nil {
 			return fmt.Errorf("events: %w", err)
 		}
 	}
+}
+
+func happened(kind eventKind, m *events.Message) event {
+	e := event{kind: kind, id: m.Actor.ID, line: lineOf(m.Actor.Attributes["name"], m.Actor.Attributes), at: time.Unix(0, m.TimeNano)}
+	// What is no number is 0, which nothing is told of.
+	switch kind {
+	case died:
+		e.code, _ = strconv.Atoi(m.Actor.Attributes["exitCode"])
+	case signalled:
+		e.code, _ = strconv.Atoi(m.Actor.Attributes["signal"])
+	}
+	return e
 }
 
 func (a apiClient) Logs(ctx context.Context, id string, q logQuery) (io.ReadCloser, error) {

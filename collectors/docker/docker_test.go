@@ -87,7 +87,7 @@ func (f *fake) Inspect(_ context.Context, id string) (described, error) {
 	return d, f.down
 }
 
-func (f *fake) Events(ctx context.Context, out chan<- event) error {
+func (f *fake) Events(ctx context.Context, _ time.Time, out chan<- event) error {
 	if f.down != nil {
 		return f.down
 	}
@@ -197,16 +197,16 @@ func TestEvents(t *testing.T) {
 		}
 
 		f.put(&agent.Container{ID: id("3"), Name: "three"})
-		f.events <- event{changed, id("3")}
+		f.events <- event{kind: changed, id: id("3")}
 		check("after create", "one two three")
 		f.put(&agent.Container{ID: id("1"), Name: "uno"})
-		f.events <- event{changed, id("1")}
+		f.events <- event{kind: changed, id: id("1")}
 		check("after rename", "uno two three")
 		f.drop(id("2"))
-		f.events <- event{removed, id("2")}
+		f.events <- event{kind: removed, id: id("2")}
 		check("after destroy", "uno - three")
 		f.drop(id("3"))
-		f.events <- event{changed, id("3")} // gone before it was asked for
+		f.events <- event{kind: changed, id: id("3")} // gone before it was asked for
 		check("after a create that was gone at once", "uno - -")
 
 		if err := stop(); err != nil {
@@ -281,7 +281,7 @@ func TestResync(t *testing.T) {
 		if n := asked() - first; n != 2 {
 			t.Errorf("a resync asked for %d containers, not for the two that changed", n)
 		}
-		f.events <- event{changed, id("1")} // a start: nothing of it has changed
+		f.events <- event{kind: changed, id: id("1")} // a start: nothing of it has changed
 		synctest.Wait()
 		if after, _ := c.Container(id("1")); after != before {
 			t.Error("a container that did not change has a new pointer")
@@ -351,8 +351,8 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	for i := range 500 {
 		f.put(&agent.Container{ID: id("1"), Name: fmt.Sprint("one", i)})
-		f.events <- event{changed, id("1")}
-		f.events <- event{removed, id("1")}
+		f.events <- event{kind: changed, id: id("1")}
+		f.events <- event{kind: removed, id: id("1")}
 	}
 	cancel()
 	wg.Wait()

@@ -27,6 +27,7 @@ type Stats struct {
 	c      *Collector
 	engine engine             // nil until it is needed, and after it failed
 	before map[string]reading // by container id: the previous snapshot's
+	loops  map[string]loop    // likewise
 	images *images            // nil where they are not asked for
 }
 
@@ -87,18 +88,33 @@ func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
 		unseen = s.images.look(ctx, s.engine, all)
 	}
 
-	after := make(map[string]reading, len(all))
+	failed, first := s.report(wanted, all, yield)
+	switch {
+	case failed > 0:
+		return fmt.Errorf("docker engine %s: %d of %d containers could not be measured in full; %w", s.c.host, failed, len(all), first)
+	case unseen != nil:
+		return fmt.Errorf("docker engine %s: %w", s.c.host, unseen)
+	}
+	return nil
+}
+
+// report yields what was measured, and remembers what the next snapshot is
+// compared with. It says how many containers failed, and why the first one did.
+func (s *Stats) report(wanted []listed, all []measured, yield func(agent.Sample)) (failed int, first error) {
+	before, loops := make(map[string]reading, len(all)), make(map[string]loop, len(all))
 	seen := make(map[string]bool, len(all))
-	var failed int
-	var first error
+	now := time.Now()
 	for i := range all {
-		m := &all[i]
+		m, id := &all[i], wanted[i].id
 		if m.err != nil {
 			if failed++; first == nil {
 				first = fmt.Errorf("%s: %w", wanted[i].name, m.err)
 			}
-			if r, ok := s.before[wanted[i].id]; ok {
-				after[wanted[i].id] = r
+			if r, ok := s.before[id]; ok {
+				before[id] = r
+			}
+			if l, ok := s.loops[id]; ok {
+				loops[id] = l
 			}
 		}
 		// A name may move to another container while they are asked one by one.
@@ -107,18 +123,17 @@ func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
 		}
 		seen[m.container.Name] = true
 		if m.used {
-			after[m.container.ID] = reading{m.state.started, m.usage.cpu, m.usage.system}
+			before[id] = reading{m.state.started, m.usage.cpu, m.usage.system}
 		}
-		m.samples(s.before[m.container.ID], s.images, yield)
+		l, known := s.loops[id]
+		l = l.next(m.state.restarts, known, now)
+		loops[id] = l
+		p := past{before: s.before[id], images: s.images, looping: l.turning(&m.state, now)}
+		p.life, p.counts = s.c.lives.report(m.container, &m.state)
+		m.samples(&p, yield)
 	}
-	s.before = after
-	switch {
-	case failed > 0:
-		return fmt.Errorf("docker engine %s: %d of %d containers could not be measured in full; %w", s.c.host, failed, len(all), first)
-	case unseen != nil:
-		return fmt.Errorf("docker engine %s: %w", s.c.host, unseen)
-	}
-	return nil
+	s.before, s.loops = before, loops
+	return failed, first
 }
 
 // list asks for the containers there are, and notes whether the engine answers.
