@@ -16,6 +16,17 @@ type Sampling struct {
 	Interval time.Duration
 	Timeout  time.Duration // of one snapshot; at most Interval
 	Log      *slog.Logger
+	// Taken is told of each snapshot, by the goroutine that took it, before the next
+	// one is taken; nil: nobody is. It keeps nothing of it and waits for nothing.
+	Taken func(Snapshot)
+}
+
+// A Snapshot is what a Sampler found at a time.
+type Snapshot struct {
+	At      time.Time // when it was begun
+	Took    time.Duration
+	Samples []Sample // with the label target
+	Err     error    // why it is not there in full, or not as it should be
 }
 
 // A sampled is the collector that asks a Sampler again and again.
@@ -54,9 +65,13 @@ func (c *sampled) Run(ctx context.Context, sink Sink) error {
 	tick := time.NewTicker(c.Interval)
 	defer tick.Stop()
 	for {
+		start := time.Now()
 		samples, err := c.sample(ctx)
 		if ctx.Err() != nil {
 			return nil
+		}
+		if c.Taken != nil {
+			c.Taken(Snapshot{At: start, Took: time.Since(start), Samples: samples, Err: err})
 		}
 		sink.Snapshot(c.Name(), samples)
 		if err != nil {

@@ -191,7 +191,7 @@ func (d *Docker) build(baseDir string, log *slog.Logger) ([]agent.Collector, err
 	}
 	all := append([]agent.Collector{engine}, d.logs(engine, dc.Root, log)...)
 	if s := d.Stats; s != nil {
-		all = append(all, s.sampled("docker", "stats", docker.NewStats(engine, s.StatsConfig), log))
+		all = append(all, s.sampled("docker", "stats", docker.NewStats(engine, s.StatsConfig), log)...)
 	}
 	return all, nil
 }

@@ -17,6 +17,7 @@ import (
 type Sampling struct {
 	Interval conf.Duration `yaml:"interval"`
 	Timeout  conf.Duration `yaml:"timeout"` // of one measurement
+	Record   bool          `yaml:"record"`  // each measurement is also a record
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -25,6 +26,9 @@ func (s *Sampling) SetDefaults() {
 }
 
 func (s *Sampling) check(d *conf.Doc, path string) error {
+	if !d.Has(path + ".timeout") {
+		s.Timeout = min(s.Timeout, s.Interval)
+	}
 	var errs []error
 	if s.Interval < conf.Duration(time.Second) || s.Interval > conf.Duration(24*time.Hour) {
 		errs = append(errs, d.Errorf(path+".interval", "write 1s to 24h", "%s is out of range", s.Interval))
@@ -35,10 +39,16 @@ func (s *Sampling) check(d *conf.Doc, path string) error {
 	return conf.Join(errs...)
 }
 
-func (s *Sampling) sampled(kind, target string, of agent.Sampler, log *slog.Logger) agent.Collector {
-	return agent.Sampled(of, agent.Sampling{
-		Kind: kind, Target: target, Interval: time.Duration(s.Interval), Timeout: time.Duration(s.Timeout), Log: log,
-	})
+// sampled asks again and again, and makes records of the answers where they are
+// wanted.
+func (s *Sampling) sampled(kind, target string, of agent.Sampler, log *slog.Logger) []agent.Collector {
+	how := agent.Sampling{Kind: kind, Target: target, Interval: time.Duration(s.Interval), Timeout: time.Duration(s.Timeout), Log: log}
+	if !s.Record {
+		return []agent.Collector{agent.Sampled(of, how)}
+	}
+	r := newRecords(kind, target, of)
+	how.Taken = r.take
+	return []agent.Collector{agent.Sampled(of, how), r}
 }
 
 // DockerStats measures containers.
@@ -125,7 +135,7 @@ func (c *Config) samplerUnits(log *slog.Logger) []agent.CollectorUnit {
 			if err != nil {
 				return nil, fmt.Errorf("collectors.%s %s: %w", kind, name, err)
 			}
-			return []agent.Collector{how.sampled(kind, name, s, log)}, nil
+			return how.sampled(kind, name, s, log), nil
 		}})
 	}
 	for _, m := range c.MySQL {

@@ -101,6 +101,9 @@ func (s *Prom) Await(expr string, timeout time.Duration) []Value {
 	return v
 }
 
+// TryQuery is Query for an expression that may be wrong.
+func (s *Prom) TryQuery(expr string) ([]Value, error) { return s.query(expr) }
+
 func (s *Prom) query(expr string) ([]Value, error) {
 	body, err := s.get("/api/v1/query?query=" + url.QueryEscape(expr))
 	if err != nil {
