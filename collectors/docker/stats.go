@@ -28,6 +28,7 @@ type Stats struct {
 	engine engine             // nil until it is needed, and after it failed
 	before map[string]reading // by container id: the previous snapshot's
 	loops  map[string]loop    // likewise
+	latest []reported         // what the latest snapshot had
 	images *images            // nil where they are not asked for
 }
 
@@ -71,6 +72,7 @@ type measured struct {
 // not answer yields nothing: the collector's logkeel_docker_up says so, and is
 // brought up to date here. A container that goes away meanwhile is no error.
 func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
+	s.latest = nil
 	list, err := s.list(ctx)
 	if err != nil {
 		return fmt.Errorf("docker engine %s: %w", s.c.host, err)
@@ -130,6 +132,7 @@ func (s *Stats) report(wanted []listed, all []measured, yield func(agent.Sample)
 		loops[id] = l
 		p := past{before: s.before[id], images: s.images, looping: l.turning(&m.state, now)}
 		p.life, p.counts = s.c.lives.report(m.container, &m.state)
+		s.latest = append(s.latest, reported{m, p})
 		m.samples(&p, yield)
 	}
 	s.before, s.loops = before, loops
