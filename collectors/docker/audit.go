@@ -222,6 +222,7 @@ func (a *audit) samples(e emitter) {
 func (a *audit) info() []agent.Label {
 	return []agent.Label{
 		{Name: "user", Value: a.user},
+		{Name: "privileged", Value: strconv.FormatBool(a.privileged)},
 		{Name: "network_mode", Value: a.networkMode},
 		{Name: "networks", Value: listing(a.networks)},
 		{Name: "ports", Value: listing(a.ports)},

@@ -54,7 +54,7 @@ func TestAudit(t *testing.T) {
 		s[x.Name+"{"+strings.Join(values, "|")+"}"] = x.Value
 	})
 	s.want(t, "samples", snapshot{
-		"logkeel_container_info{web|||1000:1000|shop_default|back,web|->9000/tcp,127.0.0.1:8080->80/tcp,81->80/tcp|NET_ADMIN,SYS_ADMIN|always|json-file}": 1,
+		"logkeel_container_info{web|||1000:1000|true|shop_default|back,web|->9000/tcp,127.0.0.1:8080->80/tcp,81->80/tcp|NET_ADMIN,SYS_ADMIN|always|json-file}": 1,
 		"logkeel_container_log_unbounded{web||}":        0,
 		"logkeel_container_log_files{web||}":            3,
 		"logkeel_container_log_file_bytes{web||}":       10e6,

@@ -51,7 +51,7 @@ func audited(r *container.InspectResponse) audit {
 	slices.Sort(a.capAdd)
 	a.log = logSettings{h.LogConfig.Type, h.LogConfig.Config["max-size"], h.LogConfig.Config["max-file"]}
 	a.limits = limitsOf(h)
-	if !h.NetworkMode.IsHost() { // there the engine publishes nothing
+	if !h.NetworkMode.IsHost() && !h.NetworkMode.IsNone() { // of those the engine publishes nothing
 		a.publish(r)
 	}
 	return a

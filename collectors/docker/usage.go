@@ -60,16 +60,14 @@ func (t throttling) samples(e emitter) {
 
 func (t traffic) samples(e emitter) {
 	l := agent.Label{Name: "interface", Value: t.name}
-	for _, d := range [...]struct {
-		way, done, doing string
-		direction
-	}{{"receive", "received", "receiving", t.received}, {"transmit", "transmitted", "transmitting", t.transmit}} {
-		name := "container_network_" + d.way
-		e.counter(name+"_bytes_total", "Cumulative count of bytes "+d.done, float64(d.bytes), l)
-		e.counter(name+"_packets_total", "Cumulative count of packets "+d.done, float64(d.packets), l)
-		e.counter(name+"_errors_total", "Cumulative count of errors encountered while "+d.doing, float64(d.errors), l)
-		e.counter(name+"_packets_dropped_total", "Cumulative count of packets dropped while "+d.doing, float64(d.dropped), l)
-	}
+	e.counter("container_network_receive_bytes_total", "Cumulative count of bytes received", float64(t.received.bytes), l)
+	e.counter("container_network_receive_packets_total", "Cumulative count of packets received", float64(t.received.packets), l)
+	e.counter("container_network_receive_errors_total", "Cumulative count of errors encountered while receiving", float64(t.received.errors), l)
+	e.counter("container_network_receive_packets_dropped_total", "Cumulative count of packets dropped while receiving", float64(t.received.dropped), l)
+	e.counter("container_network_transmit_bytes_total", "Cumulative count of bytes transmitted", float64(t.transmit.bytes), l)
+	e.counter("container_network_transmit_packets_total", "Cumulative count of packets transmitted", float64(t.transmit.packets), l)
+	e.counter("container_network_transmit_errors_total", "Cumulative count of errors encountered while transmitting", float64(t.transmit.errors), l)
+	e.counter("container_network_transmit_packets_dropped_total", "Cumulative count of packets dropped while transmitting", float64(t.transmit.dropped), l)
 }
 
 // workingSet is the memory without what the kernel gives back first.
