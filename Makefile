@@ -6,9 +6,12 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 FUZZTIME    ?= 10s
 FAULTS      ?= 200
 BENCH       ?= .
+COST        ?= 5m
+QUERIES     ?=
+CADVISOR    ?=
 BENCHFLAGS  ?=
 
-.PHONY: help build run demo test lint bench microbench fuzz faults alertfaults
+.PHONY: help build run demo test lint bench exporters microbench fuzz faults alertfaults
 
 help: ## print the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -57,6 +60,9 @@ microbench: ## run the benchmarks of functions; BENCH=regexp picks some
 
 faults: ## run the fault campaign as root: FAULTS (200) runs, and as many beyond the rotated files; `make test` has four
 	go test -count 1 -timeout 0 -parallel 8 -run TestFaults -v ./cmd/logkeel -faults $(FAULTS)
+
+exporters: ## compare with the exporters that the agent stands in for: series, what it costs (COST=5m), and queries of dashboards and rules (QUERIES=folder)
+	go test -count 1 -timeout 0 -v ./bench/exporters -cost $(COST) $(if $(QUERIES),-queries $(abspath $(QUERIES))) $(if $(CADVISOR),-cadvisor $(CADVISOR)) | grep -v '^ *ts='
 
 alertfaults: ## as long as they are meant to be: kills while it mails, a storm of a million lines, a server that answers 451; half an hour
 	go test -count 1 -timeout 0 -parallel 1 -run 'TestKilledWhileItMails|TestStorm' -v ./cmd/logkeel -mailkills 100 -stormlines 1000000

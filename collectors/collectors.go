@@ -26,6 +26,7 @@ type Config struct {
 	MySQL  []MySQL `yaml:"mysql"`
 	Redis  []Redis `yaml:"redis"`
 	HTTP   []HTTP  `yaml:"http"`
+	Host   *Host   `yaml:"host"`
 
 	Forward []Forward `yaml:"forward"`
 }
@@ -179,7 +180,7 @@ func Units(c Config, baseDir, stateDir string, log *slog.Logger) []agent.Collect
 			return []agent.Collector{forward.New(fc, stateDir, log)}, nil
 		}})
 	}
-	return append(all, c.samplerUnits(log)...)
+	return append(all, c.samplerUnits(&places{baseDir, stateDir, log})...)
 }
 
 func (d *Docker) build(baseDir string, log *slog.Logger) ([]agent.Collector, error) {

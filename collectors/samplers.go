@@ -8,6 +8,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/collectors/docker"
+	"github.com/webgrip/logkeel/collectors/host"
 	probe "github.com/webgrip/logkeel/collectors/http"
 	"github.com/webgrip/logkeel/collectors/mysql"
 	"github.com/webgrip/logkeel/collectors/redis"
@@ -99,53 +100,102 @@ func (h *HTTP) SetDefaults() {
 	h.Sampling.SetDefaults()
 }
 
+// Host measures the machine.
+type Host struct {
+	host.Config `yaml:",inline"`
+	Sampling    `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (h *Host) SetDefaults() {
+	h.Config.SetDefaults()
+	h.Sampling.SetDefaults()
+}
+
+// A target is one thing that is measured, as the configuration has it.
+type target struct {
+	kind, name string
+	path       string // of its section
+	section    any
+	how        *Sampling
+	check      func(d *conf.Doc, path string) error
+	build      func(*places) (agent.Sampler, error)
+}
+
+// places are the folders of a configuration, and the log.
+type places struct {
+	base, state string // what relative paths are relative to; state_dir
+	log         *slog.Logger
+}
+
+// targets are all that is measured but containers, whose section is another one's.
+func (c *Config) targets() (all []target) {
+	add := func(kind string, i int, name string, section any, how *Sampling, check func(*conf.Doc, string) error, build func(*places) (agent.Sampler, error)) {
+		path := "collectors." + kind
+		if i >= 0 {
+			path = fmt.Sprintf("%s[%d]", path, i)
+		}
+		all = append(all, target{kind, name, path, section, how, check, build})
+	}
+	for i := range c.MySQL {
+		m := &c.MySQL[i]
+		add("mysql", i, m.Name, *m, &m.Sampling, m.Config.Check, func(*places) (agent.Sampler, error) { return mysql.New(m.Config) })
+	}
+	for i := range c.Redis {
+		r := &c.Redis[i]
+		add("redis", i, r.Name, *r, &r.Sampling, r.Config.Check, func(*places) (agent.Sampler, error) { return redis.New(r.Config) })
+	}
+	for i := range c.HTTP {
+		h := &c.HTTP[i]
+		add("http", i, h.Name, *h, &h.Sampling, h.Config.Check, func(*places) (agent.Sampler, error) { return probe.New(h.Config) })
+	}
+	if h := c.Host; h != nil {
+		add("host", -1, h.Name, *h, &h.Sampling, h.Config.Check, func(*places) (agent.Sampler, error) { return host.New(h.Config), nil })
+	}
+	return all
+}
+
 // checkSamplers says what is wrong with the samplers' sections.
 func (c *Config) checkSamplers(d *conf.Doc) error {
 	var errs []error
 	names := map[string]bool{}
-	check := func(kind string, i int, name string, own func(*conf.Doc, string) error, s *Sampling) {
-		path := fmt.Sprintf("collectors.%s[%d]", kind, i)
-		errs = append(errs, own(d, path), s.check(d, path))
-		if names[kind+name] {
-			errs = append(errs, d.Errorf(path+".name", "give each one a name of its own", "the name %q is taken", name))
+	for _, t := range c.targets() {
+		errs = append(errs, t.check(d, t.path), t.how.check(d, t.path))
+		if names[t.kind+"/"+t.name] {
+			errs = append(errs, d.Errorf(t.path+".name", "give each one a name of its own", "the name %q is taken", t.name))
 		}
-		names[kind+name] = true
-	}
-	for i := range c.MySQL {
-		m := &c.MySQL[i]
-		check("mysql", i, m.Name, m.Config.Check, &m.Sampling)
-	}
-	for i := range c.Redis {
-		r := &c.Redis[i]
-		check("redis", i, r.Name, r.Config.Check, &r.Sampling)
-	}
-	for i := range c.HTTP {
-		h := &c.HTTP[i]
-		check("http", i, h.Name, h.Config.Check, &h.Sampling)
+		names[t.kind+"/"+t.name] = true
 	}
 	return conf.Join(errs...)
 }
 
 // samplerUnits are the samplers, a unit each.
-func (c *Config) samplerUnits(log *slog.Logger) []agent.CollectorUnit {
-	var all []agent.CollectorUnit
-	add := func(kind, name string, section any, how *Sampling, build func() (agent.Sampler, error)) {
-		all = append(all, agent.CollectorUnit{Name: kind + "/" + name, Section: section, Build: func() ([]agent.Collector, error) {
-			s, err := build()
+func (c *Config) samplerUnits(at *places) (all []agent.CollectorUnit) {
+	for _, t := range c.targets() {
+		all = append(all, agent.CollectorUnit{Name: t.kind + "/" + t.name, Section: t.section, Build: func() ([]agent.Collector, error) {
+			s, err := t.build(at)
 			if err != nil {
-				return nil, fmt.Errorf("collectors.%s %s: %w", kind, name, err)
+				return nil, fmt.Errorf("collectors.%s %s: %w", t.kind, t.name, err)
 			}
-			return how.sampled(kind, name, s, log), nil
+			return t.how.sampled(t.kind, t.name, s, at.log), nil
 		}})
 	}
-	for _, m := range c.MySQL {
-		add("mysql", m.Name, m, &m.Sampling, func() (agent.Sampler, error) { return mysql.New(m.Config) })
-	}
-	for _, r := range c.Redis {
-		add("redis", r.Name, r, &r.Sampling, func() (agent.Sampler, error) { return redis.New(r.Config) })
-	}
-	for _, h := range c.HTTP {
-		add("http", h.Name, h, &h.Sampling, func() (agent.Sampler, error) { return probe.New(h.Config) })
-	}
 	return all
+}
+
+// A Measured is one thing that is measured, for people.
+type Measured struct {
+	Kind, Name string
+	Sampling
+}
+
+// Measured is what is measured, in the order of the kinds.
+func (c *Config) Measured() (list []Measured) {
+	for _, t := range c.targets() {
+		list = append(list, Measured{t.kind, t.name, *t.how})
+	}
+	if c.Docker != nil && c.Docker.Stats != nil {
+		list = append(list, Measured{"docker", "stats", c.Docker.Stats.Sampling})
+	}
+	return list
 }

@@ -41,6 +41,10 @@ packages() {
 	static_busybox || echo busybox-static
 	have prometheus && have promtool || echo prometheus
 	have_alertmanager || echo prometheus-alertmanager
+	for exporter in mysqld redis blackbox node postgres; do
+		have "prometheus-$exporter-exporter" || echo "prometheus-$exporter-exporter"
+	done
+	have_postgres || echo postgresql
 	have_mariadb || echo mariadb-server
 	have redis-server && have redis-cli || echo redis-server
 	have_exim || echo exim4-daemon-light
@@ -52,6 +56,10 @@ packages() {
 
 have_mariadb() {
 	{ have mariadbd || [ -x /usr/sbin/mariadbd ]; } && have mariadb && have mariadb-install-db
+}
+
+have_postgres() {
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || have initdb
 }
 
 have_alertmanager() {
@@ -101,6 +109,10 @@ static_busybox || missing "a static busybox (busybox-static)" "the tests with co
 have_compose || missing "docker compose (docker-compose)" "the test of the Compose file"
 { have prometheus && have promtool; } || missing "prometheus" "the tests with Prometheus"
 have_alertmanager || missing "Alertmanager (prometheus-alertmanager)" "the tests of the alertmanager output"
+for exporter in mysqld redis blackbox node postgres; do
+	have "prometheus-$exporter-exporter" || missing "prometheus-$exporter-exporter" "the comparison with it"
+done
+have_postgres || missing "PostgreSQL (postgresql)" "the tests of the postgres sampler"
 have_mariadb || missing "MariaDB (mariadb-server)" "the tests of the mysql sampler"
 { have redis-server && have redis-cli; } || missing "Redis (redis-server)" "the tests of the redis sampler"
 have_exim || missing "Exim (exim4-daemon-light)" "the tests of the email output"

@@ -125,6 +125,9 @@ func TestQueries(t *testing.T) {
 		all.elsewhere += n.elsewhere
 	}
 	t.Logf("%-40s %s", "all", &all)
+	if b, _ := os.ReadFile(w.agent.out); os.Getenv("SHOWLOG") != "" {
+		t.Logf("%s", b)
+	}
 }
 
 func (n *tally) String() string {

@@ -93,7 +93,8 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 	write(t, config, fmt.Sprintf(`
 state_dir: state
 collectors:
-  docker: {root: %s, host: "%s", stats: {interval: %s}}
+  host: {interval: %[3]s}
+  docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s}}
   mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, timeout: 1s}]
   redis: [{name: cache, address: "%[5]s", interval: %[3]s, timeout: 1s}]
   http:
@@ -104,6 +105,7 @@ collectors:
 
 	w.exporter("mysqld_exporter", page{label: "target", equals: "db"}, []string{"DATA_SOURCE_NAME=exporter:secret@(" + w.db.Addr + ")/"}, "prometheus-mysqld-exporter")
 	w.exporter("redis_exporter", page{label: "target", equals: "cache"}, nil, "prometheus-redis-exporter", "--redis.addr=redis://"+cache.Addr)
+	w.exporter("node_exporter", page{label: "target", equals: "host"}, nil, "prometheus-node-exporter")
 	blackbox := w.exporter("blackbox_exporter", page{}, nil, "prometheus-blackbox-exporter", "--config.file="+write(t, filepath.Join(dir, "blackbox.yml"),
 		"modules: {http_2xx: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"))
 	address := strings.TrimSuffix(blackbox.pages[0].url, "/metrics")

@@ -162,6 +162,13 @@ func (l *loaded) summary(w io.Writer) error {
 			p("           anybody who reaches this address can send; set shared_key, or tls with ca_file, or listen on 127.0.0.1")
 		}
 	}
+	for _, m := range l.Collectors.Measured() {
+		also := ""
+		if m.Record {
+			also = ", also as records"
+		}
+		p("  samples  %s %s: every %s%s", m.Kind, m.Name, m.Interval, also)
+	}
 	if cuts := l.rules.Cuts(); len(cuts) > 0 {
 		p("  cuts     %s", strings.Join(cuts, ", "))
 	}

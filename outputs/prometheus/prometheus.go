@@ -66,17 +66,35 @@ func New(c Config, meter MeterFunc, log *slog.Logger) *Output {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{
-		ErrorLog:      errorLog{log},
-		ErrorHandling: promhttp.ContinueOnError,
-	}))
+	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+		promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+			ErrorLog:      &errorLog{log: log},
+			ErrorHandling: promhttp.ContinueOnError,
+		}).ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "logkeel is healthy.") })
 	return &Output{c: c, log: log, handler: mux}
 }
 
-type errorLog struct{ log *slog.Logger }
+// An errorLog is that of one scrape. It says one error, for a page has an error a
+// metric where it has any, and none of a scraper that went away.
+type errorLog struct {
+	log  *slog.Logger
+	said bool
+}
 
-func (l errorLog) Println(v ...any) { l.log.Warn("metrics are incomplete", "error", fmt.Sprint(v...)) }
+func (l *errorLog) Println(v ...any) {
+	for _, part := range v {
+		var gone net.Error
+		if err, ok := part.(error); ok && errors.As(err, &gone) {
+			return
+		}
+	}
+	if !l.said {
+		l.said = true
+		l.log.Warn("metrics are incomplete", "error", fmt.Sprint(v...))
+	}
+}
 
 // Name is the output's name.
 func (o *Output) Name() string { return "prometheus" }

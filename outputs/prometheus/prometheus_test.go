@@ -2,12 +2,15 @@ package prometheus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -107,6 +110,36 @@ func TestABadMetricIsLeftOut(t *testing.T) {
 	})
 	if page := get(t, url+"/metrics"); !strings.Contains(page, "\nlogkeel_good 4\n") {
 		t.Errorf("a good metric is missing:\n%s", page)
+	}
+}
+
+// failing is a connection that takes nothing.
+type failing struct {
+	http.ResponseWriter
+	err error
+}
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// A scraper that went away is no news, and an error is said once, not once a metric.
+func TestOneErrorAScrape(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		says int
+	}{
+		{&net.OpError{Op: "write", Err: syscall.EPIPE}, 0},
+		{errors.New("no room"), 1},
+	} {
+		var log strings.Builder
+		o := New(defaults(), func(yield func(agent.Sample)) {
+			for i := range 50 {
+				yield(agent.Sample{Name: fmt.Sprintf("logkeel_x%d", i), Help: strings.Repeat("X", 1000)})
+			}
+		}, slog.New(slog.NewTextHandler(&log, nil)))
+		o.handler.ServeHTTP(failing{httptest.NewRecorder(), tt.err}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+		if n := strings.Count(log.String(), "metrics are incomplete"); n != tt.says {
+			t.Errorf("%v is said %d times, want %d:\n%s", tt.err, n, tt.says, log.String())
+		}
 	}
 }
 
