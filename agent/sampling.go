@@ -112,7 +112,9 @@ func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
 	c.row++
 	c.last = Note(err)
 	for i := range samples {
-		samples[i].Note = c.last
+		if samples[i].Note == "" {
+			samples[i].Note = c.last
+		}
 		if says := samples[i].Name; samples[i].Value == 0 && (says == c.Kind+"_up" || says == "probe_success") {
 			c.row = 0 // which is what was to be measured
 		}

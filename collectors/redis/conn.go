@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,8 +27,10 @@ type dialer struct {
 // A client is one connection. Of the commands that may set one up it sends none
 // but AUTH, for a user with few rights may send nothing else.
 type client struct {
-	conn redis.Conn
-	raw  net.Conn
+	conn  redis.Conn
+	raw   net.Conn
+	reply *bounded
+	db    int // that is selected
 }
 
 func (d *dialer) dial(ctx context.Context) (*client, error) {
@@ -45,7 +46,8 @@ func (d *dialer) dial(ctx context.Context) (*client, error) {
 		}
 		raw = secure
 	}
-	c := &client{conn: redis.NewConn(&bounded{Conn: raw}, 0, 0), raw: raw}
+	reply := &bounded{Conn: raw}
+	c := &client{conn: redis.NewConn(reply, 0, 0), raw: raw, reply: reply}
 	if d.password.IsZero() {
 		return c, nil
 	}
@@ -82,11 +84,71 @@ func refusal(err error) error {
 func (c *client) do(ctx context.Context, command string, args ...any) (any, error) {
 	stop := context.AfterFunc(ctx, func() { c.raw.Close() })
 	defer stop()
+	c.reply.elements = arrayOf(command)
 	v, err := c.conn.Do(command, args...)
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	return v, err
+}
+
+// A command is one of several that are sent at once.
+type command struct {
+	name string
+	args []any
+}
+
+// A reply is what the server answered to one of several commands.
+type reply struct {
+	value any
+	err   error
+}
+
+// all sends several commands, and then waits for all the replies: one way there
+// and back, whatever their number. The error is that of the connection; what the
+// server refuses is in the reply.
+func (c *client) all(ctx context.Context, commands []command) ([]reply, error) {
+	stop := context.AfterFunc(ctx, func() { c.raw.Close() })
+	defer stop()
+	replies, err := c.pipeline(commands)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return replies, err
+}
+
+func (c *client) pipeline(commands []command) ([]reply, error) {
+	c.reply.elements = 0
+	for _, a := range commands {
+		c.reply.elements = max(c.reply.elements, arrayOf(a.name))
+		if err := c.conn.Send(a.name, a.args...); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.conn.Flush(); err != nil {
+		return nil, err
+	}
+	replies := make([]reply, len(commands))
+	for i := range replies {
+		v, err := c.conn.Receive()
+		if err != nil && errorCode(err) == "" {
+			return nil, err
+		}
+		replies[i] = reply{v, err}
+	}
+	return replies, nil
+}
+
+// choose makes the database the connection's, where it is not yet.
+func (c *client) choose(ctx context.Context, db int) error {
+	if c.db == db {
+		return nil
+	}
+	if _, err := c.do(ctx, "SELECT", db); err != nil {
+		return err
+	}
+	c.db = db
+	return nil
 }
 
 func (c *client) ping(ctx context.Context) (time.Duration, error) {
@@ -128,7 +190,12 @@ func (d *dialer) explain(rule string, err error) error {
 	}
 	switch errorCode(err) {
 	case "NOPERM":
+		if text := err.Error(); strings.Contains(text, "access") && strings.Contains(text, "key") {
+			return fmt.Errorf("user %s may not read a key with %s; as an administrator: ACL SETUSER %s ~KEYS, with a pattern of the keys", user, rule, user)
+		}
 		return fmt.Errorf("user %s may not use %s; as an administrator: ACL SETUSER %s +%s", user, rule, user, rule)
+	case "MOVED", "ASK":
+		return fmt.Errorf("%s: this key is on another node of the cluster; ask that one for it", rule)
 	case "NOAUTH":
 		return errors.New("the server wants a password; set password or password_file")
 	case "":
@@ -147,58 +214,4 @@ func (d *dialer) printable(s string) string {
 	}
 	const longest = 200
 	return strconv.QuoteToASCII(s[:min(len(s), longest)])
-}
-
-const (
-	maxReply = 8 << 20  // bytes of one reply; INFO has a few KiB
-	maxHead  = 64 << 10 // bytes of a reply's first line
-)
-
-// A bounded connection refuses replies that the commands sent here do not have.
-// Without it, a server could make redigo allocate whatever it announces.
-type bounded struct {
-	net.Conn
-	bulk int    // bytes of the current bulk string still to come, line end included
-	head []byte // what has come of the current reply's first line
-}
-
-func (b *bounded) Read(p []byte) (int, error) {
-	n, err := b.Conn.Read(p)
-	if bad := b.check(p[:n]); bad != nil {
-		return 0, bad
-	}
-	return n, err
-}
-
-func (b *bounded) check(p []byte) error {
-	for len(p) > 0 {
-		if b.bulk > 0 {
-			n := min(b.bulk, len(p))
-			b.bulk -= n
-			p = p[n:]
-			continue
-		}
-		line, rest, whole := bytes.Cut(p, []byte("\n"))
-		b.head, p = append(b.head, line...), rest
-		if len(b.head) > maxHead {
-			return errors.New("the reply's first line is too long; is this a Redis server?")
-		}
-		if len(b.head) > 0 && strings.IndexByte("+-:$", b.head[0]) < 0 {
-			return fmt.Errorf("a reply that begins with %q; is this a Redis server, and is TLS set as it wants it?", b.head[0])
-		}
-		if !whole {
-			return nil
-		}
-		if len(b.head) > 0 && b.head[0] == '$' {
-			n, err := strconv.Atoi(string(bytes.TrimSuffix(b.head[1:], []byte("\r"))))
-			if err != nil || n < -1 || n > maxReply {
-				return fmt.Errorf("a reply of %.20q bytes; is this a Redis server?", b.head[1:])
-			}
-			if n >= 0 {
-				b.bulk = n + len("\r\n")
-			}
-		}
-		b.head = b.head[:0]
-	}
-	return nil
 }

@@ -33,3 +33,20 @@ func wantDown(t *testing.T, got map[string]float64, err error, words ...string) 
 	t.Helper()
 	testenv.WantDown(t, "redis_up", got, err, words...)
 }
+
+// checked is what is wrong with a section of r.yaml.
+func checked(t *testing.T, section string) string {
+	t.Helper()
+	var c struct {
+		Redis Config `yaml:"redis"`
+	}
+	c.Redis.SetDefaults()
+	doc, err := conf.Decode("r.yaml", []byte("redis: "+section), &c, conf.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Redis.Check(doc, "redis"); err != nil {
+		return err.Error()
+	}
+	return ""
+}

@@ -28,7 +28,8 @@ type usage struct{ calls, usec float64 }
 
 // writeInfo makes samples of the text of INFO. db is the database that the
 // application uses; now counts where the server does not say its own time.
-func writeInfo(text string, db int, now time.Time, out *page) error {
+// It returns the fields that are in labelFields.
+func writeInfo(text string, db int, now time.Time, out *page) (map[string]string, error) {
 	in := &info{
 		out: out, fields: map[string]string{}, commands: map[string]usage{}, db: "db" + strconv.Itoa(db),
 		host: agent.Label{Name: "master_host"}, port: agent.Label{Name: "master_port"},
@@ -36,7 +37,7 @@ func writeInfo(text string, db int, now time.Time, out *page) error {
 	section, n := "", 0
 	for line := range strings.Lines(text) {
 		if n++; n > maxLines {
-			return errors.Join(fmt.Errorf("INFO has more than %d lines; the rest is left out", maxLines), out.end())
+			return in.fields, errors.Join(fmt.Errorf("INFO has more than %d lines; the rest is left out", maxLines), out.end())
 		}
 		line = strings.TrimSpace(line)
 		if name, ok := strings.CutPrefix(line, "# "); ok {
@@ -48,13 +49,14 @@ func writeInfo(text string, db int, now time.Time, out *page) error {
 		}
 	}
 	if len(in.fields) == 0 {
-		return errors.New("INFO has no fields; is this a Redis server?")
+		return nil, errors.New("INFO has no fields; is this a Redis server?")
 	}
 	in.finish(now)
-	return out.end()
+	return in.fields, out.end()
 }
 
 func (in *info) line(section, key, value string) {
+	in.out.field = key
 	switch section {
 	case "Commandstats":
 		in.command(key, value)
@@ -106,6 +108,11 @@ func (in *info) finish(now time.Time) {
 		"role", f["role"], "redis_version", f["redis_version"], "redis_build_id", f["redis_build_id"], "redis_mode", mode,
 		"os", f["os"], "maxmemory_policy", f["maxmemory_policy"], "tcp_port", f["tcp_port"], "run_id", f["run_id"],
 		"process_id", f["process_id"], "master_replid", f["master_replid"])...)
+	for _, name := range []string{"role", "redis_version", "maxmemory_policy"} {
+		if f[name] != "" {
+			in.out.main = append(in.out.main, agent.Field{Name: name, Value: short(f[name])})
+		}
+	}
 	if f["role"] == "slave" {
 		in.out.gauge("redis_slave_info", "What the replica is; always 1.", 1,
 			labels("master_host", f["master_host"], "master_port", f["master_port"], "read_only", f["slave_read_only"])...)
@@ -118,9 +125,15 @@ func (in *info) finish(now time.Time) {
 		in.out.gauge("redis_start_time_seconds", "When the server was started, in seconds since 1970.", float64(now.Unix())-float64(up))
 	}
 	if !in.hasDB {
-		in.out.gauge("redis_db_keys", helpKeys, 0, agent.Label{Name: "db", Value: in.db})
-		in.out.gauge("redis_db_keys_expiring", helpExpiring, 0, agent.Label{Name: "db", Value: in.db})
+		in.out.empty(in.db)
 	}
+	in.out.main = append(in.out.main, agent.Field{Name: "redis_db_keys", Value: in.out.keys}) // of all
+}
+
+// empty says that the database has no keys, unless there is more to say of it.
+func (p *page) empty(db string) {
+	p.gauge("redis_db_keys", helpKeys, 0, agent.Label{Name: "db", Value: db})
+	p.gauge("redis_db_keys_expiring", helpExpiring, 0, agent.Label{Name: "db", Value: db})
 }
 
 // master reads what a replica says of its master. KeyDB has several, as

@@ -14,7 +14,6 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/webgrip/logkeel/agent"
-	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/testenv"
 )
 
@@ -34,7 +33,7 @@ func TestInfo(t *testing.T) {
 			kind := map[agent.SampleType]string{agent.Gauge: "gauge", agent.Counter: "counter"}[s.Type]
 			got = append(got, fmt.Sprintf("%s %s %v", kind, testenv.Series(s), s.Value))
 		})
-		if err := writeInfo(string(ar.Files[0].Data), 0, time.Unix(1000, 0), out); err != nil {
+		if _, err := writeInfo(string(ar.Files[0].Data), 0, time.Unix(1000, 0), out); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 		sort.Strings(got)
@@ -60,7 +59,7 @@ func TestSeriesAreBounded(t *testing.T) {
 	}
 	n := map[string]int{}
 	out := newPage(func(s agent.Sample) { n[s.Name]++ })
-	err := writeInfo(text.String(), 0, time.Unix(1000, 0), out)
+	_, err := writeInfo(text.String(), 0, time.Unix(1000, 0), out)
 	if n["redis_commands_total"] != maxSeries {
 		t.Errorf("%d series, want %d", n["redis_commands_total"], maxSeries)
 	}
@@ -122,21 +121,18 @@ func TestCheck(t *testing.T) {
 		"{name: r, socket: redis.sock}":                                 `r.yaml:1: redis.socket: "redis.sock" is no absolute path; write it as /run/redis/redis.sock`,
 		"{name: r, address: 'a:1', username: u}":                        `r.yaml:1: redis.username: a user without a password; set password or password_file as well`,
 		"{name: r, address: 'a:1', db: -1}":                             `r.yaml:1: redis.db: -1 is out of range; write the number of a database, as 0`,
-		"{name: r, socket: /s, tls: {}}":                                `r.yaml:1: redis.tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate`,
-		"{name: r, address: 'a:1', tls: {ca_file: /no}}":                `r.yaml:1: redis.tls: ca_file: open /no: no such file or directory; name PEM files that this user can read`,
-		"{name: r, address: 'a:1', tls: {cert_file: /a}}":               `r.yaml:1: redis.tls: cert_file and key_file belong together; name PEM files that this user can read`,
+		`{name: r, socket: /s, config: true, expect: {save: "900 1", maxmemory: 256mb, appendonly: yes, hz: [10, 20]}}`: "",
+		"{name: r, socket: /s, expect: {'maxmemory*': 1}}":                                                              `r.yaml:1: redis.expect.maxmemory*: "maxmemory*" is no setting; write it as in CONFIG GET, without *, as maxmemory-policy`,
+		"{name: r, socket: /s, expect: {hz: []}}":                                                                       `r.yaml:1: redis.expect.hz: no value; write a value, or "" for none`,
+		"{name: r, socket: /s, expect: {RequirePass: x}}":                                                               `r.yaml:1: redis.expect.RequirePass: requirepass is a secret, which is never read; remove it; that a password works is seen by using it`,
+		"{name: r, socket: /s, expect: {masterauth: x}}":                                                                `r.yaml:1: redis.expect.masterauth: masterauth is a secret, which is never read; remove it; that a password works is seen by using it`,
+		"{name: r, socket: /s, expect: {tls_key_file_pass: x}}":                                                         `r.yaml:1: redis.expect.tls_key_file_pass: tls-key-file-pass is a secret, which is never read; remove it; that a password works is seen by using it`,
+		"{name: r, socket: /s, expect: {io-threads: 1, io_threads: 2}}":                                                 `r.yaml:1: redis.expect.io_threads: io-threads is there twice; write it once`,
+		"{name: r, socket: /s, tls: {}}":                                                                                `r.yaml:1: redis.tls: a unix socket has no host name to verify; set server_name to the name in the server's certificate`,
+		"{name: r, address: 'a:1', tls: {ca_file: /no}}":                                                                `r.yaml:1: redis.tls: ca_file: open /no: no such file or directory; name PEM files that this user can read`,
+		"{name: r, address: 'a:1', tls: {cert_file: /a}}":                                                               `r.yaml:1: redis.tls: cert_file and key_file belong together; name PEM files that this user can read`,
 	} {
-		var c struct {
-			Redis Config `yaml:"redis"`
-		}
-		doc, err := conf.Decode("r.yaml", []byte("redis: "+section), &c, conf.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := ""
-		if err := c.Redis.Check(doc, "redis"); err != nil {
-			got = err.Error()
-		}
+		got := checked(t, section)
 		if got != want {
 			t.Errorf("%s:\n got %s\nwant %s", section, got, want)
 		}

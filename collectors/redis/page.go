@@ -19,8 +19,14 @@ type page struct {
 	seen  map[string]struct{}
 	count map[string]int // series by metric
 
-	dropped    int // series beyond maxSeries
-	unreadable int // fields that should be numbers and are not
+	keys    float64         // in all databases
+	main    []agent.Field   // the record of the server as a whole
+	records [][]agent.Field // further ones
+
+	dropped    int    // series beyond maxSeries
+	unreadable int    // fields that should be numbers and are not
+	field      string // that is read
+	examples   []string
 }
 
 func newPage(yield func(agent.Sample)) *page {
@@ -47,8 +53,16 @@ func (p *page) add(s agent.Sample) {
 	}
 	p.seen[key.String()] = struct{}{}
 	p.count[s.Name]++
+	if len(s.Labels) == 0 && mainNumbers[s.Name] {
+		p.main = append(p.main, agent.Field{Name: s.Name, Value: s.Value})
+	}
+	if s.Name == "redis_db_keys" {
+		p.keys += s.Value
+	}
 	p.yield(s)
 }
+
+func (p *page) record(fields []agent.Field) { p.records = append(p.records, fields) }
 
 func (p *page) gauge(name, help string, value float64, labels ...agent.Label) {
 	p.add(agent.Sample{Name: name, Help: help, Value: value, Labels: labels})
@@ -68,7 +82,9 @@ func (p *page) number(text string) (float64, bool) {
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-		p.unreadable++
+		if p.unreadable++; len(p.examples) < 5 {
+			p.examples = append(p.examples, short(p.field+":"+text))
+		}
 		return 0, false
 	}
 	return v, true
@@ -76,7 +92,11 @@ func (p *page) number(text string) (float64, bool) {
 
 // end says what could not be told in full.
 func (p *page) end() error {
-	p.gauge("logkeel_redis_info_unreadable", "Fields of INFO that should be numbers and are not.", float64(p.unreadable))
+	examples := strings.Join(p.examples, " ")
+	if examples != "" {
+		p.main = append(p.main, agent.Field{Name: "unreadable", Value: examples})
+	}
+	p.add(agent.Sample{Name: "logkeel_redis_info_unreadable", Help: "Fields of INFO that should be numbers and are not.", Value: float64(p.unreadable), Note: examples})
 	if p.dropped > 0 {
 		return fmt.Errorf("INFO: %d series are left out, for one metric has %d at most", p.dropped, maxSeries)
 	}

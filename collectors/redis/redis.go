@@ -6,71 +6,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/webgrip/logkeel/agent"
-	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/server"
-	"github.com/webgrip/logkeel/agent/tlsconf"
 )
-
-// Config is one server. It is reached by Address or by Socket.
-type Config struct {
-	Name     string          `yaml:"name"`
-	Address  string          `yaml:"address"` // host:port
-	Socket   string          `yaml:"socket"`  // path
-	Username string          `yaml:"username"`
-	Password conf.Secret     `yaml:"password"`
-	TLS      *tlsconf.Config `yaml:"tls"`
-	// DB is the database that the application uses: its keys are reported as 0
-	// when it is empty, which INFO leaves out. Nothing is selected.
-	DB int `yaml:"db"`
-}
-
-// SetDefaults fills in what a configuration may leave out.
-func (c *Config) SetDefaults() { *c = Config{} }
-
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-
-// maxDB bounds the number of a database. Redis has 16, unless told otherwise.
-const maxDB = 1 << 20
-
-// Check says what is wrong with the section at path.
-func (c *Config) Check(d *conf.Doc, path string) error {
-	var errs []error
-	bad := func(field, hint, format string, args ...any) {
-		errs = append(errs, d.Errorf(path+field, hint, format, args...))
-	}
-	if !nameForm.MatchString(c.Name) {
-		bad(".name", "give it a name of letters, digits, - . and _; its metrics are called by it", "%q is no name", c.Name)
-	}
-	server.Check(c.Address, c.Socket, "127.0.0.1:6379", "/run/redis/redis.sock", bad)
-	if c.Username != "" && c.Password.IsZero() {
-		bad(".username", "set password or password_file as well", "a user without a password")
-	}
-	if c.DB < 0 || c.DB > maxDB {
-		bad(".db", "write the number of a database, as 0", "%d is out of range", c.DB)
-	}
-	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
-	return conf.Join(errs...)
-}
 
 // A Sampler asks one server. It keeps its connection from one snapshot to the
 // next, so that it still measures a server that has no room for new clients.
 type Sampler struct {
 	d dialer
 
-	db int
+	db     int
+	config bool
+	expect []expected
+	queues *queues
+	slow   slowlog
 
-	mu sync.Mutex // held for a whole snapshot
-	c  *client    // nil where there is no connection
+	mu   sync.Mutex // held for a whole snapshot
+	c    *client    // nil where there is no connection
+	last *page      // the last snapshot
 }
 
-var _ agent.Sampler = (*Sampler)(nil)
+var _ agent.Recorder = (*Sampler)(nil)
 
 // New returns a Sampler of a Config that was checked. It connects when it is
 // first asked.
@@ -83,7 +44,7 @@ func New(c Config) (*Sampler, error) {
 	if c.Socket != "" {
 		d.network, d.address = "unix", c.Socket
 	}
-	return &Sampler{d: d, db: c.DB}, nil
+	return &Sampler{d: d, db: c.DB, config: c.Settings, expect: expectedOf(c), queues: newQueues(c, time.Now), slow: slowlog{Slowlog: c.Slowlog}}, nil
 }
 
 // Close ends the connection. It waits for a snapshot that is being taken.
@@ -101,7 +62,7 @@ func (s *Sampler) drop() {
 	}
 }
 
-// Sample takes a snapshot: PING, INFO all, SLOWLOG LEN.
+// Sample takes a snapshot: PING, INFO all, and of what else there is.
 func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,6 +72,7 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 		}
 	}()
 	out := newPage(yield)
+	s.last = out
 	down := func(err error) error {
 		out.gauge("redis_up", helpUp, 0)
 		return err
@@ -136,15 +98,34 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	if code == "" {
 		out.gauge("logkeel_redis_ping_seconds", "How long the server took to answer PING.", took.Seconds())
 	}
-	errs = append(errs, writeInfo(text, s.db, time.Now(), out))
-	switch n, err := redis.Int64(s.c.do(ctx, "SLOWLOG", "LEN")); {
-	case err == nil:
-		out.gauge("redis_slowlog_length", "Entries in the slow log.", float64(n))
-	case unknownCommand(err): // some who offer Redis as a service have none
-	default:
-		errs = append(errs, s.d.explain("slowlog|len", err))
+	info, err := writeInfo(text, s.db, time.Now(), out)
+	errs = append(errs, err)
+	for _, part := range []func() error{
+		func() error { return s.slow.measure(ctx, &s.d, s.c, info["run_id"], out) },
+		func() error { return s.settings(ctx, info, out) },
+		func() error { return s.queues.measure(ctx, &s.d, s.c, out) },
+	} {
+		if s.c.broken() {
+			break
+		}
+		errs = append(errs, part())
 	}
 	return errors.Join(errs...)
+}
+
+// Records yields the main numbers of the snapshot as one record, and one for each
+// queue, for each setting that is not as expected, and for each new entry of the
+// slow log.
+func (s *Sampler) Records(yield func([]agent.Field)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.last == nil {
+		return
+	}
+	yield(s.last.main)
+	for _, r := range s.last.records {
+		yield(r)
+	}
 }
 
 const helpUp = "Whether the server answers, and INFO may be read."
