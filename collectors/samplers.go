@@ -8,6 +8,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/collectors/backups"
+	"github.com/webgrip/logkeel/collectors/docker"
 	"github.com/webgrip/logkeel/collectors/host"
 	probe "github.com/webgrip/logkeel/collectors/http"
 	"github.com/webgrip/logkeel/collectors/integrity"
@@ -51,6 +52,18 @@ func (s *Sampling) sampled(kind, target string, of agent.Sampler, log *slog.Logg
 	r := newRecords(kind, target, of)
 	how.Taken = r.take
 	return []agent.Collector{agent.Sampled(of, how), r}
+}
+
+// DockerStats measures containers.
+type DockerStats struct {
+	docker.StatsConfig `yaml:",inline"`
+	Sampling           `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (s *DockerStats) SetDefaults() {
+	s.StatsConfig.SetDefaults()
+	s.Sampling.SetDefaults()
 }
 
 // MySQL measures a MariaDB or MySQL server.
@@ -220,7 +233,7 @@ func (c *Config) Measured() (list []Measured) {
 		list = append(list, Measured{t.kind, t.name, *t.how})
 	}
 	if c.Docker != nil && c.Docker.Stats != nil {
-		list = append(list, Measured{"docker", "stats", *c.Docker.Stats})
+		list = append(list, Measured{"docker", "stats", c.Docker.Stats.Sampling})
 	}
 	return list
 }

@@ -183,7 +183,7 @@ func errNumber(err error) uint16 {
 // isSlow reports whether a statement was ended for it took too long.
 func isSlow(err error) bool {
 	switch errNumber(err) {
-	case errStatementTimeout, errQueryTimeout, errInterrupted:
+	case errMaxStatementTime, errMaxExecutionTime, errInterrupted:
 		return true
 	}
 	return errors.Is(err, errSlow)

@@ -34,7 +34,7 @@ func TestJudge(t *testing.T) {
 		{[]message{{"note", "The storage engine for the table doesn't support check"}}, nil, cannotBeChecked},
 		{nil, nil, isRefused},
 		{nil, sql(errTableDenied), isDeniedCheck},
-		{nil, sql(errStatementTimeout), tookTooLong},
+		{nil, sql(errMaxStatementTime), tookTooLong},
 		{nil, sql(errInterrupted), tookTooLong},
 		{nil, sql(errLockWait), isLocked},
 		{nil, sql(1064), isRefused},
