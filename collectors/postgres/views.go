@@ -29,6 +29,14 @@ type column struct {
 	help string
 }
 
+// metric is the name of the metric, without the view's prefix.
+func (c column) metric() string {
+	if c.kind == age {
+		return "last_archive_age"
+	}
+	return c.name
+}
+
 // expr is the column in a SELECT.
 func (c column) expr() string {
 	switch c.kind {
@@ -118,6 +126,7 @@ var serverViews = []view{
 	{"pg_stat_archiver", "pg_stat_archiver_", "", []column{
 		{"archived_count", counter, "Files of the log that were archived."},
 		{"failed_count", counter, "Failures to archive one."},
+		{"last_archived_time", age, "How long ago the last one was archived, in seconds."},
 	}},
 }
 
@@ -166,7 +175,7 @@ func (c *catalog) of(v view) (columns []column, exprs []string) {
 func (v view) tell(r row, first int, columns []column, out *page, labels ...agent.Label) {
 	for i, col := range columns {
 		n, ok := r.number(first + i)
-		name := v.prefix + col.name + v.suffix
+		name := v.prefix + col.metric() + v.suffix
 		switch {
 		case !ok: // NULL
 		case col.kind == counter:
