@@ -52,7 +52,7 @@ func writeActivity(ctx context.Context, l *link, d *databases, limits map[string
 	out.gauge("logkeel_postgres_connections", "Connections of clients, the agent's own included.", connections)
 	usable := limits["max_connections"] - limits["superuser_reserved_connections"] - limits["reserved_connections"]
 	if usable > 0 {
-		out.gauge("logkeel_postgres_connections_ratio", "Connections of clients as a part of max_connections without those that are reserved for superusers.", connections/usable)
+		out.gauge("logkeel_postgres_connections_used_ratio", "Connections of clients as a part of max_connections without those that are reserved for superusers.", connections/usable)
 	}
 	return nil
 }
