@@ -52,11 +52,11 @@ func Postgres(t testing.TB, settings ...string) *PostgresServer {
 	return s
 }
 
-// Standby starts a server that replicates this one.
-func (s *PostgresServer) Standby() *PostgresServer {
+// Standby starts a server that replicates this one; settings as for Postgres.
+func (s *PostgresServer) Standby(settings ...string) *PostgresServer {
 	s.t.Helper()
 	standby := newPostgres(s.t)
-	standby.configure(nil)
+	standby.configure(settings)
 	host, port, _ := strings.Cut(s.Addr, ":")
 	standby.run("pg_basebackup", "--pgdata="+standby.data(), "--host="+host, "--port="+port, "--username=postgres", "--write-recovery-conf",
 		"--create-slot", "--slot=standby", "--checkpoint=fast", "--no-sync")

@@ -1,7 +1,10 @@
 package postgres
 
 import (
+	"context"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/testenv"
@@ -65,4 +68,41 @@ func checked(t *testing.T, section string) string {
 		return err.Error()
 	}
 	return ""
+}
+
+// session runs statements in a psql that stays, until the function it returns, or
+// the test, ends it.
+func session(t *testing.T, srv *testenv.PostgresServer, database, statements string) (end func()) {
+	t.Helper()
+	o, err := options(as(srv.Addr, "postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Database = database
+	l, err := connect(t.Context(), o, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = l.Exec(context.Background(), "RESET ALL; SET search_path = public; SET default_transaction_read_only = off; "+statements).ReadAll()
+	}()
+	end = sync.OnceFunc(func() {
+		l.cut()
+		<-done
+	})
+	t.Cleanup(end)
+	return end
+}
+
+func await(t *testing.T, ready func() bool) {
+	t.Helper()
+	for range 500 {
+		if ready() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("not within five seconds")
 }

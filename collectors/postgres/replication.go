@@ -16,11 +16,9 @@ const (
 const written = `CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn() ELSE pg_current_wal_lsn() END`
 
 // lagQuery: a standby that has replayed all that came is not behind, however old
-// that is. One that no primary sends to, but restores from an archive, has nothing
-// that came.
-const lagQuery = `SELECT pg_is_in_recovery(), CASE WHEN NOT pg_is_in_recovery() OR pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0
-	ELSE greatest(0, extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())) END,
-	greatest(0, extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()))`
+// that is. One that has replayed nothing yet does not know how far it is behind.
+const lagQuery = `SELECT r, CASE WHEN NOT r OR pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() THEN 0 WHEN ago < 0 THEN 0 ELSE ago END, CASE WHEN ago < 0 THEN 0 ELSE ago END
+	FROM (SELECT pg_is_in_recovery() AS r, extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) AS ago) s`
 
 const standbyQuery = `SELECT coalesce(application_name, ''), coalesce(host(client_addr), ''), coalesce(state, ''), max(pg_wal_lsn_diff(` + written + `, replay_lsn))
 	FROM pg_stat_replication GROUP BY 1, 2, 3 ORDER BY 4 DESC NULLS LAST LIMIT ` + maxPeers
