@@ -36,12 +36,12 @@ func (d *databases) labels(oid string) (datid, datname agent.Label) {
 	return agent.Label{Name: "datid", Value: oid}, agent.Label{Name: "datname", Value: name}
 }
 
-// readDatabases also tells how old the oldest transaction is that each one may hold.
-func readDatabases(ctx context.Context, l *link, out *page) (*databases, error) {
+// readDatabases reads all, of which so many have series of their own. It also tells how old the oldest transaction is that each one may hold.
+func readDatabases(ctx context.Context, l *link, own int, out *page) (*databases, error) {
 	d := &databases{names: map[string]string{}}
 	err := l.query(ctx, `SELECT oid, datname, datconnlimit, datallowconn, age(datfrozenxid), mxid_age(datminmxid) FROM pg_database ORDER BY oid`, 6, func(r row) {
 		oid := r.text(0)
-		if len(d.oids) < maxDatabases {
+		if len(d.oids) < own {
 			d.names[oid] = r.text(1)
 		}
 		d.oids = append(d.oids, oid)
@@ -61,7 +61,7 @@ func readDatabases(ctx context.Context, l *link, out *page) (*databases, error) 
 	if err != nil {
 		return nil, err
 	}
-	out.gauge("logkeel_postgres_databases", fmt.Sprintf("Databases; those beyond %d are together %s.", maxDatabases, other), float64(len(d.oids)))
+	out.gauge("logkeel_postgres_databases", fmt.Sprintf("Databases; those beyond %d are together %s.", own, other), float64(len(d.oids)))
 	return d, nil
 }
 

@@ -38,6 +38,9 @@ func (c *Config) hint(e *pgconn.PgError) string {
 	case "3D000":
 		return "set database to one that is there; postgres nearly always is"
 	case "42501":
+		if schema, ok := strings.CutPrefix(e.Message, "permission denied for schema "); ok {
+			return fmt.Sprintf("as a superuser in database %s: GRANT USAGE ON SCHEMA %s TO %s", quoted(c.Database), quoted(c.clean(errors.New(schema))), quoted(c.User))
+		}
 		return c.grant()
 	case "53300":
 		return "look at max_connections and at who is connected (SELECT * FROM pg_stat_activity)"

@@ -20,6 +20,7 @@ type Sampler struct {
 	c       Config
 	options *pgconn.Config
 	schema  string // of the server's views
+	own     int    // databases that have series of their own
 
 	mu         sync.Mutex // held for a whole snapshot
 	l          *link      // nil where there is no connection
@@ -39,7 +40,7 @@ func New(c Config) (*Sampler, error) {
 		return nil, err
 	}
 	return &Sampler{
-		c: c, options: o, schema: "pg_catalog",
+		c: c, options: o, schema: "pg_catalog", own: maxDatabases,
 		sizes:      sizes{interval: time.Duration(c.Sizes.Interval), now: time.Now},
 		statements: statements{Statements: c.Statements},
 	}, nil
@@ -112,7 +113,7 @@ func (s *Sampler) sample(ctx context.Context, out *page) error {
 	}{
 		{"pg_settings", func() (err error) { limits, err = writeSettings(ctx, s.l, out); return err }},
 		{"pg_stat_bgwriter", func() error { return writeServer(ctx, s.l, s.cat, out) }},
-		{"pg_database", func() (err error) { d, err = readDatabases(ctx, s.l, out); return err }},
+		{"pg_database", func() (err error) { d, err = readDatabases(ctx, s.l, s.own, out); return err }},
 		{"pg_stat_database", func() error { return writeDatabases(ctx, s.l, s.cat, d, out) }},
 		{"pg_stat_activity", func() error { return writeActivity(ctx, s.l, d, limits, out) }},
 		{"pg_locks", func() error { return writeLocks(ctx, s.l, d, out) }},

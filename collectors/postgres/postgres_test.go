@@ -46,7 +46,6 @@ func said(t *testing.T, srv *testenv.PostgresServer) map[string]float64 {
 		`SELECT format('pg_database_connection_limit{datname="%s"}', datname), datconnlimit FROM pg_database`,
 		`SELECT format('pg_database_wraparound_age_datfrozenxid_seconds{datname="%s"}', datname), age(datfrozenxid) FROM pg_database WHERE datallowconn`,
 		`SELECT 'pg_postmaster_start_time_seconds', extract(epoch FROM pg_postmaster_start_time())`,
-		`SELECT 'logkeel_postgres_connections', count(*) - 1 FROM pg_stat_activity WHERE backend_type = 'client backend'`, // psql's own
 		`SELECT 'pg_settings_' || replace(name, '.', '_'), CASE setting WHEN 'on' THEN 1 ELSE 0 END FROM pg_settings WHERE vartype = 'bool'`,
 		`SELECT 'pg_settings_' || replace(name, '.', '_'), setting::float8 FROM pg_settings WHERE vartype IN ('integer', 'real') AND unit IS NULL AND name NOT LIKE 'tcp_%'`,
 		`SELECT 'pg_settings_' || name || '_bytes', CASE setting WHEN '-1' THEN -1 ELSE pg_size_bytes(current_setting(name)) END FROM pg_settings WHERE vartype = 'integer' AND unit IN ('B', 'kB', 'MB', '8kB')`,
@@ -83,8 +82,9 @@ func TestSamplesAreWhatTheServerSays(t *testing.T) {
 	if compared < 350 {
 		t.Errorf("only %d values were compared", compared)
 	}
-	if v := got["logkeel_postgres_connections_used_ratio"]; v != 1.0/27 {
-		t.Errorf("%v of the connections, want one of 30 less 3 that are reserved", v)
+	// The psql before may still be there.
+	if v, n := got["logkeel_postgres_connections_used_ratio"], got["logkeel_postgres_connections"]; n < 1 || n > 2 || v != n/27 {
+		t.Errorf("%v connections are %v of 30 less 3 that are reserved", n, v)
 	}
 	if v := got["logkeel_postgres_ping_seconds"]; v <= 0 || v > 5 {
 		t.Errorf("SELECT 1 took %v s", v)
