@@ -35,7 +35,7 @@ func TestSchedule(t *testing.T) {
 		{"0 3 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", "25T03:00+01:00"},
 		{"0 * * * *", "Europe/Berlin", "2026-10-24T23:30:00Z", "25T02:00+02:00 25T02:00+01:00 25T03:00+01:00"},
 		{"*/20 2 * * *", "Europe/Berlin", "2026-10-25T00:15:00Z", "25T02:20+02:00 25T02:40+02:00 25T02:00+01:00"},
-		{"0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00Z", "04T01:00-02:00 05T00:00-02:00"}, // no midnight
+		{"0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00Z", "04T01:00-02:00 05T00:00-02:00"},    // no midnight
 		{"15 1 * * *", "Australia/Lord_Howe", "2026-04-04T00:00:00Z", "05T01:15+11:00 06T01:15+10:30"}, // half an hour
 	} {
 		s, err := parseSchedule(tt.schedule, tt.zone)
