@@ -130,8 +130,8 @@ func forbiddenOutside(file, layer, child, imported string) string {
 			return "files are read by agent/conf"
 		}
 	case strings.HasPrefix(imported, "github.com/docker/docker"):
-		if file != "collectors/docker/client.go" {
-			return "only collectors/docker/client.go talks to the engine"
+		if ok, _ := path.Match("collectors/docker/client*.go", file); !ok {
+			return "only collectors/docker/client*.go talk to the engine"
 		}
 	}
 	return ""
@@ -166,6 +166,7 @@ func TestForbidden(t *testing.T) {
 		{"collectors/tail/a.go", module + "/rules", false},
 		{"collectors/tail/a.go", module + "/agent/testenv", false},
 		{"collectors/docker/client.go", "github.com/docker/docker/client", true},
+		{"collectors/docker/client_usage.go", "github.com/docker/docker/api/types/container", true},
 		{"collectors/docker/stats.go", "github.com/docker/docker/client", false},
 		{"outputs/fluentd/a.go", module + "/outputs/email", false},
 		{"outputs/fluentd/a.go", module + "/agent/forward", true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -115,11 +116,16 @@ func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
 		if samples[i].Note == "" {
 			samples[i].Note = c.last
 		}
-		if says := samples[i].Name; samples[i].Value == 0 && (says == c.Kind+"_up" || says == "probe_success") {
+		if samples[i].Value == 0 && c.saysDown(samples[i].Name) {
 			c.row = 0 // which is what was to be measured
 		}
 	}
 	return samples, err
+}
+
+// saysDown reports whether the metric is the one whose 0 says that the target is down.
+func (c *sampled) saysDown(name string) bool {
+	return name == c.Kind+"_up" || name == "probe_success" || name == "logkeel_"+strings.TrimSuffix(c.Kind, "s")+"_up"
 }
 
 // Meter reports how the last snapshot went.

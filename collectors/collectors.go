@@ -28,6 +28,9 @@ type Config struct {
 	HTTP   []HTTP  `yaml:"http"`
 	Host   *Host   `yaml:"host"`
 
+	Backups   []Backups   `yaml:"backups"`
+	Integrity []Integrity `yaml:"integrity"`
+
 	Forward []Forward `yaml:"forward"`
 }
 
@@ -37,7 +40,7 @@ type Docker struct {
 	Reading       `yaml:",inline"`
 	Multiline     ContainerFormat `yaml:"multiline"`
 	Logs          string          `yaml:"logs"`  // auto, file or api: from where logs are read
-	Stats         *Sampling       `yaml:"stats"` // what the containers do and use
+	Stats         *DockerStats    `yaml:"stats"` // what the containers do and use
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -192,7 +195,7 @@ func (d *Docker) build(baseDir string, log *slog.Logger) ([]agent.Collector, err
 	}
 	all := append([]agent.Collector{engine}, d.logs(engine, dc.Root, log)...)
 	if s := d.Stats; s != nil {
-		all = append(all, s.sampled("docker", "stats", docker.NewStats(engine), log)...)
+		all = append(all, s.sampled("docker", "stats", docker.NewStats(engine, s.StatsConfig), log)...)
 	}
 	return all, nil
 }

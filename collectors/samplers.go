@@ -7,8 +7,11 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/collectors/backups"
+	"github.com/webgrip/logkeel/collectors/docker"
 	"github.com/webgrip/logkeel/collectors/host"
 	probe "github.com/webgrip/logkeel/collectors/http"
+	"github.com/webgrip/logkeel/collectors/integrity"
 	"github.com/webgrip/logkeel/collectors/mysql"
 	"github.com/webgrip/logkeel/collectors/redis"
 )
@@ -49,6 +52,18 @@ func (s *Sampling) sampled(kind, target string, of agent.Sampler, log *slog.Logg
 	r := newRecords(kind, target, of)
 	how.Taken = r.take
 	return []agent.Collector{agent.Sampled(of, how), r}
+}
+
+// DockerStats measures containers.
+type DockerStats struct {
+	docker.StatsConfig `yaml:",inline"`
+	Sampling           `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (s *DockerStats) SetDefaults() {
+	s.StatsConfig.SetDefaults()
+	s.Sampling.SetDefaults()
 }
 
 // MySQL measures a MariaDB or MySQL server.
@@ -99,6 +114,30 @@ func (h *Host) SetDefaults() {
 	h.Sampling.SetDefaults()
 }
 
+// Backups looks after a place with backups.
+type Backups struct {
+	backups.Config `yaml:",inline"`
+	Sampling       `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (b *Backups) SetDefaults() {
+	b.Config.SetDefaults()
+	b.Sampling = Sampling{Interval: conf.Duration(5 * time.Minute), Timeout: conf.Duration(time.Minute)}
+}
+
+// Integrity watches over files.
+type Integrity struct {
+	integrity.Config `yaml:",inline"`
+	Sampling         `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (f *Integrity) SetDefaults() {
+	f.Config.SetDefaults()
+	f.Sampling.SetDefaults()
+}
+
 // A target is one thing that is measured, as the configuration has it.
 type target struct {
 	kind, name string
@@ -138,6 +177,18 @@ func (c *Config) targets() (all []target) {
 	}
 	if h := c.Host; h != nil {
 		add("host", -1, h.Name, *h, &h.Sampling, h.Config.Check, func(*places) (agent.Sampler, error) { return host.New(h.Config), nil })
+	}
+	for i := range c.Backups {
+		b := &c.Backups[i]
+		add("backups", i, b.Name, *b, &b.Sampling, b.Config.Check, func(at *places) (agent.Sampler, error) {
+			return backups.New(b.Config, at.base, at.state), nil
+		})
+	}
+	for i := range c.Integrity {
+		f := &c.Integrity[i]
+		add("integrity", i, f.Name, *f, &f.Sampling, f.Config.Check, func(at *places) (agent.Sampler, error) {
+			return integrity.New(f.Config, at.base, at.state, at.log), nil
+		})
 	}
 	return all
 }
@@ -182,7 +233,7 @@ func (c *Config) Measured() (list []Measured) {
 		list = append(list, Measured{t.kind, t.name, *t.how})
 	}
 	if c.Docker != nil && c.Docker.Stats != nil {
-		list = append(list, Measured{"docker", "stats", *c.Docker.Stats})
+		list = append(list, Measured{"docker", "stats", c.Docker.Stats.Sampling})
 	}
 	return list
 }

@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"os"
@@ -18,13 +19,14 @@ type packRule struct {
 	Name     string         `yaml:"name"`
 	Severity string         `yaml:"severity"`
 	Sample   string         `yaml:"sample"`
-	Source   map[string]any `yaml:"source"`
+	Source   any            `yaml:"source"` // labels and values, or a text of matchers
 	Equals   string         `yaml:"equals"`
 	Above    string         `yaml:"above"`
 	Below    string         `yaml:"below"`
 	Changed  any            `yaml:"changed"`
 	Rate     string         `yaml:"rate"`
 	Delta    string         `yaml:"delta"`
+	Absent   string         `yaml:"absent"`
 	Window   string         `yaml:"window"`
 	For      string         `yaml:"for"`
 	By       []string       `yaml:"by"`
@@ -52,8 +54,23 @@ func (r *packRule) expr(t *testing.T) string {
 		return fmt.Sprintf("resets(%s[%s]) > 0", series, window)
 	case r.Changed == "any":
 		return fmt.Sprintf("changes(%s[%s]) > 0", series, window)
-	case r.Changed != nil:
-		t.Fatalf("%s: changed: %v is not known here", r.Name, r.Changed)
+	case r.Absent != "":
+		if r.Window == "" {
+			window = "7d"
+		}
+		group := "group by (" + strings.Join(append([]string{"instance"}, by...), ", ") + ") "
+		return fmt.Sprintf("%s(last_over_time(%s[%s])) unless %[1]s(%[2]s)", group, series, window)
+	case r.Changed != nil: // labels: more than one set of their values within the window
+		labels, ok := r.Changed.([]any)
+		if !ok {
+			t.Fatalf("%s: changed: %v is not known here", r.Name, r.Changed)
+		}
+		key := strings.Join(append([]string{"instance", "target"}, slices.DeleteFunc(slices.Clone(by), func(l string) bool { return l == "target" })...), ", ")
+		all := key
+		for _, l := range labels {
+			all += ", " + fmt.Sprint(l)
+		}
+		return fmt.Sprintf("count by (%s) (group by (%s) (last_over_time(%s[%s]))) > 1", key, all, series, window)
 	}
 	var limits []string
 	for _, l := range []struct{ op, value string }{{"==", r.Equals}, {">", r.Above}, {"<", r.Below}} {
@@ -79,8 +96,12 @@ func (r *packRule) expr(t *testing.T) string {
 }
 
 func (r *packRule) selector() string {
+	if text, ok := r.Source.(string); ok {
+		return "{" + text + "}"
+	}
+	labels, _ := r.Source.(map[string]any)
 	var parts []string
-	for name, v := range r.Source {
+	for name, v := range labels {
 		switch v := v.(type) {
 		case []any:
 			var any []string
@@ -162,8 +183,8 @@ func (r *packRule) write(t *testing.T, b *strings.Builder) {
 		fmt.Fprintf(&where, "{{ with $labels.%s }} {{ . }}{{ end }}", l)
 	}
 	fmt.Fprintf(b, "      - alert: %s\n        expr: %s\n", r.Name, quote(r.expr(t)))
-	if r.For != "" {
-		fmt.Fprintf(b, "        for: %s\n", r.For)
+	if hold := cmp.Or(r.For, r.Absent); hold != "" {
+		fmt.Fprintf(b, "        for: %s\n", hold)
 	}
 	fmt.Fprintf(b, "        labels: {severity: %s}\n        annotations:\n          summary: %s\n", r.Severity, quote(r.Summary+":"+where.String()))
 	if r.Runbook != "" {

@@ -147,10 +147,14 @@ func (a *Alerts) absent(r *rule, labels []agent.Label) *key {
 // expect makes the keys that rules name: they are missed also where they never
 // were.
 func (a *Alerts) expect() {
+	a.expectSeries()
 	if !a.absences {
 		return
 	}
 	for i := range a.set.rules {
+		if a.set.rules[i].measure != nil {
+			continue
+		}
 		for _, labels := range a.set.rules[i].policy.named {
 			a.absent(&a.set.rules[i], slices.Clone(labels)).silence.named = true
 		}

@@ -97,10 +97,11 @@ type ruleState struct {
 	keys    map[string]*key
 	series  map[string]*series // of a rule on samples
 	fired   uint64
-	folded  bool   // it was said that there are too many keys
-	full    bool   // and too many series
-	watched int64  // from when on its findings were counted, ns; of a rule with spike
-	unread  uint64 // the sweep in which one of its logs had something unread, of a rule on absence by groups
+	folded  bool          // it was said that there are too many keys
+	full    bool          // and too many series
+	packed  time.Duration // when it could remember no more and nothing was to be forgotten, by Elapsed
+	watched int64         // from when on its findings were counted, ns; of a rule with spike
+	unread  uint64        // the sweep in which one of its logs had something unread, of a rule on absence by groups
 }
 
 // A key is what a rule counts apart from all else.
@@ -129,6 +130,8 @@ type key struct {
 	snapshot string // and the name of the snapshot it is in
 
 	silence *silence // of a rule on absence
+	traits  *traits  // of a rule on the change of labels
+	missing *missing // of a rule on series that are gone
 	surge   *surge   // of a rule with spike
 }
 
@@ -192,7 +195,7 @@ func (a *Alerts) succeed(before *Alerts) {
 		a.around.snapshots = before.around.snapshots
 	}
 	for name, p := range before.snapshots {
-		if a.clock.Elapsed()-p.last <= p.patience() {
+		if a.clock.Elapsed() < before.untakenAt(name) {
 			a.snapshots[name] = p
 		}
 	}

@@ -63,6 +63,11 @@ func TestAnOutputThatIsAddedHearsWhatFires(t *testing.T) {
 	}{
 		{"a log", ruleOn("Error", times(1, time.Hour)), func(b *bench) { b.log("app", b.wall, "error") }},
 		{"a sample", ruleOf(measure{sample: "up", equals: number(0)}, eachSeries), func(b *bench) { b.measure(time.Minute, value("up", 0, "target", "main")) }},
+		{"a label", rulesOf(t, userRule)[0], func(b *bench) {
+			b.measure(30*time.Second, infoOf("a", "x"))
+			b.measure(30*time.Second, infoOf("a", "y"))
+		}},
+		{"what is missing", rulesOf(t, goneRule)[0], func(b *bench) { b.measure(30*time.Second, infoOf("a", "x")); b.measure(11*time.Minute, value("up", 1)) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, c.rule)

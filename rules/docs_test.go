@@ -21,8 +21,8 @@ func TestDocumentation(t *testing.T) {
 		t.Fatal(err)
 	}
 	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(blocks) != 13 {
-		t.Fatalf("%d examples, want 13", len(blocks))
+	if len(blocks) != 15 {
+		t.Fatalf("%d examples, want 15", len(blocks))
 	}
 	var main struct {
 		Rules Config `yaml:"rules"`

@@ -30,11 +30,14 @@ func (s *Set) Doubts() []Doubt {
 	most := s.common()
 	for i := range s.rules {
 		r := &s.rules[i]
-		if r.first == r.end {
-			continue
-		}
 		add := func(hint, format string, args ...any) {
 			all = append(all, Doubt{r.rule, fmt.Sprintf(format, args...), hint})
+		}
+		if r.measure != nil {
+			r.sampleDoubts(add)
+		}
+		if r.first == r.end {
+			continue
 		}
 		never := s.never(r, add)
 		if n := most[i]; n > 0 && r.policy.threshold == 1 && r.policy.absent == 0 && !r.policy.quiet && !never {
@@ -166,4 +169,19 @@ func (s *Set) written(list []*expr) []string {
 	}
 	slices.Sort(all)
 	return all
+}
+
+// sampleDoubts are what is odd about a rule on a sample.
+func (r *rule) sampleDoubts(add func(hint, format string, args ...any)) {
+	for _, name := range r.measure.labels {
+		if v := r.source.Exact(name); len(v) == 1 {
+			add("leave it out of source", "source leaves one value of %s, so that it never changes", quote(name))
+		}
+	}
+	for _, e := range r.measure.expected {
+		v := r.source.Exact(e.label)
+		if len(v) > 0 && len(r.measure.expected) == 1 && !slices.ContainsFunc(v, func(v string) bool { return !slices.Contains(e.values, v) }) {
+			add("leave it out of source", "it never holds: source leaves only series whose %s is as expected", quote(e.label))
+		}
+	}
 }

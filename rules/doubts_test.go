@@ -22,6 +22,8 @@ groups:
       - {name: again, match: [two, one], source: {service: a}}
       - {name: within, match: [two], source: {service: a}}
       - {name: digits, match: ['DEADLOCK', '\d{7}']}
+      - {name: fixed, sample: info, changed: [user, image], source: {user: root}}
+      - {name: right, sample: info, expected: {user: [app, www]}, source: {user: [app, www]}}
 `)
 	var got []string
 	for _, d := range s.Doubts() {
@@ -40,6 +42,8 @@ groups:
 		`again: it finds the same as twice, at rules.yaml:11`,
 		`within: all that it finds is found by twice, at rules.yaml:11`,
 		`digits: "\d{7}" has no literal to look for; it is tried on every line`,
+		`fixed: source leaves one value of "user", so that it never changes`,
+		`right: it never holds: source leaves only series whose "user" is as expected`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -68,6 +72,8 @@ groups:
       - {name: fields, format: access, where: path =~ '/export' and client != ''}
       - {name: down, sample: up, equals: 0}
       - {name: up, sample: up, equals: 0}
+      - {name: choice, sample: info, changed: [user], source: {user: [root, app], name: x}}
+      - {name: wrong, sample: info, expected: {user: [app, www]}, source: {user: [app, root]}}
 `)
 	for _, d := range s.Doubts() {
 		if !strings.Contains(d.Msg, "tried on every line") {

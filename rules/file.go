@@ -40,10 +40,12 @@ type ruleSpec struct {
 	Above   *level        `yaml:"above"`
 	Below   *level        `yaml:"below"`
 	Equals  *level        `yaml:"equals"`
-	Changed change        `yaml:"changed"`
+	Changed changeSpec    `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`
 	Rate    conf.Duration `yaml:"rate"`
 	Delta   conf.Duration `yaml:"delta"`
+
+	Expected map[string]conf.Strings `yaml:"expected"`
 
 	Absent conf.Duration `yaml:"absent"`
 
@@ -203,10 +205,10 @@ func (p *problems) rule(group string, spec *ruleSpec) loaded {
 	switch {
 	case p.has("match") && p.has("sample"):
 		p.say("sample", "make two rules of it", "a rule looks for lines or at a sample, not both")
-	case p.has("absent"):
-		p.onAbsence(spec, &l)
 	case p.has("sample"):
 		p.onSample(spec, &l)
+	case p.has("absent"):
+		p.onAbsence(spec, &l)
 	default:
 		p.onLines(spec, &l)
 	}

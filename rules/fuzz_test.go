@@ -263,6 +263,7 @@ func FuzzLoad(f *testing.F) {
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: x, absent: 1h, by: []}, {name: s, sample: a, delta: 1h, below: -5KB}, {name: t, match: y, spike: 2.5, window: 1h}, {name: u, absent: 1m, source: {a: [b, c]}}]}]"))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(?P<n>x)', alert: false, metric: {name: x, histogram: n, buckets: [1ms, 1], labels: [n, a.b], max_series: 5}}]}]"))
 	f.Add([]byte("groups: [{name: g, rules: [{name: r, match: '(', not: [''], source: {a: []}, class: x, severity: y}]}]"))
+	f.Add([]byte("groups: [{name: g, rules: [{name: r, sample: a, changed: [b, c], by: [d]}, {name: s, sample: a, expected: {b: [x, ''], c: true}}, {name: t, sample: a, absent: 1h, source: {target: [a, b]}, window: 1d}]}]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := &loader{names: map[string]place{}}
 		l.data("f.yaml", data)

@@ -36,24 +36,6 @@ func (l *level) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// UnmarshalYAML reads true, up or down.
-func (c *change) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		switch n.Value {
-		case "true":
-			*c = anyChange
-			return nil
-		case "up":
-			*c = upward
-			return nil
-		case "down":
-			*c = downward
-			return nil
-		}
-	}
-	return &conf.Error{Line: n.Line, Msg: "expected true, up or down", Hint: "write true for any change, or remove it"}
-}
-
 // A misfit is a key that a rule of one kind has no use for.
 type misfit struct{ key, msg, hint string }
 
@@ -82,6 +64,7 @@ func (p *problems) onLines(spec *ruleSpec, l *loaded) {
 		misfit{"changed", "changed is about a sample", "remove it, or name a sample"},
 		misfit{"rate", "rate is about a sample", "use threshold and window"},
 		misfit{"delta", "delta is about a sample", "remove it, or name a sample"},
+		misfit{"expected", "expected is about a sample", "compare what a named group found under where, or name a sample"},
 		misfit{"for", "for says how long a sample is to be so", "use threshold and window"},
 	)
 	l.format = p.format(spec)
@@ -187,7 +170,7 @@ func noGroup(name string, match []*expr) *whereError {
 
 // onSample reads what a rule on a sample has.
 func (p *problems) onSample(spec *ruleSpec, l *loaded) {
-	const limits = "use above, below, equals or changed"
+	const limits = "use above, below, equals, changed, expected or absent"
 	p.refuse(
 		misfit{"format", "format is about lines", "remove it, or look for lines with match or where"},
 		misfit{"not", "not is about lines", "leave series out with source"},
@@ -198,14 +181,14 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 		misfit{"alert", "alert is about lines", "remove the rule"},
 	)
 	m := &measure{
-		sample: spec.Sample, changed: spec.Changed, hold: time.Duration(spec.For),
+		sample: spec.Sample, changed: spec.Changed.value, labels: spec.Changed.labels, hold: time.Duration(spec.For),
 		above: spec.Above.number(), below: spec.Below.number(), equals: spec.Equals.number(),
 	}
 	l.measure = m
 	switch {
 	case !isMetric(spec.Sample):
 		p.say("sample", "write its name alone, as redis_up, and labels under source", "%s is not the name of a metric", quote(spec.Sample))
-	case m.above == nil && m.below == nil && m.equals == nil && m.changed == 0:
+	case m.above == nil && m.below == nil && m.equals == nil && !p.has("changed") && !p.has("expected") && !p.has("absent"):
 		p.say("sample", limits, "the rule does not say what of the sample is wrong")
 	}
 	switch {
@@ -214,11 +197,14 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 	case m.above != nil && m.below != nil && *m.above >= *m.below:
 		p.say("above", "make two rules of it to have either", "no number is above %s and below %s", formatNumber(*m.above), formatNumber(*m.below))
 	}
-	p.overTime(spec, m)
-	p.within("for", spec.For, 0, maxHold)
-	p.within("window", spec.Window, minWindow, maxWindow)
-	if m.changed == 0 {
-		p.refuse(misfit{"window", "window says how long a change keeps firing", "use for, or changed"})
+	if !p.has("absent") {
+		p.overTime(spec, m)
+		p.onLabels(spec, m)
+		p.within("for", spec.For, 0, maxHold)
+		p.within("window", spec.Window, minWindow, maxWindow)
+		if !p.has("changed") {
+			p.refuse(misfit{"window", "window says how long a change keeps firing", "use for, or changed"})
+		}
 	}
 	p.by(spec.By, func(name string) {
 		if name == "log" {
@@ -227,6 +213,9 @@ func (p *problems) onSample(spec *ruleSpec, l *loaded) {
 		}
 		l.policy.by = append(l.policy.by, keyPart{name: name})
 	})
+	if p.has("absent") {
+		p.onMissing(spec, l)
+	}
 }
 
 // isMetric reports whether s is a metric's name as Prometheus has them.

@@ -18,7 +18,6 @@ const (
 // onAbsence reads what a rule has that says that something did not come.
 func (p *problems) onAbsence(spec *ruleSpec, l *loaded) {
 	p.refuse(
-		misfit{"sample", "absent is about lines", "remove absent; a series that is missing is measured by its sampler's up, as redis_up"},
 		misfit{"threshold", "threshold counts lines that are there", "remove it, or absent"},
 		misfit{"spike", "spike counts lines that are there", "remove it, or absent"},
 		misfit{"window", "absent says for how long nothing came", "remove it, or absent"},

@@ -42,6 +42,12 @@ func (a *Alerts) keyDue(k *key) time.Duration {
 	if k.silence != nil {
 		return a.absentDue(k)
 	}
+	if k.traits != nil {
+		return k.traitsDue()
+	}
+	if k.missing != nil {
+		return a.missingDue(k)
+	}
 	if k.rule.measure != nil {
 		return k.heard + a.snapshots[k.snapshot].patience() + 1
 	}

@@ -56,10 +56,20 @@ type measure struct {
 	changed              change // 0: not asked for
 	hold                 time.Duration
 	rate, delta          time.Duration // compared is the rate, or the difference, over that time; 0: the value
+
+	labels   []string      // one of these has another value than it had
+	expected []expectation // one of these does not hold
+	absent   time.Duration // the series is missing for so long; 0: not asked for
 }
+
+// remembers reports whether it is to be known of what was there before what it was.
+func (m *measure) remembers() bool { return len(m.labels) > 0 || m.absent > 0 }
 
 // String is the condition as people read it: "redis_up == 0 for 1m".
 func (m *measure) String() string {
+	if m.absent > 0 {
+		return fmt.Sprintf("no %s for %s", m.sample, conf.Duration(m.absent))
+	}
 	var parts []string
 	limit := func(op string, v *float64) {
 		if v != nil {
@@ -84,7 +94,20 @@ func (m *measure) String() string {
 	case m.delta > 0:
 		name = fmt.Sprintf("delta(%s[%s])", name, conf.Duration(m.delta))
 	}
-	s := name + " " + strings.Join(parts, " and ")
+	said := m.labelsText()
+	switch {
+	case said == "":
+		name += " "
+	case len(parts) == 0:
+		name += ": " + said
+	default:
+		parts, name = append(parts, said), name+" "
+	}
+	return m.held(name + strings.Join(parts, " and "))
+}
+
+// held adds for how long it has to be so.
+func (m *measure) held(s string) string {
 	if m.hold > 0 {
 		s += fmt.Sprintf(" for %s", conf.Duration(m.hold))
 	}

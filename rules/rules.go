@@ -36,6 +36,8 @@ type Set struct {
 	ruleOf []int32 // by expression
 	// samples has the rules on samples, as indexes in rules, by the sample's name.
 	samples map[string][]int32
+	// missing has those of them on series that are missing.
+	missing []int32
 	// absences says that there are rules on the absence of lines.
 	absences bool
 	metrics  []*metric // by index
@@ -186,6 +188,9 @@ func buildSet(list []loaded, redact *redactor) *Set {
 		r.captures = slices.ContainsFunc(l.policy.by, func(p keyPart) bool { return p.group && p.name != fingerprint })
 		if m := l.measure; m != nil {
 			s.samples[m.sample] = append(s.samples[m.sample], int32(len(s.rules)))
+			if m.absent > 0 {
+				s.missing = append(s.missing, int32(len(s.rules)))
+			}
 		}
 		if l.metric != nil && !slices.Contains(s.metrics, l.metric.metric) {
 			l.metric.metric.index = len(s.metrics)

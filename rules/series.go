@@ -40,6 +40,9 @@ type pace struct {
 	last  time.Duration // by Elapsed
 	gap   time.Duration
 
+	whole  bool          // the newest was taken in full
+	failed time.Duration // when one was tried last that could not be taken, by Elapsed
+
 	apart time.Duration // of the two clocks
 	jumps uint64        // how often one was set, or the machine slept
 }
@@ -63,6 +66,7 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	now := instant{wall: a.clock.Wall(), elapsed: a.clock.Elapsed(), snapshot: name}
 	a.around.keep(name, samples, now.elapsed)
 	if samples == nil {
+		a.untaken(&now)
 		return
 	}
 	a.grow(now.elapsed)
@@ -73,9 +77,17 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 	if p == nil {
 		p = &pace{}
 		a.snapshots[name] = p
-	} else {
-		p.gap = now.elapsed - p.last
 	}
+	now.whole = whole(name, samples)
+	known := time.Duration(0)
+	if p.round > 0 {
+		gap := now.elapsed - p.last
+		if p.whole && now.whole && gap <= p.patience() {
+			known = gap // nothing failed in between
+		}
+		p.gap = gap
+	}
+	p.whole = now.whole
 	apart := time.Duration(now.wall.UnixNano()) - now.elapsed
 	if d := apart - p.apart; p.round > 0 && (d > clockJump || d < -clockJump) {
 		p.jumps++
@@ -91,8 +103,22 @@ func (a *Alerts) Samples(name string, samples []agent.Sample) {
 		}
 	}
 	for k, v := range verdicts {
-		a.measured(k, v, p, &now)
+		switch m := k.rule.measure; {
+		case m.absent > 0:
+			a.there(k, &now)
+		case len(m.labels) > 0:
+			a.compared(k, v, p, &now)
+		default:
+			a.measured(k, v, p, &now)
+		}
 	}
+	a.miss(verdicts, known, &now)
+}
+
+// whole reports whether the snapshot was taken in full. Where it was not, each of
+// its samples says why; of the agent's own these are reasons of single ones.
+func whole(name string, samples []agent.Sample) bool {
+	return name == agent.Self || len(samples) == 0 || slices.ContainsFunc(samples, func(s agent.Sample) bool { return s.Note == "" })
 }
 
 // An instant is when a snapshot is judged.
@@ -100,6 +126,8 @@ type instant struct {
 	wall     time.Time
 	elapsed  time.Duration
 	snapshot string
+	whole    bool // it was taken in full
+	sayings  map[*key]*saying
 	woke     bool // the machine slept since the snapshot before, or its clock was put on
 }
 
@@ -111,8 +139,34 @@ type verdict struct {
 	value  float64       // that was compared
 }
 
+// saying is more than a verdict, of rules that ask for labels.
+type saying struct {
+	text   string          // what is so
+	series []*agent.Sample // all of the key, where they may have changed
+}
+
+// of is what the snapshot says of the key's labels.
+func (now *instant) of(k *key) *saying {
+	l := now.sayings[k]
+	if l == nil {
+		if now.sayings == nil {
+			now.sayings = map[*key]*saying{}
+		}
+		l = &saying{}
+		now.sayings[k] = l
+	}
+	return l
+}
+
 func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p *pace, now *instant) {
-	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) || !r.source.Hold(func(name string) string { return sampleLabel(s, name) }) {
+	if !r.source.Hold(func(name string) string { return sampleLabel(s, name) }) {
+		return
+	}
+	if r.measure.remembers() {
+		a.seen(r, s, verdicts, now)
+		return
+	}
+	if math.IsNaN(s.Value) || math.IsInf(s.Value, 0) {
 		return
 	}
 	rs := &a.rules[r.rule.Index]
@@ -143,8 +197,16 @@ func (a *Alerts) sample(r *rule, s *agent.Sample, verdicts map[*key]*verdict, p 
 		value, ok = r.measure.change(known, s.Value, p, now)
 		a.dirty = true
 	}
-	if holds := ok && r.measure.holds(value, known.value, known.before); ok && !v.known || holds && !v.holds {
+	holds, text := ok && r.measure.holds(value, known.value, known.before), ""
+	if holds && len(r.measure.expected) > 0 {
+		text = r.measure.unexpected(s)
+		holds = text != ""
+	}
+	if ok && !v.known || holds && !v.holds {
 		v.holds, v.known, v.sample, v.value = holds, true, s, value
+		if text != "" {
+			now.of(known.key).text = text
+		}
 	}
 	if known.value != s.Value || !known.before {
 		a.dirty = true
@@ -179,27 +241,45 @@ func (a *Alerts) measured(k *key, v *verdict, p *pace, now *instant) {
 		k.deadline = now.elapsed + k.rule.policy.window
 	}
 	if k.alert != nil {
-		a.goesOn(k.alert, v, now)
+		a.goesOn(k, v, now)
 		return
 	}
 	if now.elapsed-k.sinceRun >= m.hold {
-		a.fire(k, &agent.Alert{
-			ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(k.since.UnixNano()))),
-			Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
-			Starts: k.since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-			Condition: m.String(), Value: v.value, Around: because(nil, v.sample.Note),
-		})
+		a.fireSample(k, v, k.since, now)
 	}
+}
+
+// fireSample begins the alert of a key that has been so since then.
+func (a *Alerts) fireSample(k *key, v *verdict, since time.Time, now *instant) {
+	a.fire(k, &agent.Alert{
+		ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(since.UnixNano()))),
+		Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
+		Starts: since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
+		Condition: now.condition(k), Value: v.value, Around: because(nil, v.sample.Note),
+	})
+}
+
+// condition says what is so.
+func (now *instant) condition(k *key) string {
+	m := k.rule.measure
+	if l := now.sayings[k]; l != nil && l.text != "" {
+		return m.held(l.text)
+	}
+	return m.String()
 }
 
 // goesOn brings an alert to where its condition is now. That it goes on is told
 // from time to time, for people ask when it was last so.
-func (a *Alerts) goesOn(alert *agent.Alert, v *verdict, now *instant) {
-	s := v.sample
+func (a *Alerts) goesOn(k *key, v *verdict, now *instant) {
+	s, alert := v.sample, k.alert
 	o := a.outbox[alert.ID]
 	around := because(alert.Around, s.Note)
-	same := alert.Value == v.value && slices.Equal(alert.Labels, s.Labels) && slices.Equal(alert.Around, around)
-	alert.Around = around
+	condition := alert.Condition
+	if now.sayings[k] != nil {
+		condition = now.condition(k)
+	}
+	same := alert.Value == v.value && alert.Condition == condition && slices.Equal(alert.Labels, s.Labels) && slices.Equal(alert.Around, around)
+	alert.Around, alert.Condition = around, condition
 	alert.Value, alert.Labels, alert.Source, alert.Last = v.value, s.Labels, sampleSource(s, now.snapshot), now.wall.UTC()
 	if !same || now.elapsed-o.handed >= goesOnAfter {
 		a.changed(alert, false)
@@ -216,13 +296,13 @@ func sampleLabel(s *agent.Sample, name string) string {
 }
 
 // seriesKey is what a series is counted by. Samplers are always kept apart: they
-// know nothing of each other's values.
+// know nothing of each other's values. What a rule waits for may come in any.
 func seriesKey(r *rule, s *agent.Sample) []agent.Label {
 	if r.policy.byLog {
-		return slices.Clone(s.Labels)
+		return slices.DeleteFunc(slices.Clone(s.Labels), func(l agent.Label) bool { return r.measure.judges(l.Name) })
 	}
 	labels := make([]agent.Label, 0, 1+len(r.policy.by))
-	if t := sampleLabel(s, "target"); t != "" && !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {
+	if t := sampleLabel(s, "target"); t != "" && len(r.policy.named) == 0 && !slices.ContainsFunc(r.policy.by, func(p keyPart) bool { return p.name == "target" }) {
 		labels = append(labels, agent.Label{Name: "target", Value: t})
 	}
 	for _, p := range r.policy.by {

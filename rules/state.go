@@ -53,6 +53,8 @@ type savedKey struct {
 	Deadline     time.Time     `json:"deadline,omitzero"`
 	Since        time.Time     `json:"since,omitzero"`
 	Snapshot     string        `json:"snapshot,omitempty"`
+	Traits       *savedTraits  `json:"traits,omitempty"` // of a rule on the change of labels
+	Missing      *savedMissing `json:"missing,omitempty"`
 	Alert        *agent.Alert  `json:"alert,omitempty"`
 }
 
@@ -91,6 +93,7 @@ func (a *Alerts) state(wall time.Time, elapsed time.Duration) *savedState {
 				step := k.rule.policy.step()
 				saved.Counts, saved.CountsBehind = k.surge.now.save(step), k.surge.behind.save(step)
 			}
+			saved.Traits, saved.Missing = k.saveTraits(elapsed), k.saveMissing(elapsed)
 			if k.silence != nil {
 				saved.Heard = wall.Add(k.heard - elapsed)
 			}
@@ -190,19 +193,27 @@ func (a *Alerts) restore(s *savedState) {
 	}
 }
 
+// fits reports whether the rule still counts what the key is of.
+func (s *savedKey) fits(r *rule) bool {
+	if r.measure == nil {
+		return s.Snapshot == "" && (r.policy.absent > 0) == !s.Heard.IsZero()
+	}
+	return (s.Snapshot != "" || s.Missing != nil) && (len(r.measure.labels) > 0) == (s.Traits != nil) && (r.measure.absent > 0) == (s.Missing != nil)
+}
+
 // restoreKey takes up a key again. An alert whose rule is gone is over.
 func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elapsed time.Duration) {
 	if s.Alert != nil && a.outbox[s.Alert.ID] != nil {
 		s.Alert = a.outbox[s.Alert.ID].alert
 	}
-	if r == nil || (r.measure != nil) != (s.Snapshot != "") || (r.policy.absent > 0) != !s.Heard.IsZero() {
+	if r == nil || !s.fits(r) {
 		if s.Alert != nil {
 			s.Alert.Ended, s.Alert.End = wall, "its rule was removed"
 			a.changed(s.Alert, true)
 		}
 		return
 	}
-	if r.policy.absent > 0 && !r.waitsFor(s.Labels) {
+	if r.policy.absent > 0 && !r.waitsFor(s.Labels) || s.Missing != nil && !r.misses(s) {
 		if s.Alert != nil { // nothing that may come would end it
 			s.Alert.Ended, s.Alert.End = wall, "its rule waits for something else now"
 			a.changed(s.Alert, true)
@@ -218,6 +229,8 @@ func (a *Alerts) restoreKey(r *rule, s *savedKey, written, wall time.Time, elaps
 		return
 	}
 	k.source, k.snapshot, k.heard = s.Source, s.Snapshot, elapsed
+	k.restoreTraits(s.Traits, elapsed)
+	k.restoreMissing(s.Missing, elapsed)
 	k.lines.restore(s.Lines)
 	k.times.buf, k.behind.buf = s.Times, s.Behind
 	k.times.keep(r.policy.threshold)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent/conf"
+	"go.yaml.in/yaml/v4"
 )
 
 const (
@@ -40,7 +41,7 @@ type TestInput struct {
 	Stream string            `yaml:"stream"`
 	Sample string            `yaml:"sample"`
 	Labels map[string]string `yaml:"labels"`
-	Value  *level            `yaml:"value"`
+	Value  *testValue        `yaml:"value"`
 	Repeat int               `yaml:"repeat"` // how often in all
 	Every  conf.Duration     `yaml:"every"`
 }
@@ -51,12 +52,27 @@ func (i *TestInput) SetDefaults() { i.Repeat = 1 }
 // SetText makes a line by itself an input.
 func (i *TestInput) SetText(text string) { i.Line = text }
 
-// Number is the sample's value.
-func (i *TestInput) Number() float64 {
-	if i.Value == nil {
-		return 0
+// Number is the sample's value. ok is false where there is no such sample, in a
+// snapshot that was taken in full.
+func (i *TestInput) Number() (v float64, ok bool) {
+	if i.Value == nil || i.Value.none {
+		return 0, false
 	}
-	return float64(*i.Value)
+	return float64(i.Value.level), true
+}
+
+// A testValue is a sample's value, or none.
+type testValue struct {
+	level level
+	none  bool
+}
+
+// UnmarshalYAML reads a level, or none.
+func (v *testValue) UnmarshalYAML(n *yaml.Node) error {
+	if v.none = n.Kind == yaml.ScalarNode && n.Value == "none"; v.none {
+		return nil
+	}
+	return v.level.UnmarshalYAML(n)
 }
 
 // A TestExpect is what has to come of a test's input.
@@ -196,7 +212,9 @@ func (p *problems) input(in *TestInput) {
 			p.say("sample", "write its name alone, as redis_up, and labels under labels", "%s is not the name of a metric", quote(in.Sample))
 		}
 		if in.Value == nil {
-			p.say("value", "write value: 0", "the sample has no value")
+			p.say("value", "write value: 0, or value: none for a snapshot without it", "the sample has no value")
+		} else if _, ok := in.Number(); !ok {
+			p.refuse(misfit{"labels", "a sample that is not there has no labels", "remove them, or give it a value"})
 		}
 	default:
 		p.refuse(

@@ -101,6 +101,10 @@ func (a *Alerts) sweep(unread map[string]int64) {
 				if a.absences {
 					a.sweepAbsent(k, wall, elapsed)
 				}
+			} else if k.traits != nil {
+				a.sweepTraits(k, wall, elapsed)
+			} else if k.missing != nil {
+				a.sweepMissing(k, wall, elapsed)
 			} else if k.rule.measure != nil {
 				a.sweepSample(k, wall, elapsed)
 			} else if unread[k.source] == 0 {

@@ -135,10 +135,13 @@ func (s *summarizer) backups() {
 	var items []Item
 	for _, metric := range slices.Sorted(maps.Keys(s.p.Series)) {
 		what, ok := strings.CutPrefix(metric, backups)
-		if !ok {
+		if !ok || s.beside(what) {
 			continue
 		}
 		for _, key := range slices.Sorted(maps.Keys(s.p.of(metric))) {
+			if (what == "problem" && s.p.of(metric)[key].Last == 0) || (what == "ok" && s.p.of(metric)[key].Last == 1) {
+				continue // all is well
+			}
 			items = append(items, s.backup(what, metric, key))
 		}
 	}
@@ -146,18 +149,36 @@ func (s *summarizer) backups() {
 	s.section("Backups", note, items)
 }
 
+// beside says that a metric of backups says nothing more than others do, or only
+// how the sampler is with its work.
+func (s *summarizer) beside(what string) bool {
+	switch what {
+	case "up", "unverified_files", "verified_bytes_total", "verify_seconds", "size_ratio", "newest_timestamp_seconds":
+		return true
+	case "age_seconds":
+		return len(s.p.of(backups+"last_success_timestamp_seconds")) > 0
+	}
+	return false
+}
+
 func (s *summarizer) backup(what, metric, key string) Item {
 	one := s.p.of(metric)[key]
 	age := func(v float64) time.Duration { return time.Duration(v * float64(time.Second)) }
 	old := func(d time.Duration) (string, Trend) {
-		if d >= 48*time.Hour {
+		// The oldest is to be old, and a restore is tested once a month.
+		if d >= 48*time.Hour && !strings.HasPrefix(what, "oldest") && !strings.HasPrefix(what, "restore_test") {
 			return span(d), Bad
 		}
 		return span(d), Same
 	}
 	it := Item{}
 	show := count
+	bad := false
 	switch {
+	case what == "problem":
+		it.Value, bad = "yes", true
+	case what == "ok":
+		it.Value, bad = "no", true
 	case strings.HasSuffix(what, "_timestamp_seconds"):
 		what = strings.TrimSuffix(what, "_timestamp_seconds") + " ago"
 		it.Value, it.Trend = old(one.Seen.Sub(time.Unix(int64(one.Last), 0)))
@@ -177,6 +198,9 @@ func (s *summarizer) backup(what, metric, key string) Item {
 		if was := s.before.of(metric)[key]; was != nil {
 			it.Change = change(one.Last, was.Last, show)
 		}
+	}
+	if bad {
+		it.Trend = Bad
 	}
 	it.Name = strings.TrimSpace(strings.Join(labels(key), " ") + " " + strings.ReplaceAll(what, "_", " "))
 	return it

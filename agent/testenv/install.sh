@@ -51,6 +51,7 @@ packages() {
 	have node || echo nodejs
 	have npm || have_modules || echo npm
 	have curl || echo curl
+	have prometheus-blackbox-exporter || echo prometheus-blackbox-exporter
 	[ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
 

@@ -46,7 +46,9 @@ func execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(os.Stderr, err)
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(os.Stderr, text)
+	}
 	if errors.Is(err, errFound) {
 		return exitFound
 	}
@@ -73,6 +75,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
   logkeel scan --since 24h             # what would have been found and mailed
+  logkeel probe http://localhost:8080/ # where the time goes, as curl -w says it
   logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
   logkeel report                       # what the week comes to so far
   logkeel run --config /etc/logkeel/agent.yaml`,
@@ -93,7 +96,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
 			c.Args = noArgs
 		}
 	}
-	root.AddCommand(scanCommand(config), silenceCommand(config))
+	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config))
 	root.Args = noArgs
 	return root
 }

@@ -1,16 +1,14 @@
 package docker
 
-// This is the only file that knows the engine's client: its module path is
+// Only the files client*.go know the engine's client: its module path is
 // frozen, and the successor is github.com/moby/moby/client.
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,10 +34,13 @@ type engine interface {
 	// is one reading: what has to be compared with an earlier one is the
 	// caller's.
 	Usage(ctx context.Context, id string) (usage, error)
+	// Image describes an image by its id or name; errGone when there is none.
+	Image(ctx context.Context, name string) (image, error)
 	// Events sends what happens to containers to out until ctx is done or the
 	// engine ends the stream. The first event, subscribed, says that from now
-	// on nothing is missed.
-	Events(ctx context.Context, out chan<- event) error
+	// on nothing is missed. With since not zero what happened from then on comes
+	// next, as far as the engine remembers it.
+	Events(ctx context.Context, since time.Time, out chan<- event) error
 	// Logs streams what a container wrote, each message with its time. errGone
 	// when there is no such container, errUnreadable when its driver keeps
 	// nothing that the engine could read.
@@ -71,55 +72,42 @@ type described struct {
 	container *agent.Container
 	network   string // as in listed
 	state     state
+	audit     audit
 	driver    string // of its log: json-file, local, ...
 	tty       bool
 }
 
 // A state is what a container does, and how it last ended.
 type state struct {
-	running   bool // and not between two tries of its restart policy
+	status    string // created, running, paused, restarting, removing, exited or dead
+	running   bool   // and not between two tries of its restart policy
 	started   time.Time
 	finished  time.Time
 	exitCode  int
 	oomKilled bool
 	restarts  int    // by its restart policy
 	health    string // healthy, unhealthy, starting, or none
-	limit     int64  // of its memory, in bytes; 0 where there is none
-}
-
-// A usage is what a container uses, as its control groups count it.
-type usage struct {
-	cpu, system  uint64 // nanoseconds: its own, and those of all CPUs together
-	preCPU       uint64 // a second earlier, from engines that cannot read once
-	preSystem    uint64 // likewise; 0 where there is nothing earlier
-	cpus         int    // online
-	memory       uint64 // bytes, the page cache included
-	inactiveFile uint64 // bytes of page cache that are given back first
-	memoryLimit  uint64 // bytes; the host's memory where there is no limit
-	threads      uint64
-	read         uint64 // bytes from block devices
-	written      uint64
-	networks     []traffic // ascending by name; none with the host's network
-}
-
-// traffic is what passed one interface, in bytes.
-type traffic struct {
-	name               string
-	received, transmit uint64
 }
 
 // An event is something that happened to a container.
 type event struct {
 	kind eventKind
 	id   string
+	line string    // as lineOf has it
+	code int       // the exit code of died, the signal of signalled
+	at   time.Time // by the engine's clock
 }
 
 type eventKind uint8
 
 const (
-	changed eventKind = iota // made, started or renamed
-	removed
-	subscribed
+	changed         eventKind = iota // made, started or renamed
+	removed                          // for good
+	signalled                        // through the engine, by whomever
+	died                             // for whatever reason
+	stopped                          // through the engine, after it ended
+	killedForMemory                  // one of its processes
+	subscribed                       // nothing happened: the stream has begun
 )
 
 // checkHost says what is wrong with the address of an API.
@@ -188,10 +176,10 @@ func (a apiClient) Inspect(ctx context.Context, id string) (described, error) {
 	d := described{container: describe(r.ID, r.Name, r.Config.Image, r.LogPath, r.Config.Labels)}
 	if r.HostConfig != nil {
 		d.network = lender(r.HostConfig.NetworkMode)
-		d.state.limit = r.HostConfig.Memory
 		d.driver = r.HostConfig.LogConfig.Type
 	}
 	d.tty = r.Config.Tty
+	d.audit = audited(&r)
 	d.state.restarts = r.RestartCount
 	if r.State != nil {
 		d.state.fill(r.State)
@@ -200,6 +188,7 @@ func (a apiClient) Inspect(ctx context.Context, id string) (described, error) {
 }
 
 func (s *state) fill(r *container.State) {
+	s.status = string(r.Status)
 	s.running = r.Running && !r.Restarting // the engine says both while it waits
 	s.exitCode, s.oomKilled = r.ExitCode, r.OOMKilled
 	s.started, s.finished = engineTime(r.StartedAt), engineTime(r.FinishedAt)
@@ -218,63 +207,6 @@ func engineTime(s string) time.Time {
 	return t
 }
 
-// maxUsage bounds what is read of one answer, in bytes: one has 3 KiB.
-const maxUsage = 1 << 20
-
-func (a apiClient) Usage(ctx context.Context, id string) (usage, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	// Once: for a second reading the engine would take two seconds.
-	r, err := a.c.ContainerStatsOneShot(ctx, id)
-	if cerrdefs.IsNotFound(err) {
-		return usage{}, errGone
-	}
-	if cerrdefs.IsPermissionDenied(err) {
-		return usage{}, fmt.Errorf("stats of a container: %w; allow the agent GET /containers/{id}/stats", err)
-	}
-	if err != nil {
-		return usage{}, fmt.Errorf("stats of a container: %w", err)
-	}
-	defer r.Body.Close()
-	var s container.StatsResponse
-	if err := json.NewDecoder(io.LimitReader(r.Body, maxUsage)).Decode(&s); err != nil {
-		return usage{}, fmt.Errorf("stats of a container: the answer cannot be read: %w", err)
-	}
-	return used(&s), nil
-}
-
-func used(s *container.StatsResponse) usage {
-	u := usage{
-		cpu:         s.CPUStats.CPUUsage.TotalUsage,
-		system:      s.CPUStats.SystemUsage,
-		preCPU:      s.PreCPUStats.CPUUsage.TotalUsage,
-		preSystem:   s.PreCPUStats.SystemUsage,
-		cpus:        int(s.CPUStats.OnlineCPUs),
-		memory:      s.MemoryStats.Usage,
-		memoryLimit: s.MemoryStats.Limit,
-		threads:     s.PidsStats.Current,
-	}
-	if u.cpus == 0 {
-		u.cpus = len(s.CPUStats.CPUUsage.PercpuUsage)
-	}
-	var v1 bool
-	if u.inactiveFile, v1 = s.MemoryStats.Stats["total_inactive_file"]; !v1 {
-		u.inactiveFile = s.MemoryStats.Stats["inactive_file"]
-	}
-	for _, e := range s.BlkioStats.IoServiceBytesRecursive {
-		switch strings.ToLower(e.Op) {
-		case "read":
-			u.read += e.Value
-		case "write":
-			u.written += e.Value
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(s.Networks)) {
-		u.networks = append(u.networks, traffic{name, s.Networks[name].RxBytes, s.Networks[name].TxBytes})
-	}
-	return u
-}
-
 func lender(m container.NetworkMode) string {
 	if m.IsContainer() {
 		return m.ConnectedContainer()
@@ -282,19 +214,26 @@ func lender(m container.NetworkMode) string {
 	return ""
 }
 
-func (a apiClient) Events(ctx context.Context, out chan<- event) error {
+func (a apiClient) Events(ctx context.Context, since time.Time, out chan<- event) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := a.ping(ctx); err != nil {
 		return err // said here, an engine that does not answer is always said in the same way
 	}
 	// Filtered there: health checks alone make three events each.
-	filter := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)))
-	for _, action := range []events.Action{events.ActionCreate, events.ActionStart, events.ActionRename, events.ActionDestroy} {
-		filter.Add("event", string(action))
+	kinds := map[events.Action]eventKind{
+		events.ActionCreate: changed, events.ActionStart: changed, events.ActionRename: changed, events.ActionDestroy: removed,
+		events.ActionKill: signalled, events.ActionDie: died, events.ActionStop: stopped, events.ActionOOM: killedForMemory,
+	}
+	o := events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)))}
+	for action := range kinds {
+		o.Filters.Add("event", string(action))
+	}
+	if !since.IsZero() {
+		o.Since = fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())
 	}
 	late := time.AfterFunc(callTimeout, cancel)
-	messages, errs := a.c.Events(ctx, events.ListOptions{Filters: filter})
+	messages, errs := a.c.Events(ctx, o)
 	if !late.Stop() {
 		return fmt.Errorf("events: no answer within %v", callTimeout)
 	}
@@ -315,15 +254,28 @@ func (a apiClient) Events(ctx context.Context, out chan<- event) error {
 		case err := <-errs:
 			return fmt.Errorf("events: %w", err)
 		case m := <-messages:
-			e.id = m.Actor.ID
-			if m.Action == events.ActionDestroy {
-				e.kind = removed
+			kind, known := kinds[m.Action]
+			if !known {
+				continue
 			}
+			e = happened(kind, &m)
 		}
 		if err := send(e); err != nil {
 			return fmt.Errorf("events: %w", err)
 		}
 	}
+}
+
+func happened(kind eventKind, m *events.Message) event {
+	e := event{kind: kind, id: m.Actor.ID, line: lineOf(m.Actor.Attributes["name"], m.Actor.Attributes), at: time.Unix(0, m.TimeNano)}
+	// What is no number is 0, which nothing is told of.
+	switch kind {
+	case died:
+		e.code, _ = strconv.Atoi(m.Actor.Attributes["exitCode"])
+	case signalled:
+		e.code, _ = strconv.Atoi(m.Actor.Attributes["signal"])
+	}
+	return e
 }
 
 func (a apiClient) Logs(ctx context.Context, id string, q logQuery) (io.ReadCloser, error) {

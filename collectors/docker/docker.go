@@ -55,6 +55,8 @@ type Collector struct {
 	trouble *agent.Trouble
 	failing map[string]bool // containers that the engine does not describe; Run's only
 
+	lives *lives // how its containers ended
+
 	changed chan struct{} // something below did; for one reader
 
 	mu      sync.RWMutex
@@ -109,6 +111,7 @@ func New(cfg Config, log *slog.Logger) (*Collector, error) {
 		failing: map[string]bool{},
 		table:   map[string]*agent.Container{},
 		network: map[string]string{},
+		lives:   newLives(),
 		changed: make(chan struct{}, 1),
 		facts:   map[string]facts{},
 		owners:  map[string]owner{},
@@ -149,7 +152,7 @@ func (c *Collector) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	events, ended := make(chan event), make(chan error, 1)
 	var wg sync.WaitGroup
-	wg.Go(func() { ended <- eng.Events(ctx, events) })
+	wg.Go(func() { ended <- eng.Events(ctx, c.lives.since(), events) })
 	defer wg.Wait()
 	defer cancel()
 
@@ -178,7 +181,10 @@ func (c *Collector) follow(ctx context.Context) error {
 
 // apply brings the table up to date with one event.
 func (c *Collector) apply(ctx context.Context, eng engine, e event) error {
+	c.lives.happened(e)
 	switch e.kind {
+	case signalled, stopped, died, killedForMemory:
+		return nil
 	case subscribed:
 		// Only now, so that nothing can happen between the list and the events.
 		if err := c.sync(ctx, eng, true); err != nil {
@@ -231,6 +237,7 @@ func (c *Collector) sync(ctx context.Context, eng engine, all bool) error {
 	}
 	c.network = network
 	c.mu.Unlock()
+	c.lives.keep(there)
 	for id := range c.failing {
 		if !there[id] {
 			c.settle(id)
@@ -260,6 +267,7 @@ func (c *Collector) inspect(ctx context.Context, eng engine, id string) error {
 		return nil
 	}
 	c.settle(id)
+	c.lives.seen(&d)
 	defer signal(c.changed)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,100 +22,6 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // id makes a container id of one digit.
 func id(digit string) string { return strings.Repeat(digit, 64) }
 
-// fake is an engine in memory.
-type fake struct {
-	mu         sync.Mutex
-	containers map[string]described
-	broken     map[string]error // what Inspect says of a container
-	inspected  []string
-	events     chan event
-	breaks     chan error // ends the stream of events
-	down       error      // what every call says
-
-	logs   func(ctx context.Context, id string, q logQuery) (io.ReadCloser, error)
-	usage  func(ctx context.Context, id string) (usage, error) // what Usage does
-	closed int
-}
-
-func newFake(cs ...*agent.Container) *fake {
-	f := &fake{containers: map[string]described{}, broken: map[string]error{}, events: make(chan event), breaks: make(chan error)}
-	for _, c := range cs {
-		f.put(c)
-	}
-	return f
-}
-
-func (f *fake) put(c *agent.Container) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.containers[c.ID] = described{container: c}
-}
-
-func (f *fake) drop(id string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.containers, id)
-}
-
-func (f *fake) List(context.Context) ([]listed, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var all []listed
-	for id, d := range f.containers {
-		all = append(all, listed{id: id, name: d.container.Name, network: d.network, running: d.state.running})
-	}
-	return all, f.down
-}
-
-func (f *fake) Inspect(_ context.Context, id string) (described, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.inspected = append(f.inspected, id)
-	if err := f.broken[id]; err != nil {
-		return described{}, err
-	}
-	d, ok := f.containers[id]
-	if !ok {
-		return described{}, errGone
-	}
-	c := *d.container // the client makes a new one each time
-	return described{container: &c, network: d.network, state: d.state}, f.down
-}
-
-func (f *fake) Events(ctx context.Context, out chan<- event) error {
-	if f.down != nil {
-		return f.down
-	}
-	e := event{kind: subscribed}
-	for {
-		select {
-		case out <- e:
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-f.breaks:
-			return err
-		}
-		select {
-		case e = <-f.events:
-		case <-ctx.Done():
-			return ctx.Err()
-		case err := <-f.breaks:
-			return err
-		}
-	}
-}
-
-func (f *fake) Usage(ctx context.Context, id string) (usage, error) { return f.usage(ctx, id) }
-
-func (f *fake) Logs(ctx context.Context, id string, q logQuery) (io.ReadCloser, error) {
-	return f.logs(ctx, id, q)
-}
-
-func (f *fake) Close() error {
-	f.closed++
-	return nil
-}
-
 // run starts the collector in a bubble; stop ends it and returns its error.
 func run(t *testing.T, c *Collector) (stop func() error) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -183,16 +89,16 @@ func TestEvents(t *testing.T) {
 		}
 
 		f.put(&agent.Container{ID: id("3"), Name: "three"})
-		f.events <- event{changed, id("3")}
+		f.events <- event{kind: changed, id: id("3")}
 		check("after create", "one two three")
 		f.put(&agent.Container{ID: id("1"), Name: "uno"})
-		f.events <- event{changed, id("1")}
+		f.events <- event{kind: changed, id: id("1")}
 		check("after rename", "uno two three")
 		f.drop(id("2"))
-		f.events <- event{removed, id("2")}
+		f.events <- event{kind: removed, id: id("2")}
 		check("after destroy", "uno - three")
 		f.drop(id("3"))
-		f.events <- event{changed, id("3")} // gone before it was asked for
+		f.events <- event{kind: changed, id: id("3")} // gone before it was asked for
 		check("after a create that was gone at once", "uno - -")
 
 		if err := stop(); err != nil {
@@ -267,7 +173,7 @@ func TestResync(t *testing.T) {
 		if n := asked() - first; n != 2 {
 			t.Errorf("a resync asked for %d containers, not for the two that changed", n)
 		}
-		f.events <- event{changed, id("1")} // a start: nothing of it has changed
+		f.events <- event{kind: changed, id: id("1")} // a start: nothing of it has changed
 		synctest.Wait()
 		if after, _ := c.Container(id("1")); after != before {
 			t.Error("a container that did not change has a new pointer")
@@ -337,8 +243,8 @@ func TestConcurrentUse(t *testing.T) {
 	}
 	for i := range 500 {
 		f.put(&agent.Container{ID: id("1"), Name: fmt.Sprint("one", i)})
-		f.events <- event{changed, id("1")}
-		f.events <- event{removed, id("1")}
+		f.events <- event{kind: changed, id: id("1")}
+		f.events <- event{kind: removed, id: id("1")}
 	}
 	cancel()
 	wg.Wait()

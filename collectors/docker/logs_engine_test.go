@@ -80,7 +80,7 @@ func (e *logEngine) run(id string) {
 			e.boxes[id] = b
 		}
 		b.state.running, b.state.started = true, e.now()
-		e.events = append(e.events, event{changed, id})
+		e.events = append(e.events, event{kind: changed, id: id})
 	})
 }
 
@@ -89,7 +89,7 @@ func (e *logEngine) stop(id string) { e.change(func() { e.boxes[id].state.runnin
 func (e *logEngine) remove(id string) {
 	e.change(func() {
 		delete(e.boxes, id)
-		e.events = append(e.events, event{removed, id})
+		e.events = append(e.events, event{kind: removed, id: id})
 	})
 }
 
@@ -179,9 +179,10 @@ func (e *logEngine) Inspect(ctx context.Context, id string) (described, error) {
 }
 
 func (e *logEngine) Usage(context.Context, string) (usage, error) { return usage{}, errGone }
+func (e *logEngine) Image(context.Context, string) (image, error) { return image{}, errGone }
 func (e *logEngine) Close() error                                 { return nil }
 
-func (e *logEngine) Events(ctx context.Context, out chan<- event) error {
+func (e *logEngine) Events(ctx context.Context, _ time.Time, out chan<- event) error {
 	if err := e.enter(ctx); err != nil {
 		return err
 	}

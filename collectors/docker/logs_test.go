@@ -271,7 +271,7 @@ func TestLogsLabels(t *testing.T) {
 			c := *e.boxes[box].container
 			c.Name = "renamed"
 			e.boxes[box].container = &c
-			e.events = append(e.events, event{changed, box})
+			e.events = append(e.events, event{kind: changed, id: box})
 		})
 		e.write(box, agent.Stdout, "one\n")
 		settle(time.Second)
@@ -291,7 +291,7 @@ func TestLogsLabels(t *testing.T) {
 			c := *e.boxes[box].container
 			c.Labels = map[string]string{ignoreLabel: "true"}
 			e.boxes[box].container = &c
-			e.events = append(e.events, event{changed, box})
+			e.events = append(e.events, event{kind: changed, id: box})
 		})
 		settle(time.Second)
 		e.write(box, agent.Stdout, "three\n")

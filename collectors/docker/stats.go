@@ -27,13 +27,30 @@ type Stats struct {
 	c      *Collector
 	engine engine             // nil until it is needed, and after it failed
 	before map[string]reading // by container id: the previous snapshot's
+	loops  map[string]loop    // likewise
+	latest []reported         // what the latest snapshot had
+	images *images            // nil where they are not asked for
 }
+
+// StatsConfig is the section collectors.docker.stats.
+type StatsConfig struct {
+	Images bool `yaml:"images"` // ask about the images of containers, too
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *StatsConfig) SetDefaults() { *c = StatsConfig{Images: true} }
 
 var _ agent.Sampler = (*Stats)(nil)
 
 // NewStats returns a sampler of the containers that c wants. Whether c runs
 // makes no difference. It does not connect yet.
-func NewStats(c *Collector) *Stats { return &Stats{c: c} }
+func NewStats(c *Collector, o StatsConfig) *Stats {
+	s := &Stats{c: c}
+	if o.Images {
+		s.images = &images{}
+	}
+	return s
+}
 
 // A reading is what the next one is compared with.
 type reading struct {
@@ -45,6 +62,7 @@ type reading struct {
 type measured struct {
 	container *agent.Container // nil where it is gone or not wanted
 	state     state
+	audit     audit
 	used      bool // usage is there
 	usage     usage
 	err       error
@@ -54,6 +72,7 @@ type measured struct {
 // not answer yields nothing: the collector's logkeel_docker_up says so, and is
 // brought up to date here. A container that goes away meanwhile is no error.
 func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
+	s.latest = nil
 	list, err := s.list(ctx)
 	if err != nil {
 		return fmt.Errorf("docker engine %s: %w", s.c.host, err)
@@ -66,19 +85,38 @@ func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	})
 	wanted = wanted[:min(len(wanted), maxMeasured)]
 	all := s.measure(ctx, wanted)
+	var unseen error
+	if s.images != nil {
+		unseen = s.images.look(ctx, s.engine, all)
+	}
 
-	after := make(map[string]reading, len(all))
+	failed, first := s.report(wanted, all, yield)
+	switch {
+	case failed > 0:
+		return fmt.Errorf("docker engine %s: %d of %d containers could not be measured in full; %w", s.c.host, failed, len(all), first)
+	case unseen != nil:
+		return fmt.Errorf("docker engine %s: %w", s.c.host, unseen)
+	}
+	return nil
+}
+
+// report yields what was measured, and remembers what the next snapshot is
+// compared with. It says how many containers failed, and why the first one did.
+func (s *Stats) report(wanted []listed, all []measured, yield func(agent.Sample)) (failed int, first error) {
+	before, loops := make(map[string]reading, len(all)), make(map[string]loop, len(all))
 	seen := make(map[string]bool, len(all))
-	var failed int
-	var first error
+	now := time.Now()
 	for i := range all {
-		m := &all[i]
+		m, id := &all[i], wanted[i].id
 		if m.err != nil {
 			if failed++; first == nil {
 				first = fmt.Errorf("%s: %w", wanted[i].name, m.err)
 			}
-			if r, ok := s.before[wanted[i].id]; ok {
-				after[wanted[i].id] = r
+			if r, ok := s.before[id]; ok {
+				before[id] = r
+			}
+			if l, ok := s.loops[id]; ok {
+				loops[id] = l
 			}
 		}
 		// A name may move to another container while they are asked one by one.
@@ -87,15 +125,18 @@ func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
 		}
 		seen[m.container.Name] = true
 		if m.used {
-			after[m.container.ID] = reading{m.state.started, m.usage.cpu, m.usage.system}
+			before[id] = reading{m.state.started, m.usage.cpu, m.usage.system}
 		}
-		m.samples(s.before[m.container.ID], yield)
+		l, known := s.loops[id]
+		l = l.next(m.state.restarts, known, now)
+		loops[id] = l
+		p := past{before: s.before[id], images: s.images, looping: l.turning(&m.state, now)}
+		p.life, p.counts = s.c.lives.report(m.container, &m.state)
+		s.latest = append(s.latest, reported{m, p})
+		m.samples(&p, yield)
 	}
-	s.before = after
-	if failed > 0 {
-		return fmt.Errorf("docker engine %s: %d of %d containers could not be measured in full; %w", s.c.host, failed, len(all), first)
-	}
-	return nil
+	s.before, s.loops = before, loops
+	return failed, first
 }
 
 // list asks for the containers there are, and notes whether the engine answers.
@@ -173,7 +214,7 @@ func (s *Stats) one(ctx context.Context, id string) measured {
 	if !s.c.Wanted(d.container) {
 		return measured{}
 	}
-	m := measured{container: d.container, state: d.state}
+	m := measured{container: d.container, state: d.state, audit: d.audit}
 	if !d.state.running {
 		return m
 	}

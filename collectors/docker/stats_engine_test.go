@@ -32,7 +32,7 @@ func TestStatsOfAnEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := NewStats(c)
+	s := NewStats(c, StatsConfig{Images: true})
 	defer s.Close()
 	var got snapshot
 	within(t, "all is as it will be", func() bool {

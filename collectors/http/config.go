@@ -29,22 +29,31 @@ type Config struct {
 	Unix            string                 `yaml:"unix"`  // path of a socket to use in place of the URL's host
 	Proxy           string                 `yaml:"proxy"` // none of the environment's is used
 	FollowRedirects bool                   `yaml:"follow_redirects"`
-	MaxBody         conf.Size              `yaml:"max_body"` // how much of the answer is judged
+	HTTPVersion     string                 `yaml:"http_version"` // auto, 1.1 or 2
+	IP              string                 `yaml:"ip"`           // auto, 4 or 6
+	MaxBody         conf.Size              `yaml:"max_body"`     // how much of the answer is judged
 	TLS             *tlsconf.Config        `yaml:"tls"`
 	Expect          Expect                 `yaml:"expect"`
+	Values          conf.Strings           `yaml:"values"` // paths of numbers in the JSON that become metrics
 }
 
 // Expect is what the answer has to be.
 type Expect struct {
-	Status     conf.Strings `yaml:"status"` // codes, or classes as 2xx; one of them
-	Body       string       `yaml:"body"`   // text that is in it
-	BodyRegexp string       `yaml:"body_regexp"`
-	JSON       Assertions   `yaml:"json"`
+	Status        conf.Strings      `yaml:"status"`  // codes, or classes as 2xx; one of them
+	Version       conf.Strings      `yaml:"version"` // of HTTP: 1.0, 1.1 or 2; one of them
+	Headers       map[string]string `yaml:"headers"` // names, and expressions for their values
+	Body          string            `yaml:"body"`    // text that is in it
+	BodyRegexp    string            `yaml:"body_regexp"`
+	NotBodyRegexp string            `yaml:"not_body_regexp"`
+	JSON          Assertions        `yaml:"json"`
 }
+
+// auto is what both sides can.
+const auto = "auto"
 
 // SetDefaults fills in what a configuration may leave out.
 func (c *Config) SetDefaults() {
-	*c = Config{Method: "GET", FollowRedirects: true, MaxBody: 1 << 20, Expect: Expect{Status: conf.Strings{"2xx"}}}
+	*c = Config{Method: "GET", FollowRedirects: true, HTTPVersion: auto, IP: auto, MaxBody: 1 << 20, Expect: Expect{Status: conf.Strings{"2xx"}}}
 }
 
 // tokenForm is what a method and a header's name may be.
@@ -76,8 +85,21 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if c.MaxBody < 1<<10 || c.MaxBody > 64<<20 {
 		bad(".max_body", "write 1KiB to 64MiB", "%s is out of range", c.MaxBody)
 	}
+	if !slices.Contains([]string{auto, "1.1", "2"}, c.HTTPVersion) {
+		bad(".http_version", "write 1.1, 2 or auto", "%q is no version of HTTP to ask for", c.HTTPVersion)
+	}
+	if !slices.Contains([]string{auto, "4", "6"}, c.IP) {
+		bad(".ip", "write 4, 6 or auto", "%q is no version of IP", c.IP)
+	} else if c.IP != auto && c.Unix != "" {
+		bad(".ip", "remove one of them", "a socket has no address")
+	}
 	c.checkHeaders(bad)
 	c.Expect.check(bad)
+	for i, text := range c.Values {
+		if _, err := parsePath(text); err != nil {
+			bad(fmt.Sprintf(".values[%d]", i), "write it as queue_data.failed", "%w", err)
+		}
+	}
 	errs = append(errs, c.TLS.Check(d, path+".tls", "host"))
 	return conf.Join(errs...)
 }
@@ -112,8 +134,24 @@ func (e *Expect) check(bad func(field, hint, format string, args ...any)) {
 			bad(fmt.Sprintf(".expect.status[%d]", i), "write a code as 200, or a class as 2xx", "%w", err)
 		}
 	}
+	for i, v := range e.Version {
+		if !slices.Contains([]string{"1.0", "1.1", "2"}, v) {
+			bad(fmt.Sprintf(".expect.version[%d]", i), "write 1.0, 1.1 or 2", "%q is no version of HTTP", v)
+		}
+	}
+	const syntax = "see https://github.com/google/re2/wiki/Syntax"
 	if _, err := regexp.Compile(e.BodyRegexp); err != nil {
-		bad(".expect.body_regexp", "see https://github.com/google/re2/wiki/Syntax", "%w", err)
+		bad(".expect.body_regexp", syntax, "%w", err)
+	}
+	if _, err := regexp.Compile(e.NotBodyRegexp); err != nil {
+		bad(".expect.not_body_regexp", syntax, "%w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Headers)) {
+		if !tokenForm.MatchString(name) {
+			bad(".expect.headers", "write the name alone, as Content-Type", "%q is no header", name)
+		} else if _, err := regexp.Compile(e.Headers[name]); err != nil {
+			bad(".expect.headers."+name, syntax, "%w", err)
+		}
 	}
 }
 

@@ -66,7 +66,19 @@ func TestBadConfig(t *testing.T) {
 		{"url: http://h/\nexpect:\n  json: ok", `agent.yaml:4: http[0].expect.json: expected a section of paths and values; write it as services.database: healthy`},
 		{"url: http://h/\nexpect:\n  json:\n    a..b: 1", `agent.yaml:5: http[0].expect.json.a..b: the path "a..b" has an empty part; write it as services.database: healthy`},
 		{"url: http://h/\nexpect:\n  json:\n    'a\\': 1", `agent.yaml:5: http[0].expect.json.a\: the path "a\\" ends in a \; write it as services.database: healthy`},
-		{"url: http://h/\nexpect:\n  json:\n    a: {b: 1}", `agent.yaml:5: http[0].expect.json.a: expected a text, number, true, false, null, or a list of such; write it as services.database: healthy`},
+		{"url: http://h/\nexpect:\n  json:\n    a: {b: 1}", `agent.yaml:5: http[0].expect.json.a: "b" is neither below nor above; write it as queue_data.pending: {below: 100}`},
+		{"url: http://h/\nexpect:\n  json:\n    a: {}", `agent.yaml:5: http[0].expect.json.a: neither below nor above is there; write it as queue_data.pending: {below: 100}`},
+		{"url: http://h/\nexpect:\n  json:\n    a: {below: x}", `agent.yaml:5: http[0].expect.json.a: below needs a number; write it as queue_data.pending: {below: 100}`},
+		{"url: http://h/\nexpect:\n  json:\n    a: {below: 1, above: 1}", `agent.yaml:5: http[0].expect.json.a: no number is above one and below the other; write it as queue_data.pending: {below: 100}`},
+		{"url: http://h/\nexpect:\n  json:\n    a: [[1]]", `agent.yaml:5: http[0].expect.json.a: expected a text, number, true, false, null, or a list of such; write it as services.database: healthy`},
+		{"url: http://h/\nvalues: [a..b]", `agent.yaml:3: http[0].values[0]: the path "a..b" has an empty part; write it as queue_data.failed`},
+		{"url: http://h/\nhttp_version: 3", `agent.yaml:3: http[0].http_version: "3" is no version of HTTP to ask for; write 1.1, 2 or auto`},
+		{"url: http://h/\nip: 5", `agent.yaml:3: http[0].ip: "5" is no version of IP; write 4, 6 or auto`},
+		{"url: http://h/\nip: 4\nunix: /s", "agent.yaml:3: http[0].ip: a socket has no address; remove one of them"},
+		{"url: http://h/\nexpect: {version: [2, 3]}", `agent.yaml:3: http[0].expect.version[1]: "3" is no version of HTTP; write 1.0, 1.1 or 2`},
+		{"url: http://h/\nexpect: {not_body_regexp: '('}", "agent.yaml:3: http[0].expect.not_body_regexp: error parsing regexp: missing closing ): `(`; see https://github.com/google/re2/wiki/Syntax"},
+		{"url: http://h/\nexpect: {headers: {'a b': x}}", `agent.yaml:3: http[0].expect.headers: "a b" is no header; write the name alone, as Content-Type`},
+		{"url: http://h/\nexpect: {headers: {A: '('}}", "agent.yaml:3: http[0].expect.headers.A: error parsing regexp: missing closing ): `(`; see https://github.com/google/re2/wiki/Syntax"},
 		{"url: http://h/\nexpect:\n  json:\n    a: []", `agent.yaml:5: http[0].expect.json.a: the list of values is empty; write it as services.database: healthy`},
 		{"url: https://h/\ntls: {ca_file: /nowhere}", `agent.yaml:3: http[0].tls: ca_file: open /nowhere: no such file or directory; name PEM files that this user can read`},
 	} {
@@ -127,11 +139,15 @@ func TestAssertions(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := strings.Join(cfg.Expect.JSON.check(v, maxTold), "; "); got != c.want {
+		if got := strings.Join(cfg.Expect.JSON[0].check(v, maxTold), "; "); got != c.want {
 			t.Errorf("%s: %s, want %s", c.json, got, c.want)
 		}
 	}
-	many := Assertions{{path: "*", parts: []part{{name: "*", all: true}}, want: []any{true}}}
+	all, err := parsePath("*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	many := Assertion{path: all, want: []any{true}}
 	v, _ := parseJSON([]byte("[" + strings.Repeat("0,", 100_000) + "0]"))
 	if got := many.check(v, maxTold); len(got) != maxTold {
 		t.Errorf("%d failures are told, want %d", len(got), maxTold)
@@ -143,7 +159,7 @@ func FuzzAssertions(f *testing.F) {
 	f.Add(`a\.b.0`, []byte(`{"a.b":[1,2]}`))
 	f.Add("0.x", []byte(`[[]]`))
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
-		parts, err := parsePath(path)
+		p, err := parsePath(path)
 		if err != nil {
 			return
 		}
@@ -151,7 +167,7 @@ func FuzzAssertions(f *testing.F) {
 		if err != nil {
 			return
 		}
-		a := Assertions{{path: path, parts: parts, want: []any{"healthy", int64(1), nil}}}
+		a := Assertion{path: p, want: []any{"healthy", int64(1), nil}}
 		for _, text := range a.check(v, maxTold) {
 			if len(clean(text)) > 20_000 {
 				t.Errorf("%d bytes of text", len(text))

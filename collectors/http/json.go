@@ -6,9 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
+	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -16,64 +15,97 @@ import (
 	"github.com/webgrip/logkeel/agent/conf"
 )
 
-// maxParts bounds a path.
-const maxParts = 32
-
 // An Assertion is what one place of a JSON document has to be: one of want,
-// each of them a string, float64, int64, bool or nil.
+// each of them a string, float64, int64, bool or nil, or a number that is in.
 type Assertion struct {
-	path  string
-	parts []part
-	want  []any
+	path
+	want []any
+	in   *limits // in place of want: a number between these
 }
 
-// Assertions stand in the file as a section: a path, and a value or a list of
-// values of which it has to be one. A path is names of members with dots
-// between them; a number is an element of an array, from 0, and * is each member
-// or element, of which there must be at least one. \ takes the next character
-// as it is.
+// Assertions stand in the file as a section: a path, and a value, a list of
+// values of which it has to be one, or a section of below and above.
 type Assertions []Assertion
 
-// A part is one step of a path.
-type part struct {
-	name string
-	all  bool
-}
+const hintAssertion = "write it as services.database: healthy"
 
 // UnmarshalYAML reads a section.
 func (a *Assertions) UnmarshalYAML(n *yaml.Node) error {
-	const hint = "write it as services.database: healthy"
 	if n.Kind != yaml.MappingNode {
-		return &conf.Error{Line: n.Line, Msg: "expected a section of paths and values", Hint: hint}
+		return &conf.Error{Line: n.Line, Msg: "expected a section of paths and values", Hint: hintAssertion}
 	}
 	var list Assertions
 	var errs []error
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		parts, err := parsePath(key.Value)
+		p, err := parsePath(key.Value)
 		if err != nil {
-			errs = append(errs, &conf.Error{Line: key.Line, Field: key.Value, Msg: err.Error(), Hint: hint})
+			errs = append(errs, &conf.Error{Line: key.Line, Field: key.Value, Msg: err.Error(), Hint: hintAssertion})
 			continue
 		}
-		nodes := []*yaml.Node{value}
-		if value.Kind == yaml.SequenceNode {
-			nodes = value.Content
-		}
-		one := Assertion{path: key.Value, parts: parts}
-		for _, node := range nodes {
-			v, ok := scalar(node)
-			if !ok {
-				errs = append(errs, &conf.Error{Line: node.Line, Field: key.Value, Msg: "expected a text, number, true, false, null, or a list of such", Hint: hint})
-			}
-			one.want = append(one.want, v)
-		}
-		if len(nodes) == 0 {
-			errs = append(errs, &conf.Error{Line: key.Line, Field: key.Value, Msg: "the list of values is empty", Hint: hint})
-		}
+		one := Assertion{path: p}
+		errs = append(errs, one.read(key, value))
 		list = append(list, one)
 	}
 	*a = list
 	return conf.Join(errs...)
+}
+
+func (a *Assertion) read(key, value *yaml.Node) error {
+	var errs []error
+	wrong := func(n *yaml.Node, hint, msg string) {
+		errs = append(errs, &conf.Error{Line: n.Line, Field: key.Value, Msg: msg, Hint: hint})
+	}
+	nodes := []*yaml.Node{value}
+	switch value.Kind {
+	case yaml.SequenceNode:
+		nodes = value.Content
+	case yaml.MappingNode:
+		in, msg := readLimits(value)
+		if a.in = in; msg != "" {
+			wrong(value, "write it as queue_data.pending: {below: 100}", msg)
+		}
+		return conf.Join(errs...)
+	}
+	for _, node := range nodes {
+		v, ok := scalar(node)
+		if !ok {
+			wrong(node, hintAssertion, "expected a text, number, true, false, null, or a list of such")
+		}
+		a.want = append(a.want, v)
+	}
+	if len(nodes) == 0 {
+		wrong(key, hintAssertion, "the list of values is empty")
+	}
+	return conf.Join(errs...)
+}
+
+// readLimits also says what is wrong.
+func readLimits(n *yaml.Node) (*limits, string) {
+	l := new(limits)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i].Value, n.Content[i+1]
+		var limit **float64
+		switch key {
+		case "below":
+			limit = &l.below
+		case "above":
+			limit = &l.above
+		default:
+			return l, quote(key) + " is neither below nor above"
+		}
+		number := value.ShortTag() == "!!int" || value.ShortTag() == "!!float"
+		if *limit = new(float64); !number || value.Load(*limit) != nil || math.IsNaN(**limit) {
+			return l, key + " needs a number"
+		}
+	}
+	switch {
+	case l.below == nil && l.above == nil:
+		return l, "neither below nor above is there"
+	case l.below != nil && l.above != nil && *l.below <= *l.above:
+		return l, "no number is above one and below the other"
+	}
+	return l, ""
 }
 
 // scalar is a value of the file as JSON would have it.
@@ -100,39 +132,6 @@ func scalar(n *yaml.Node) (any, bool) {
 	return n.Value, true // a text, or what only YAML takes for something else, as a date
 }
 
-func parsePath(s string) ([]part, error) {
-	var parts []part
-	var name []byte
-	escaped := false
-	end := func() error {
-		if len(name) == 0 {
-			return fmt.Errorf("the path %q has an empty part", s)
-		}
-		parts = append(parts, part{name: string(name), all: string(name) == "*" && !escaped})
-		name, escaped = name[:0], false
-		if len(parts) > maxParts {
-			return fmt.Errorf("the path has more than %d parts", maxParts)
-		}
-		return nil
-	}
-	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\\':
-			if i++; i == len(s) {
-				return nil, fmt.Errorf("the path %q ends in a \\", s)
-			}
-			name, escaped = append(name, s[i]), true
-		case s[i] == '.':
-			if err := end(); err != nil {
-				return nil, err
-			}
-		default:
-			name = append(name, s[i])
-		}
-	}
-	return parts, end()
-}
-
 // parseJSON reads exactly one value. Numbers are json.Number.
 func parseJSON(body []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -150,86 +149,58 @@ func parseJSON(body []byte) (any, error) {
 	return v, nil
 }
 
-// check says what does not hold, "" where all does. Each place that fails is
-// told up to most.
-func (a Assertions) check(doc any, most int) []string {
-	var failed []string
-	for i := range a {
-		a[i].walk(doc, nil, a[i].parts, func(text string) bool {
-			if len(failed) < most {
-				failed = append(failed, text)
-			}
-			return len(failed) < most
-		})
+// check says what does not hold, nothing where all does, up to most places.
+func (a *Assertion) check(doc any, most int) (failed []string) {
+	fail := func(text string) bool {
+		failed = append(failed, text)
+		return len(failed) < most
 	}
+	a.walk(doc, func(at []string, v any) bool {
+		return a.holds(v) || fail(fmt.Sprintf("%s is %s, want %s", place(at), show(v), a.wanted()))
+	}, func(text string) bool { return fail(text + ", want " + a.wanted()) })
 	return failed
 }
 
-// walk goes down the rest of the path from v, which is at at. It ends when fail
-// returns false.
-func (a *Assertion) walk(v any, at []string, rest []part, fail func(string) bool) bool {
-	if len(rest) == 0 {
-		if slices.ContainsFunc(a.want, func(want any) bool { return equal(v, want) }) {
-			return true
-		}
-		return fail(fmt.Sprintf("%s is %s, want %s", place(at), show(v), a.wanted()))
+func (a *Assertion) holds(v any) bool {
+	if a.in != nil {
+		f, ok := numeric(v)
+		return ok && a.in.hold(f)
 	}
-	p, rest := rest[0], rest[1:]
-	down := func(name string, child any) bool {
-		return a.walk(child, append(slices.Clip(at), name), rest, fail)
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		if p.all && len(v) > 0 {
-			for _, name := range slices.Sorted(maps.Keys(v)) {
-				if !down(name, v[name]) {
-					return false
-				}
-			}
-			return true
-		}
-		if child, ok := v[p.name]; ok && !p.all {
-			return down(p.name, child)
-		}
-	case []any:
-		if p.all && len(v) > 0 {
-			for i := range v {
-				if !down(strconv.Itoa(i), v[i]) {
-					return false
-				}
-			}
-			return true
-		}
-		if i, err := strconv.ParseUint(p.name, 10, 31); err == nil && int(i) < len(v) && !p.all {
-			return down(p.name, v[i])
-		}
-	}
-	return fail(fmt.Sprintf("%s is not there (%s), want %s", place(append(slices.Clip(at), p.name)), holder(at, v), a.wanted()))
+	return slices.ContainsFunc(a.want, func(want any) bool { return equal(v, want) })
 }
 
-// holder says what stands where a member was looked for.
-func holder(at []string, v any) string {
-	switch v := v.(type) {
-	case map[string]any:
-		if len(v) == 0 {
-			return place(at) + " is empty"
-		}
-		return place(at) + " has " + shorten(strings.Join(slices.Sorted(maps.Keys(v)), ", "), 80)
-	case []any:
-		return fmt.Sprintf("%s has %d elements", place(at), len(v))
-	}
-	return place(at) + " is " + show(v)
+// limits are what a number has to be between. Each may be nil.
+type limits struct{ below, above *float64 }
+
+func (l *limits) hold(f float64) bool {
+	return (l.below == nil || f < *l.below) && (l.above == nil || f > *l.above)
 }
 
-// place is a path for people.
-func place(at []string) string {
-	if len(at) == 0 {
-		return "the document"
+func (l *limits) String() string {
+	var parts []string
+	if l.above != nil {
+		parts = append(parts, "above "+show(*l.above))
 	}
-	return shorten(strings.Join(at, "."), 120)
+	if l.below != nil {
+		parts = append(parts, "below "+show(*l.below))
+	}
+	return "a number " + strings.Join(parts, " and ")
+}
+
+// numeric is a value of a document as a number.
+func numeric(v any) (float64, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	f, err := n.Float64()
+	return f, err == nil
 }
 
 func (a *Assertion) wanted() string {
+	if a.in != nil {
+		return a.in.String()
+	}
 	texts := make([]string, len(a.want))
 	for i, w := range a.want {
 		texts[i] = show(w)

@@ -4,17 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
 	"time"
-
-	"github.com/webgrip/logkeel/agent/conf"
 )
 
 const (
@@ -24,8 +20,10 @@ const (
 	// maxSkipped bounds what is read of a redirect's body, in bytes, so that its
 	// connection can be used again.
 	maxSkipped = 64 << 10
-	// maxTold bounds how many JSON assertions a message names.
+	// maxTold bounds how many places of a JSON document are told, of one assertion.
 	maxTold = 3
+	// maxValues bounds the values that are taken out of one.
+	maxValues = 100
 )
 
 // A Result is what one probe found. Without an answer Status is 0.
@@ -34,19 +32,21 @@ type Result struct {
 	Phases        Phases
 	Status        int
 	Version       float64 // 1.1, 2
-	ContentLength int64   // -1 where the answer does not say it
+	ContentLength int64   // -1 where the answer does not say it, 0 without one
 	BodyLength    int64
 	Redirects     int
 	TLS           bool
-	CertExpiry    time.Time // of the chain's first to expire; also of one that was refused
-	Answered      bool      // whole
-	Failures      []Failure
-}
+	Answered      bool // whole
+	Checks        []Check
+	Values        []Value
+	Omitted       int // values that there was no room for
 
-// A Failure is an assertion that did not hold.
-type Failure struct {
-	Kind string // status, body or json
-	Text string
+	URL        string // of the last request
+	Method     string
+	Header     http.Header // of the last answer
+	RedirectTo string      // where the last answer redirects to, if that was not to be followed
+	Certificates
+	Connections
 }
 
 // Probe asks once, over a new connection. The error says why there was no whole
@@ -55,15 +55,17 @@ func (s *Sampler) Probe(ctx context.Context) (*Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// It lives as long as the probe: redirects may use its connections.
-	transport := s.transport(ctx)
-	r := &Result{ContentLength: -1}
+	var d dials
+	transport := s.transport(ctx, &d)
+	r := &Result{Method: s.method}
 	start := time.Now()
 	a, err := s.follow(ctx, transport, r, start)
 	r.Times.Total = time.Since(start)
+	r.Connections = d.seal()
 	if err == nil {
 		r.Answered = true
-		r.Failures = s.judge(a)
-		err = failures(r.Failures)
+		s.judge(a, r)
+		err = failures(r.Checks)
 	}
 	if err != nil {
 		err = s.explain(err)
@@ -74,6 +76,7 @@ func (s *Sampler) Probe(ctx context.Context) (*Result, error) {
 // An answer is what is judged.
 type answer struct {
 	status      int
+	header      http.Header
 	contentType string
 	body        []byte // its first max_body bytes
 	cut         bool   // there was more
@@ -91,7 +94,7 @@ func (s *Sampler) follow(ctx context.Context, transport *http.Transport, r *Resu
 			return a, err
 		}
 		if r.Redirects == maxRedirects {
-			return nil, fmt.Errorf("more than %d redirects, the last one to %s", maxRedirects, location(next))
+			return nil, fmt.Errorf("%w, the last one to %s", errRedirects, location(next))
 		}
 		r.Redirects++
 		r.Times.Redirect = time.Since(start)
@@ -109,7 +112,7 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 		r.Phases.add(&m)
 		r.Times.add(&m, at.Scheme == "https")
 		if err != nil && ctx.Err() != nil {
-			err = fmt.Errorf("no whole answer in time, %s: %w", m.doing(), err)
+			err = fmt.Errorf("%w, %s: %w", errTime, m.doing(), err)
 		}
 	}()
 	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, h.trace()), s.method, at.String(), nil)
@@ -117,24 +120,27 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 		return nil, nil, err
 	}
 	s.head(req, secrets)
+	r.URL = at.String()
 	resp, err := transport.RoundTrip(req)
 	if err != nil {
-		var refused *tls.CertificateVerificationError
-		if errors.As(err, &refused) {
-			r.CertExpiry = earliest(refused.UnverifiedCertificates)
+		if refused := (*tls.CertificateVerificationError)(nil); errors.As(err, &refused) {
+			r.refused(refused)
 		}
-		if plain := (tls.RecordHeaderError{}); errors.As(err, &plain) {
-			err = fmt.Errorf("%w: the server does not speak TLS; should the URL begin with http:// ?", err)
-		}
-		return nil, nil, err
+		return nil, nil, s.plainer(err)
 	}
 	defer resp.Body.Close()
-	r.Status, r.ContentLength = resp.StatusCode, resp.ContentLength
+	r.Status, r.ContentLength, r.Header = resp.StatusCode, resp.ContentLength, resp.Header
 	r.Version = float64(resp.ProtoMajor) + float64(resp.ProtoMinor)/10
 	if r.TLS = resp.TLS != nil; r.TLS {
-		r.CertExpiry = earliest(resp.TLS.PeerCertificates)
+		r.accepted(resp.TLS, s.tls)
 	}
-	if next, err = s.redirect(resp, at); next != nil || err != nil {
+	if next, err = redirect(resp, at); next != nil && !s.redirects {
+		r.RedirectTo, next = next.String(), nil
+	}
+	if !s.redirects {
+		err = nil // what is not followed need not be right
+	}
+	if next != nil || err != nil {
 		io.CopyN(io.Discard, resp.Body, maxSkipped) // what is wrong with it does not matter
 		return nil, next, err
 	}
@@ -146,7 +152,7 @@ func (s *Sampler) ask(ctx context.Context, transport *http.Transport, at *url.UR
 func (s *Sampler) read(resp *http.Response) (*answer, int64, error) {
 	var kept bytes.Buffer
 	n, err := io.CopyN(&kept, resp.Body, s.maxBody)
-	a := &answer{status: resp.StatusCode, contentType: resp.Header.Get("Content-Type"), body: kept.Bytes()}
+	a := &answer{status: resp.StatusCode, header: resp.Header, contentType: resp.Header.Get("Content-Type"), body: kept.Bytes()}
 	if err == nil {
 		var more int64
 		more, err = io.Copy(io.Discard, resp.Body)
@@ -161,14 +167,14 @@ func (s *Sampler) read(resp *http.Response) (*answer, int64, error) {
 }
 
 // redirect says where to go on, nil where this is the answer.
-func (s *Sampler) redirect(resp *http.Response, at *url.URL) (*url.URL, error) {
+func redirect(resp *http.Response, at *url.URL) (*url.URL, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
 		return nil, nil
 	}
 	to := resp.Header.Get("Location")
-	if !s.redirects || to == "" {
+	if to == "" {
 		return nil, nil
 	}
 	next, err := at.Parse(to)
@@ -209,98 +215,4 @@ func (s *Sampler) head(req *http.Request, secrets bool) {
 	if s.username != "" {
 		req.SetBasicAuth(s.username, s.password.Value())
 	}
-}
-
-// transport makes connections that end when ctx is done, whatever they are in.
-func (s *Sampler) transport(ctx context.Context) *http.Transport {
-	t := &http.Transport{
-		ForceAttemptHTTP2:      true,
-		DisableCompression:     true, // curl does not ask for it either
-		MaxResponseHeaderBytes: maxHeader,
-		TLSClientConfig:        s.tls.Clone(),
-	}
-	if s.proxy != nil {
-		t.Proxy = http.ProxyURL(s.proxy)
-	}
-	// The transport lets a dial, and its handshake, go on when their request is
-	// over, for the sake of later requests. Here there are none.
-	t.DialContext = func(dialing context.Context, network, address string) (net.Conn, error) {
-		dialing, cancel := context.WithCancel(dialing)
-		defer cancel()
-		defer context.AfterFunc(ctx, cancel)()
-		if s.unix != "" {
-			network, address = "unix", s.unix
-		}
-		conn, err := new(net.Dialer).DialContext(dialing, network, address)
-		if err == nil {
-			context.AfterFunc(ctx, func() { conn.Close() })
-		}
-		return conn, err
-	}
-	return t
-}
-
-func earliest(chain []*x509.Certificate) (t time.Time) {
-	for _, c := range chain {
-		if t.IsZero() || c.NotAfter.Before(t) {
-			t = c.NotAfter
-		}
-	}
-	return t
-}
-
-// judge says which assertions do not hold.
-func (s *Sampler) judge(a *answer) []Failure {
-	var all []Failure
-	fail := func(kind, format string, args ...any) {
-		all = append(all, Failure{kind, clean(s.hide(fmt.Sprintf(format, args...)))})
-	}
-	if !s.statusHolds(a.status) {
-		fail("status", "the status is %d, want %s", a.status, s.wantStatus())
-	}
-	if !bytes.Contains(a.body, []byte(s.text)) {
-		fail("body", "%s is not in the body%s: %s", quote(s.text), a.looked(), s.excerpt(a.body))
-	} else if s.regexp != nil && !s.regexp.Match(a.body) {
-		fail("body", "body_regexp %s does not match the body%s: %s", quote(s.regexp.String()), a.looked(), s.excerpt(a.body))
-	}
-	if len(s.json) == 0 {
-		return all
-	}
-	if a.cut {
-		fail("json", "the body is larger than max_body (%s), so its JSON was not looked at; raise max_body", conf.Size(s.maxBody))
-		return all
-	}
-	doc, err := parseJSON(a.body)
-	if err != nil {
-		fail("json", "the body is no JSON (%s), but %s: %s", shorten(clean(err.Error()), 120), a.kind(), s.excerpt(a.body))
-		return all
-	}
-	for _, text := range s.json.check(doc, maxTold) {
-		fail("json", "%s", text)
-	}
-	return all
-}
-
-// looked says what of the body was looked at, where that is not all.
-func (a *answer) looked() string {
-	if a.cut {
-		return fmt.Sprintf(", of which the first %d bytes were looked at", len(a.body))
-	}
-	return ""
-}
-
-func (a *answer) kind() string {
-	if a.contentType == "" {
-		return "of no type"
-	}
-	return quote(a.contentType)
-}
-
-func (s *Sampler) statusHolds(code int) bool {
-	for _, r := range s.status {
-		if code >= r.first && code <= r.last {
-			return true
-		}
-	}
-	return false
 }

@@ -106,7 +106,7 @@ func TestMetrics(t *testing.T) {
 		name, _, _ := strings.Cut(k, "{")
 		names[name] = true
 	}
-	if len(names) != 13 {
+	if len(names) != 15 {
 		t.Errorf("%d metrics: %v", len(names), names)
 	}
 }

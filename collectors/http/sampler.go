@@ -4,14 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent"
@@ -29,13 +28,22 @@ type Sampler struct {
 	password   conf.Secret
 	tls        *tls.Config // nil: the system's authorities
 	redirects  bool
+	version    string // of HTTP: 1.1, 2 or auto
+	ip         string // 4, 6 or "", which is either
 	maxBody    int64
 
-	status  []statusRange
-	allowed conf.Strings // status as it was written
-	text    string
-	regexp  *regexp.Regexp // nil: none
-	json    Assertions
+	status    []statusRange
+	allowed   conf.Strings // status as it was written
+	versions  conf.Strings // of HTTP; none: any
+	fields    []field
+	text      string
+	regexp    *regexp.Regexp // nil: none
+	notRegexp *regexp.Regexp // nil: none
+	json      Assertions
+	values    []path
+
+	last    *Result // of Sample, for Records
+	failure string  // why it did not succeed
 }
 
 var _ agent.Sampler = (*Sampler)(nil)
@@ -44,8 +52,8 @@ var _ agent.Sampler = (*Sampler)(nil)
 func New(c Config) (*Sampler, error) {
 	s := &Sampler{
 		unix: c.Unix, method: c.Method, headers: c.Headers, token: c.BearerToken, username: c.Username, password: c.Password,
-		redirects: c.FollowRedirects, maxBody: int64(c.MaxBody),
-		allowed: c.Expect.Status, text: c.Expect.Body, json: c.Expect.JSON,
+		redirects: c.FollowRedirects, version: c.HTTPVersion, ip: strings.TrimPrefix(c.IP, auto), maxBody: int64(c.MaxBody),
+		allowed: c.Expect.Status, versions: c.Expect.Version, text: c.Expect.Body, json: c.Expect.JSON,
 	}
 	var err error
 	if s.url, err = parseURL(c.URL, "http", "https"); err != nil {
@@ -67,12 +75,35 @@ func New(c Config) (*Sampler, error) {
 		}
 		s.status = append(s.status, r)
 	}
-	if c.Expect.BodyRegexp != "" {
-		if s.regexp, err = regexp.Compile(c.Expect.BodyRegexp); err != nil {
-			return nil, fmt.Errorf("expect.body_regexp: %w", err)
+	if s.regexp, err = expression(c.Expect.BodyRegexp); err != nil {
+		return nil, fmt.Errorf("expect.body_regexp: %w", err)
+	}
+	if s.notRegexp, err = expression(c.Expect.NotBodyRegexp); err != nil {
+		return nil, fmt.Errorf("expect.not_body_regexp: %w", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Expect.Headers)) {
+		e, err := regexp.Compile(c.Expect.Headers[name])
+		if err != nil {
+			return nil, fmt.Errorf("expect.headers.%s: %w", name, err)
 		}
+		s.fields = append(s.fields, field{name, e})
+	}
+	for i, text := range c.Values {
+		p, err := parsePath(text)
+		if err != nil {
+			return nil, fmt.Errorf("values[%d]: %w", i, err)
+		}
+		s.values = append(s.values, p)
 	}
 	return s, nil
+}
+
+// expression is nil for no text.
+func expression(text string) (*regexp.Regexp, error) {
+	if text == "" {
+		return nil, nil
+	}
+	return regexp.Compile(text)
 }
 
 // Sample probes once and yields what it found, in any case. An error says why
@@ -80,65 +111,15 @@ func New(c Config) (*Sampler, error) {
 func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	r, err := s.Probe(ctx)
 	r.samples(err == nil, yield)
+	if s.last, s.failure = r, ""; err != nil {
+		s.failure = err.Error()
+	}
+	r.Header, r.Leaf = nil, nil // which may be large
 	return err
 }
 
 // Close does nothing: no connection outlives its probe.
 func (s *Sampler) Close() error { return nil }
-
-func (r *Result) samples(success bool, yield func(agent.Sample)) {
-	gauge := func(name, help string, value float64, labels ...agent.Label) {
-		yield(agent.Sample{Name: name, Help: help, Value: value, Labels: labels})
-	}
-	gauge("probe_success", "Displays whether or not the probe was a success", number(success))
-	gauge("probe_duration_seconds", "Returns how long the probe took to complete in seconds", r.Times.Total.Seconds())
-	gauge("probe_dns_lookup_time_seconds", "Returns the time taken for probe dns lookup in seconds", r.Phases.Resolve.Seconds())
-	for _, p := range [...]struct {
-		name string
-		took time.Duration
-	}{
-		{"resolve", r.Phases.Resolve},
-		{"connect", r.Phases.Connect},
-		{"tls", r.Phases.TLS},
-		{"processing", r.Phases.Processing},
-		{"transfer", r.Phases.Transfer},
-	} {
-		gauge("probe_http_duration_seconds", "Duration of http request by phase, summed over all redirects", p.took.Seconds(), agent.Label{Name: "phase", Value: p.name})
-	}
-	for _, p := range [...]struct {
-		name string
-		at   time.Duration
-	}{
-		{"namelookup", r.Times.NameLookup},
-		{"connect", r.Times.Connect},
-		{"appconnect", r.Times.AppConnect},
-		{"pretransfer", r.Times.Pretransfer},
-		{"redirect", r.Times.Redirect},
-		{"starttransfer", r.Times.StartTransfer},
-		{"total", r.Times.Total},
-	} {
-		gauge("logkeel_http_time_seconds", "Time from the start until a point was reached, as curl -w prints time_<point>; 0 where it was not.", p.at.Seconds(), agent.Label{Name: "point", Value: p.name})
-	}
-	gauge("probe_http_status_code", "Response HTTP status code", float64(r.Status))
-	gauge("probe_http_content_length", "Length of http content response", float64(r.ContentLength))
-	gauge("probe_http_uncompressed_body_length", "Length of uncompressed response body", float64(r.BodyLength))
-	gauge("probe_http_redirects", "The number of redirects", float64(r.Redirects))
-	gauge("probe_http_version", "Returns the version of HTTP of the probe response", r.Version)
-	gauge("probe_http_ssl", "Indicates if SSL was used for the final redirect", number(r.TLS))
-	if !r.CertExpiry.IsZero() {
-		gauge("probe_ssl_earliest_cert_expiry", "Returns last SSL chain expiry in unixtime", float64(r.CertExpiry.Unix()))
-	}
-	failed := func(kind string) float64 {
-		return number(slices.ContainsFunc(r.Failures, func(f Failure) bool { return f.Kind == kind }))
-	}
-	gauge("probe_failed_due_to_regex", "Indicates if probe failed due to regex", failed("body"))
-	if !r.Answered {
-		return // there was nothing to judge
-	}
-	for _, kind := range [...]string{"status", "body", "json"} {
-		gauge("logkeel_http_assertion_failed", "Whether the answer was not as expected, by what was looked at.", failed(kind), agent.Label{Name: "kind", Value: kind})
-	}
-}
 
 func number(b bool) float64 {
 	if b {
@@ -169,18 +150,6 @@ type hidden struct {
 func (h *hidden) Error() string { return h.text }
 func (h *hidden) Unwrap() error { return h.cause }
 
-// failures makes an error of what did not hold.
-func failures(all []Failure) error {
-	texts := make([]string, len(all))
-	for i := range all {
-		texts[i] = all[i].Text
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	return errors.New(strings.Join(texts, "; "))
-}
-
 // hide takes the configured secrets out of a text, which a server may have sent.
 func (s *Sampler) hide(text string) string {
 	secrets := []conf.Secret{s.token, s.password}
@@ -199,8 +168,6 @@ func (s *Sampler) hide(text string) string {
 	}
 	return text
 }
-
-func (s *Sampler) wantStatus() string { return strings.Join(s.allowed, " or ") }
 
 // excerpt is the start of a body. Secrets go before it is cut, lest half of one
 // is left.

@@ -38,9 +38,9 @@ type hop struct {
 }
 
 type marks struct {
-	start, resolving, resolved, connecting, connected time.Time
-	securing, secured, ready, first, end              time.Time
-	reused                                            bool
+	start, resolving, resolved, unresolved, connecting, connected time.Time
+	securing, secured, ready, first, end                          time.Time
+	reused                                                        bool
 }
 
 func (h *hop) mark(at *time.Time) {
@@ -54,8 +54,14 @@ func (h *hop) mark(at *time.Time) {
 
 func (h *hop) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		DNSStart:     func(httptrace.DNSStartInfo) { h.mark(&h.resolving) },
-		DNSDone:      func(httptrace.DNSDoneInfo) { h.mark(&h.resolved) },
+		DNSStart: func(httptrace.DNSStartInfo) { h.mark(&h.resolving) },
+		DNSDone: func(i httptrace.DNSDoneInfo) {
+			if i.Err == nil {
+				h.mark(&h.resolved)
+			} else {
+				h.mark(&h.unresolved)
+			}
+		},
 		ConnectStart: func(string, string) { h.mark(&h.connecting) },
 		ConnectDone: func(_, _ string, err error) {
 			if err == nil { // of several addresses, the first that answers
@@ -113,7 +119,7 @@ func between(from, to time.Time) time.Duration {
 }
 
 func (p *Phases) add(m *marks) {
-	p.Resolve += between(m.resolving, m.resolved)
+	p.Resolve += between(m.resolving, m.resolved) + between(m.resolving, m.unresolved)
 	p.Connect += between(m.connecting, m.connected)
 	p.TLS += between(m.securing, m.secured)
 	p.Processing += between(m.ready, m.first)

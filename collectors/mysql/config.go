@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/go-sql-driver/mysql"
@@ -26,6 +27,13 @@ type Config struct {
 	Database   string          `yaml:"database"` // that is used; none is needed
 	TLS        *tlsconf.Config `yaml:"tls"`
 	Statements Statements      `yaml:"statements"`
+	Tables     *Tables         `yaml:"tables"` // nil: no audit
+	TableCheck *TableCheck     `yaml:"check"`  // nil: no table is checked
+
+	BinaryLog   Want    `yaml:"binary_log"`  // the sizes of its files
+	Replication Want    `yaml:"replication"` // of a server that is a replica
+	Locks       Want    `yaml:"locks"`       // transactions, and what waits for locks
+	SlowLog     SlowLog `yaml:"slow_log"`
 }
 
 // Statements say what is told of single statements.
@@ -35,7 +43,10 @@ type Statements struct {
 }
 
 // SetDefaults fills in what a configuration may leave out.
-func (c *Config) SetDefaults() { *c = Config{Statements: Statements{Limit: 20}} }
+func (c *Config) SetDefaults() {
+	*c = Config{Statements: Statements{Limit: 20}, BinaryLog: Auto, Replication: Auto, Locks: Auto}
+	c.SlowLog = SlowLog{Read: Auto, Limit: 20, Interval: conf.Duration(time.Minute)}
+}
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
@@ -57,6 +68,8 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if c.Statements.Limit < 0 || c.Statements.Limit > maxStatements {
 		bad(".statements.limit", fmt.Sprintf("write 0 to %d", maxStatements), "%d is out of range", c.Statements.Limit)
 	}
+	c.checkAudits(bad)
+	c.SlowLog.check(bad)
 	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
 	return conf.Join(errs...)
 }
@@ -73,10 +86,20 @@ const (
 	errHostBlocked       = 1129
 	errHostNotPrivileged = 1130
 	errUserLimit         = 1226
+	errSyntax            = 1064
+	errUnknownTable      = 1109
+	errNoSuchTable       = 1146
+	errMaxStatementTime  = 1969 // MariaDB
+	errMaxExecutionTime  = 3024 // MySQL
 )
 
 // explain says what to do about an error of what was asked.
 func (c *Config) explain(ctx context.Context, what string, err error) error {
+	return c.explainDenied(ctx, what, fmt.Sprintf("as an administrator: GRANT SELECT ON %s TO this user, or set statements.limit to 0", digestTable), err)
+}
+
+// explainDenied is explain with what to do where a right is missing.
+func (c *Config) explainDenied(ctx context.Context, what, denied string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: %w", c.where(what), context.Cause(ctx))
 	}
@@ -84,6 +107,9 @@ func (c *Config) explain(ctx context.Context, what string, err error) error {
 	if !errors.As(err, &e) {
 		if errors.Is(err, io.EOF) || errors.Is(err, mysql.ErrInvalidConn) {
 			return fmt.Errorf("%s: the server closed the connection; look at its log, and whether this is a MariaDB or MySQL server", c.where(what))
+		}
+		if errors.Is(err, mysql.ErrNoTLS) {
+			return fmt.Errorf("%s: the server offers no TLS; remove tls from the configuration, or give the server a certificate (ssl_cert and ssl_key)", c.where(what))
 		}
 		return fmt.Errorf("%s: %s", c.where(what), c.clean(err))
 	}
@@ -96,7 +122,7 @@ func (c *Config) explain(ctx context.Context, what string, err error) error {
 	case errTooManyConns, errUserLimit:
 		hint = "look at max_connections and at who is connected (SHOW PROCESSLIST)"
 	case errTableDenied, errColumnDenied, errPrivilegeMissing:
-		hint = fmt.Sprintf("as an administrator: GRANT SELECT ON %s TO this user, or set statements.limit to 0", digestTable)
+		hint = denied
 	case errHostBlocked:
 		hint = "run FLUSH HOSTS there, and look at what cannot connect"
 	case errHostNotPrivileged:

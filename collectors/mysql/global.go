@@ -47,9 +47,12 @@ var families = []family{
 	{"innodb_buffer_pool_pages_", "mysql_global_status_buffer_pool_page_changes_total", "operation", "Pages of the InnoDB buffer pool that changed their state."},
 }
 
-func writeStatus(ctx context.Context, conn *sql.Conn, out *page) error {
-	return show(ctx, conn, "SHOW GLOBAL STATUS", func(name, text string) {
+// writeStatus also returns what are numbers.
+func writeStatus(ctx context.Context, conn *sql.Conn, out *page) (map[string]float64, error) {
+	numbers := map[string]float64{}
+	return numbers, show(ctx, conn, "SHOW GLOBAL STATUS", func(name, text string) {
 		if v, ok := value(text); ok {
+			numbers[name] = v
 			status(name, v, out)
 		}
 	})
@@ -76,22 +79,17 @@ func status(name string, v float64, out *page) {
 	out.gauge("mysql_global_status_"+name, "The status "+name+".", v)
 }
 
-// writeVariables also says whether performance_schema is on.
-func writeVariables(ctx context.Context, conn *sql.Conn, out *page) (digests bool, err error) {
-	texts := map[string]string{
-		"innodb_version": "", "version": "", "version_comment": "",
-		"transaction_isolation": "", "tx_isolation": "", "performance_schema": "",
-	}
-	err = show(ctx, conn, "SHOW GLOBAL VARIABLES", func(name, text string) {
-		if _, ok := texts[name]; ok {
-			texts[name] = text
-		}
+// writeVariables also returns them all, as the server writes them.
+func writeVariables(ctx context.Context, conn *sql.Conn, out *page) (map[string]string, error) {
+	texts := map[string]string{}
+	err := show(ctx, conn, "SHOW GLOBAL VARIABLES", func(name, text string) {
+		texts[name] = text
 		if v, ok := value(text); ok {
 			out.gauge("mysql_global_variables_"+name, "The variable "+name+".", v)
 		}
 	})
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	out.gauge("mysql_version_info", "What the server is; always 1.", 1,
 		agent.Label{Name: "innodb_version", Value: texts["innodb_version"]},
@@ -106,5 +104,5 @@ func writeVariables(ctx context.Context, conn *sql.Conn, out *page) (digests boo
 	}
 	on, _ := value(texts["performance_schema"])
 	out.gauge("logkeel_mysql_performance_schema", "Whether the server knows its statements: performance_schema is on.", on)
-	return on == 1, nil
+	return texts, nil
 }

@@ -23,18 +23,25 @@ import (
 type Sampler struct {
 	c         Config
 	connector driver.Connector
+	audit     *auditor // nil: none
 
 	mu     sync.Mutex // held for a whole snapshot
 	db     *sql.DB    // of one connection; nil before the first snapshot
 	raw    net.Conn   // the one that was dialled last
 	panics int        // of the driver
+	renew  bool       // the connection ends with the snapshot
+
+	binlog, replication, locks, slow part
+	slowLog                          slowLog
+	others                           others // statements of performance_schema
+	recorded                         recording
 }
 
 // maxPanics is how often the driver may panic. Each time it leaves a goroutine
 // behind that nothing can end.
 const maxPanics = 100
 
-var _ agent.Sampler = (*Sampler)(nil)
+var _ agent.Recorder = (*Sampler)(nil)
 
 // New returns a Sampler of a Config that was checked. It connects when it is
 // first asked.
@@ -52,7 +59,10 @@ func New(c Config) (*Sampler, error) {
 	d.InterpolateParams = true // one round trip, and no prepared statement
 	d.ConnectionAttributes = "program_name:logkeel"
 	d.Logger = &mysql.NopLogger{} // what it logs, it returns as well
-	s := &Sampler{c: c}
+	s := &Sampler{c: c, slowLog: slowLog{most: slowTime}}
+	if s.audit, err = newAuditor(c, d.Clone()); err != nil {
+		return nil, errors.New(c.clean(err))
+	}
 	d.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		var err error
 		s.raw, err = new(net.Dialer).DialContext(ctx, network, address)
@@ -64,10 +74,11 @@ func New(c Config) (*Sampler, error) {
 	return s, nil
 }
 
-// Close ends the connection. It waits for a snapshot that is being taken.
+// Close ends the connection, and an audit that goes on. It waits for a snapshot that is being taken.
 func (s *Sampler) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.audit.close()
 	if s.db == nil {
 		return nil
 	}
@@ -82,6 +93,7 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) (err err
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := newPage(yield)
+	defer func() { s.recorded = out.records }()
 	// The driver panics on packets that are shorter than they should be.
 	defer func() {
 		if r := recover(); r != nil {
@@ -122,23 +134,28 @@ func (s *Sampler) sample(ctx context.Context, out *page) error {
 	out.gauge("logkeel_mysql_ping_seconds", "How long the server took to answer SELECT 1.", took.Seconds())
 
 	var errs []error
-	if err := writeStatus(ctx, conn, out); err != nil {
-		errs = append(errs, s.c.explain(ctx, "SHOW GLOBAL STATUS", err))
-	}
-	digests, err := writeVariables(ctx, conn, out)
-	switch {
-	case err != nil:
-		errs = append(errs, s.c.explain(ctx, "SHOW GLOBAL VARIABLES", err))
-	case s.c.Statements.Limit == 0:
-	case !digests:
-		errs = append(errs, errors.New("performance_schema is off, so nothing is known of single statements; write performance_schema=ON under [mysqld] in the server's configuration and restart it, or set statements.limit to 0 here"))
-	default:
-		if err := writeStatements(ctx, conn, s.c.Statements, out); err != nil {
-			errs = append(errs, s.c.explain(ctx, digestTable, err))
+	failed := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
 		}
 	}
+	status, err := writeStatus(ctx, conn, out)
+	if err != nil {
+		failed(s.c.explain(ctx, "SHOW GLOBAL STATUS", err))
+	}
+	variables, err := writeVariables(ctx, conn, out)
+	if err != nil {
+		failed(s.c.explain(ctx, "SHOW GLOBAL VARIABLES", err))
+	} else {
+		failed(s.statements(ctx, conn, variables, out))
+		s.parts(ctx, conn, status, variables, out, failed)
+	}
+	if s.renew {
+		s.renew = false
+		drop(conn)
+	}
 	conn.Close() // back to db; not deferred, for after a panic it would wait for ever
-	return errors.Join(append(errs, out.end())...)
+	return errors.Join(append(errs, s.audit.sample(out), out.end())...)
 }
 
 const helpUp = "Whether the server answers."
@@ -162,4 +179,46 @@ func (s *Sampler) ping(ctx context.Context) (*sql.Conn, time.Duration, error) {
 			return nil, 0, err
 		}
 	}
+}
+
+// statements tells of single statements, as performance_schema has them, or the slow log.
+func (s *Sampler) statements(ctx context.Context, conn *sql.Conn, variables map[string]string, out *page) error {
+	slow, err := s.slowLogPart(ctx, conn, variables, out)
+	on, _ := value(variables["performance_schema"])
+	switch {
+	case s.c.Statements.Limit == 0:
+		return err
+	case on == 0 && !slow && err == nil:
+		return errors.New("performance_schema is off, so nothing is known of single statements; write performance_schema=ON under [mysqld] in the server's configuration and restart it, or have the slow ones in a table: slow_query_log=ON and log_output=TABLE, which can be set while it runs, or set statements.limit to 0 here")
+	case on == 0:
+		return err
+	}
+	if digests := s.writeStatements(ctx, conn, out); digests != nil {
+		err = errors.Join(err, s.c.explain(ctx, digestTable, digests))
+	}
+	return err
+}
+
+// parts tells what takes rights of its own, as far as there are any.
+func (s *Sampler) parts(ctx context.Context, conn *sql.Conn, status map[string]float64, variables map[string]string, out *page, failed func(error)) {
+	on := productOf(variables)
+	writeConnections(status, variables, out)
+	writeRecovery(variables, out)
+	writeGalera(variables, out)
+	if logs, _ := value(variables["log_bin"]); logs == 1 {
+		s.binlog.is("SHOW BINARY LOGS", "binary_log", on.binlogGrant())
+		failed(s.read(ctx, &s.binlog, s.c.BinaryLog, false, out, func() error { return writeBinlogs(ctx, conn, out) }))
+	}
+	s.replication.is("the status of replication", "replication", on.replicationGrant())
+	// The one hint that there is to be had without the right.
+	replicates := status["slaves_running"] > 0 || status["slave_running"] > 0
+	failed(s.read(ctx, &s.replication, s.c.Replication, replicates, out, func() error {
+		n, err := writeReplication(ctx, conn, on, out)
+		if err == nil && n == 0 && s.c.Replication == Always {
+			return errors.New("the server is no replica, or has forgotten that it was one; set replication to auto or false if that is right")
+		}
+		return err
+	}))
+	s.locks.is("transactions and locks", "locks", locksGrant)
+	failed(s.read(ctx, &s.locks, s.c.Locks, false, out, func() error { return writeLocks(ctx, conn, status, out) }))
 }

@@ -18,11 +18,13 @@ const maxSeries = 5000 + 2*maxStatements*16
 type page struct {
 	yield   func(agent.Sample)
 	seen    map[string]struct{}
-	dropped int // series beyond maxSeries
+	limit   int
+	dropped int // series beyond it
+	records recording
 }
 
 func newPage(yield func(agent.Sample)) *page {
-	return &page{yield: yield, seen: map[string]struct{}{}}
+	return &page{yield: yield, seen: map[string]struct{}{}, limit: maxSeries}
 }
 
 func (p *page) add(s agent.Sample) {
@@ -35,11 +37,12 @@ func (p *page) add(s agent.Sample) {
 	if _, ok := p.seen[key.String()]; ok {
 		return
 	}
-	if len(p.seen) >= maxSeries {
+	if len(p.seen) >= p.limit {
 		p.dropped++
 		return
 	}
 	p.seen[key.String()] = struct{}{}
+	p.records.add(s)
 	p.yield(s)
 }
 
@@ -54,7 +57,7 @@ func (p *page) counter(name, help string, value float64, labels ...agent.Label) 
 // end says what could not be told in full.
 func (p *page) end() error {
 	if p.dropped > 0 {
-		return fmt.Errorf("%d series are left out, for a snapshot has %d at most", p.dropped, maxSeries)
+		return fmt.Errorf("%d series are left out, for a snapshot has %d at most", p.dropped, p.limit)
 	}
 	return nil
 }

@@ -38,31 +38,56 @@ type column struct {
 	unit         float64
 }
 
+// digestTotals are what all statements took, also those that the table has no row
+// for, and how many were seen within a day.
+const digestTotals = `SELECT COALESCE(SUM(COUNT_STAR), 0), COALESCE(SUM(SUM_TIMER_WAIT), 0),
+	COALESCE(SUM(SCHEMA_NAME IS NOT NULL AND DIGEST IS NOT NULL AND LAST_SEEN > NOW() - INTERVAL 1 DAY), 0)
+	FROM ` + digestTable + ` WHERE SCHEMA_NAME IS NULL AND DIGEST IS NULL
+	OR SCHEMA_NAME NOT IN ('mysql', 'performance_schema', 'information_schema', 'sys')`
+
 // writeStatements tells of the statements that took the most time in all, and of
 // those that take the most each. One that is both is told of once.
-func writeStatements(ctx context.Context, conn *sql.Conn, o Statements, out *page) error {
-	length := 0
-	if o.Text {
-		length = maxText
+func (s *Sampler) writeStatements(ctx context.Context, conn *sql.Conn, out *page) error {
+	var all counts
+	var known float64
+	if err := conn.QueryRowContext(ctx, digestTotals).Scan(&all.n, &all.seconds, &known); err != nil {
+		return err
 	}
-	rows, err := conn.QueryContext(ctx, digestQuery, length, o.Limit, length, o.Limit)
+	all.seconds /= picoseconds
+	limit := s.c.Statements.Limit
+	rows, err := conn.QueryContext(ctx, digestQuery, maxRecordText, limit, maxRecordText, limit)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	shown := map[string]counts{}
 	for rows.Next() {
-		if err := writeStatement(rows, out); err != nil {
+		if err := writeStatement(rows, s.c.Statements.Text, shown, out); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	rest := s.others.add(all, shown)
+	out.counter(digestPrefix+"total", helpExecuted, rest.n, otherLabels()...)
+	out.counter(digestPrefix+"seconds_total", helpTook, rest.seconds, otherLabels()...)
+	out.gauge("logkeel_mysql_statements_omitted", "Statements seen within a day that have no series of their own.", max(0, known-float64(len(shown))))
+	return nil
 }
 
-func writeStatement(rows *sql.Rows, out *page) error {
-	const prefix = "mysql_perf_schema_events_statements_"
+// What the counters of statements are called, and what two of them are.
+const (
+	digestPrefix = "mysql_perf_schema_events_statements_"
+	helpExecuted = "How often the statement was executed."
+	helpTook     = "Time that the statement took."
+)
+
+func writeStatement(rows *sql.Rows, label bool, shown map[string]counts, out *page) error {
+	const prefix = digestPrefix
 	columns := [...]column{
-		{prefix + "total", "How often the statement was executed.", 0, 1},
-		{prefix + "seconds_total", "Time that the statement took.", 0, picoseconds},
+		{prefix + "total", helpExecuted, 0, 1},
+		{prefix + "seconds_total", helpTook, 0, picoseconds},
 		{"logkeel_mysql_statement_seconds_avg", "Mean time of the statement since the server forgot it last.", 0, picoseconds},
 		{"logkeel_mysql_statement_seconds_max", "Longest time of the statement since then.", 0, picoseconds},
 		{prefix + "lock_time_seconds_total", "Time that the statement waited for locks of tables.", 0, picoseconds},
@@ -86,10 +111,15 @@ func writeStatement(rows *sql.Rows, out *page) error {
 	if err := rows.Scan(into...); err != nil {
 		return err
 	}
+	out.records.text(schema, digest, text.String)
+	if !label {
+		text.String = ""
+	}
+	shown[schema+"\x00"+digest] = counts{columns[0].value, columns[1].value / picoseconds}
 	which := []agent.Label{{Name: "schema", Value: schema}, {Name: "digest", Value: digest}}
 	// Without the text the label is there and empty, which is for Prometheus as
 	// if it were not: all servers' series have the same labels.
-	full := append(which[:2:2], agent.Label{Name: "digest_text", Value: text.String})
+	full := append(which[:2:2], agent.Label{Name: "digest_text", Value: cut(text.String, maxText)})
 	for _, c := range columns {
 		if strings.HasPrefix(c.metric, prefix) {
 			out.counter(c.metric, c.help, c.value/c.unit, full...)

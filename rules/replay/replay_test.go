@@ -149,6 +149,10 @@ func TestNothingIsSkippedThatMatters(t *testing.T) {
       - {name: NoUser, absent: 7m, match: 'user='}
       - {name: Surge, match: declined, threshold: 2, spike: 2, window: 2m}
       - {name: Faster, sample: up, delta: 30s, above: 0}
+      - {name: User, sample: info, changed: [user], by: [name], window: 3m}
+      - {name: NotRoot, sample: info, expected: {user: app}, by: [name], for: 20s}
+      - {name: Gone, sample: info, absent: 1m, by: [name], window: 20m}
+      - {name: Never, sample: info, absent: 2m, source: {name: [a, z]}}
 inhibit:
   - {source: {rule: Down}, target: {rule: [Error, Silent]}}
   - {source: 'rule="Many", user="anna"', target: {rule: Burst}, equal: log}
@@ -200,8 +204,18 @@ func random(r *Replay, set *rules.Set, rnd *rand.Rand) {
 			r.Records(logs[rnd.IntN(2)].batch(set, at, lines[rnd.IntN(len(lines))]))
 			continue
 		}
+		if rnd.IntN(8) == 0 {
+			r.Samples(start.Add(at), "x", nil)
+			continue
+		}
 		value[rnd.IntN(2)] = float64(rnd.IntN(2))
-		r.Samples(start.Add(at), "x", []agent.Sample{{Name: "up", Value: value[0]}, {Name: "restarts", Value: value[1]}})
+		samples := []agent.Sample{{Name: "up", Value: value[0]}, {Name: "restarts", Value: value[1]}}
+		for _, name := range []string{"a", "b"} {
+			if user := []string{"", "app", "app", "app", "root"}[rnd.IntN(5)]; user != "" {
+				samples = append(samples, agent.Sample{Name: "info", Value: 1, Labels: []agent.Label{{Name: "name", Value: name}, {Name: "user", Value: user}}})
+			}
+		}
+		r.Samples(start.Add(at), "x", samples)
 	}
 	r.Settle(2 * time.Hour) // something goes on for ever
 }

@@ -15,6 +15,7 @@ func FuzzTests(f *testing.F) {
 	f.Add("\n  - {rule: Slow, finds: took 3s, ignores: [a, \"\\e[2J\"]}\n")
 	f.Add("\n  - input: [a, {at: 1s, line: took 9s, repeat: 3, every: 1m}, {sample: redis_up, value: 0, labels: {a: b}}]\n    expect: {findings: {Slow: 2}, alerts: [{rule: Down, at: 3s, ends: 1h, key: {a: c}}]}\n")
 	f.Add("\n  - {input: [payment declined], source: {service: shop, log: x, source: y}, expect: {alerts: []}}\n")
+	f.Add("\n  - {input: [{sample: redis_up, value: none, repeat: 4, every: 9s}, {sample: redis_up, value: 0}], expect: {alerts: []}}\n")
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, tests string) {
 		if strings.Contains(tests, "00") {

@@ -131,15 +131,19 @@ func (s *story) line(t *rules.Test, e event) {
 }
 
 func (s *story) sample(list []event) {
-	var samples []agent.Sample
+	samples := []agent.Sample{}
 	for _, e := range list {
+		value, ok := e.input.Number()
+		if !ok {
+			continue
+		}
 		var labels []agent.Label
 		for _, name := range slices.Sorted(maps.Keys(e.input.Labels)) {
 			labels = append(labels, agent.Label{Name: name, Value: e.input.Labels[name]})
 		}
-		samples = append(samples, agent.Sample{Name: e.input.Sample, Labels: labels, Value: e.input.Number()})
+		samples = append(samples, agent.Sample{Name: e.input.Sample, Labels: labels, Value: value})
 	}
-	s.replay.Samples(begin().Add(list[0].at), samples[0].Name, samples)
+	s.replay.Samples(begin().Add(list[0].at), list[0].input.Sample, samples)
 }
 
 func (s *story) began(a agent.Alert) {
