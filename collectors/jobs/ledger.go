@@ -30,6 +30,7 @@ type book struct {
 	fresh   chan struct{}   // has a value where jobs has grown
 	ended   [][]agent.Field // of runs, that were not made into records
 	seen    time.Time       // when they were last looked at
+	unsaved bool            // there is something that is not on the disk
 	writing *agent.Trouble
 }
 
@@ -44,7 +45,7 @@ const (
 func openBook(c *Config, dir, boot string, log *slog.Logger, now time.Time) *book {
 	b := &book{
 		path: filepath.Join(dir, "jobs.json"), any: c.Any, boot: boot, log: log,
-		jobs: map[string]*job{}, fresh: make(chan struct{}, 1), seen: now, writing: agent.NewTrouble(log),
+		jobs: map[string]*job{}, fresh: make(chan struct{}, 1), seen: now, unsaved: true, writing: agent.NewTrouble(log),
 	}
 	for _, j := range c.Jobs {
 		b.add(newJob(j, now))
@@ -117,7 +118,7 @@ func (b *book) save() {
 	if err == nil {
 		err = agent.ReplaceFile(b.path, content)
 	}
-	if err != nil {
+	if b.unsaved = err != nil; b.unsaved {
 		b.writing.Fail(err, "the ledger of jobs cannot be written; free space in state_dir or make it writable", "file", b.path)
 		return
 	}
@@ -174,16 +175,15 @@ func (b *book) watch() (now time.Time) {
 	wall, passed := now.Round(0).Sub(b.seen.Round(0)), now.Sub(b.seen)
 	b.seen = now
 	jumped := (wall - passed).Abs() > jump
-	changed := b.writing.Active()
 	for _, j := range b.jobs {
 		if jumped {
 			j.resume(now)
 		}
 		if j.judge(now) {
-			changed = true
+			b.unsaved = true
 		}
 	}
-	if changed {
+	if b.unsaved {
 		b.save()
 	}
 	return now

@@ -268,11 +268,11 @@ func parsePing(path string, query func(string) string, now time.Time) (p ping, e
 		return p, refuse(http.StatusBadRequest, "rid is of letters, digits, - . and _, 64 at most")
 	}
 	if at := query("started"); at != "" {
-		seconds, err := strconv.ParseInt(at, 10, 64)
-		p.started = time.Unix(seconds, 0)
-		if err != nil || p.started.After(now.Add(time.Minute)) || p.started.Before(now.Add(-time.Duration(maxGrace))) {
+		seconds, err := strconv.ParseFloat(at, 64)
+		if ago := float64(now.UnixMilli())/1000 - seconds; err != nil || !(ago > -60 && ago < time.Duration(maxGrace).Seconds()) {
 			return p, refuse(http.StatusBadRequest, "started is in seconds since 1970, and not longer ago than a month")
 		}
+		p.started = time.UnixMilli(int64(seconds * 1000))
 	}
 	return p, nil
 }
