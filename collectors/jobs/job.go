@@ -144,9 +144,6 @@ func (j *job) resume(now time.Time) {
 		if next.IsZero() || next.After(now) {
 			return
 		}
-		if grace, _ := j.grace(next); next.Add(grace).After(now) {
-			return
-		}
 		j.Due = next
 	}
 }
