@@ -35,9 +35,9 @@ type command struct {
 	term time.Duration // from SIGTERM to SIGKILL
 }
 
-// run runs it. It and what it has started are ended when ctx is done, or it takes
-// too long.
-func (c command) run(ctx context.Context) (e end) {
+// runCommand runs it. It and what it has started are ended when ctx is done, or it
+// takes too long.
+func runCommand(ctx context.Context, c command) (e end) {
 	e.Took = -1
 	cmd := exec.Command(c.Command[0], c.Command[1:]...)
 	cmd.Dir, cmd.Env, cmd.WaitDelay = c.Dir, os.Environ(), holdsOutput
@@ -52,7 +52,14 @@ func (c command) run(ctx context.Context) (e end) {
 	// The signal is tied to the thread that started the command: it has to last as long.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); err != nil {
+	var err error
+	if c.Dir != "" {
+		_, err = os.Stat(c.Dir) // or it would be said that there is no program
+	}
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
 		e.Result, e.Why, e.Exit = failure, "it cannot be run: "+err.Error(), exitNotExecutable
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 			e.Exit = exitNotFound

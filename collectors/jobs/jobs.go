@@ -38,7 +38,7 @@ func (s *Sampler) Collectors() []agent.Collector {
 	all := []agent.Collector{&listener{s}, &reader{s}}
 	for i := range s.c.Jobs {
 		if len(s.c.Jobs[i].Command) > 0 {
-			return append(all, &runner{Sampler: s, timing: defaultTiming})
+			return append(all, &runner{s, defaultTiming, runCommand})
 		}
 	}
 	return all

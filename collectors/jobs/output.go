@@ -144,3 +144,10 @@ func send(ctx context.Context, feed agent.Feed, pos *agent.Position, some []line
 	b.Pos = *pos
 	return feed.Emit(ctx, b)
 }
+
+// size is how many bytes wait.
+func (o *output) size() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes
+}

@@ -21,6 +21,7 @@ var defaultTiming = timing{look: 30 * time.Second, term: 10 * time.Second}
 type runner struct {
 	*Sampler
 	timing timing
+	run    func(context.Context, command) end
 }
 
 // Name is that of the section, and what it is for.
@@ -107,7 +108,7 @@ func (r *runner) once(ctx context.Context, c *Job) {
 	if most == 0 {
 		most = c.maxDuration()
 	}
-	e := command{Job: c, out: out, most: most, term: r.timing.term}.run(ctx)
+	e := r.run(ctx, command{Job: c, out: out, most: most, term: r.timing.term})
 	e.ID = id
 	r.note(c.Name, func(j *job, now time.Time) { j.ended(now, e) })
 }
