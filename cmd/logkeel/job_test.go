@@ -205,8 +205,8 @@ outputs:
 		t.Errorf("it ends with %d", code)
 	}
 	crontab("maintenance", "echo Weekly maintenance completed successfully")
-	a.awaitSeries(`logkeel_job_failed{job="backup",target="jobs"}`, 1)
-	a.awaitSeries(`logkeel_job_failed{job="maintenance",target="jobs"}`, 0)
+	a.awaitSeries(`logkeel_job_failed{name="backup",target="jobs"}`, 1)
+	a.awaitSeries(`logkeel_job_failed{name="maintenance",target="jobs"}`, 0)
 	a.awaitSeries(`logkeel_findings_total{class="error",container="",project="",rule="DiskFull",service="",severity="critical",source="jobs"}`, 1)
 	receiver.Await(3, 20*time.Second)
 	text := ""
@@ -232,25 +232,25 @@ outputs:
 			t.Fatal(err)
 		}
 	}
-	a.awaitSeries(`logkeel_job_running{job="maintenance",target="jobs"}`, 1)
-	a.awaitSeries(`logkeel_job_running{job="backup",target="jobs"}`, 1)
+	a.awaitSeries(`logkeel_job_running{name="maintenance",target="jobs"}`, 1)
+	a.awaitSeries(`logkeel_job_running{name="backup",target="jobs"}`, 1)
 	_ = syscall.Kill(-killed.Process.Pid, syscall.SIGKILL)
 	_ = killed.Wait()
 	a.kill()
 	a.start()
-	a.awaitSeries(`logkeel_job_running{job="maintenance",target="jobs"}`, 1)
+	a.awaitSeries(`logkeel_job_running{name="maintenance",target="jobs"}`, 1)
 	input.Close()
 	_ = long.Wait()
 	if code := long.ProcessState.ExitCode(); code != 3 {
 		t.Errorf("it ends with %d", code)
 	}
-	a.awaitSeries(`logkeel_job_last_exit_code{job="maintenance",target="jobs"}`, 3)
-	a.awaitSeries(`logkeel_job_runs_total{job="maintenance",result="success",target="jobs"}`, 1)
-	a.awaitSeries(`logkeel_job_too_long{job="backup",target="jobs"}`, 1)
+	a.awaitSeries(`logkeel_job_last_exit_code{name="maintenance",target="jobs"}`, 3)
+	a.awaitSeries(`logkeel_job_runs_total{name="maintenance",result="success",target="jobs"}`, 1)
+	a.awaitSeries(`logkeel_job_too_long{name="backup",target="jobs"}`, 1)
 	crontab("backup", "true")
-	a.awaitSeries(`logkeel_job_runs_total{job="backup",result="lost",target="jobs"}`, 1)
-	a.awaitSeries(`logkeel_job_failed{job="backup",target="jobs"}`, 0)
-	a.awaitSeries(`logkeel_job_runs_total{job="own",result="success",target="jobs"}`, 1) // within a minute
+	a.awaitSeries(`logkeel_job_runs_total{name="backup",result="lost",target="jobs"}`, 1)
+	a.awaitSeries(`logkeel_job_failed{name="backup",target="jobs"}`, 0)
+	a.awaitSeries(`logkeel_job_runs_total{name="own",result="success",target="jobs"}`, 1) // within a minute
 	a.stop()
 	if log, _ := os.ReadFile(a.stderr); bytes.Contains(log, []byte("hunter2")) {
 		t.Error("the log has the token")

@@ -39,27 +39,14 @@ type command struct {
 // takes too long.
 func runCommand(ctx context.Context, c command) (e end) {
 	e.Took = -1
-	cmd := exec.Command(c.Command[0], c.Command[1:]...)
-	cmd.Dir, cmd.Env, cmd.WaitDelay = c.Dir, os.Environ(), holdsOutput
-	for k, v := range c.Env {
-		cmd.Env = append(cmd.Env, k+"="+v)
-	}
-	// A group of its own, which is ended as a whole. When the agent is killed the kernel ends the command.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd := c.cmd()
 	all := &shared{}
 	stdout, stderr := &lines{to: c.out, all: all, stream: agent.Stdout}, &lines{to: c.out, all: all, stream: agent.Stderr}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	// The signal is tied to the thread that started the command: it has to last as long.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var err error
-	if c.Dir != "" {
-		_, err = os.Stat(c.Dir) // or it would be said that there is no program
-	}
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
+	if err := c.start(cmd); err != nil {
 		e.Result, e.Why, e.Exit = failure, "it cannot be run: "+err.Error(), exitNotExecutable
 		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
 			e.Exit = exitNotFound
@@ -79,6 +66,27 @@ func runCommand(ctx context.Context, c command) (e end) {
 		e.Why = fmt.Sprintf("ended by the signal %s", syscall.Signal(e.Exit-exitSignal))
 	}
 	return e
+}
+
+func (c command) cmd() *exec.Cmd {
+	cmd := exec.Command(c.Command[0], c.Command[1:]...)
+	cmd.Dir, cmd.Env, cmd.WaitDelay = c.Dir, os.Environ(), holdsOutput
+	for k, v := range c.Env {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	// A group of its own, which is ended as a whole. When the agent is killed the kernel
+	// ends the command.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	return cmd
+}
+
+func (c command) start(cmd *exec.Cmd) error {
+	if c.Dir != "" {
+		if _, err := os.Stat(c.Dir); err != nil { // or it would be said that there is no program
+			return err
+		}
+	}
+	return cmd.Start()
 }
 
 // watch ends the command's group where that is due, and says why.

@@ -74,10 +74,11 @@ func (r *reader) Name() string { return r.c.Name + "/output" }
 
 // Run reads until ctx is done, or some record was not taken.
 func (r *reader) Run(ctx context.Context, sink agent.Sink) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var reading sync.WaitGroup
 	defer reading.Wait()
+	failed := make(chan error, maxJobs)
 	has := map[string]bool{}
 	for {
 		r.book.mu.Lock()
@@ -90,18 +91,17 @@ func (r *reader) Run(ctx context.Context, sink agent.Sink) error {
 			src := &agent.Source{ID: "jobs/" + name, Collector: r.c.Name, Name: name, Labels: []agent.Label{{Name: "job", Value: name}}}
 			reading.Go(func() {
 				if err := out.emit(ctx, sink, src); err != nil {
-					cancel(err)
+					failed <- err
 				}
 			})
 		}
 		r.book.mu.Unlock()
 		select {
 		case <-ctx.Done():
-			reading.Wait()
-			if err := context.Cause(ctx); err != context.Canceled { //nolint:errorlint // which is what a cancel without a cause has
-				return err
-			}
 			return nil
+		case err := <-failed:
+			cancel() // the others begin anew as well
+			return err
 		case <-r.book.fresh:
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -151,9 +152,14 @@ func TestRunner(t *testing.T) {
     - {name: told, schedule: "0 1 * * *", timezone: UTC}`)
 		ctx, cancel := context.WithCancel(t.Context())
 		r := &runner{s, defaultTiming, nil}
+		var mu sync.Mutex
 		var runs []string
 		r.run = func(ctx context.Context, c command) end {
+			mu.Lock()
+			defer mu.Unlock()
 			runs = append(runs, fmt.Sprint(c.Name, " ", time.Since(began)))
+			mu.Unlock()
+			defer mu.Lock()
 			if c.Name == "long" {
 				select {
 				case <-time.After(5 * time.Hour):

@@ -47,7 +47,7 @@ func (s *Sampler) Sample(_ context.Context, yield func(agent.Sample)) error {
 }
 
 func (j *job) sample(e emitter, now time.Time) {
-	label := agent.Label{Name: "job", Value: j.Of}
+	label := agent.Label{Name: "name", Value: j.Of} // Prometheus has another use for job
 	e.timestamp("logkeel_job_last_start_timestamp_seconds", "When it last started.", j.LastStart, label)
 	e.timestamp("logkeel_job_last_end_timestamp_seconds", "When it last ended, in whatever way.", j.LastEnd, label)
 	e.timestamp("logkeel_job_last_success_timestamp_seconds", "When it last ended well.", j.LastSuccess, label)
