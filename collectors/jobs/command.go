@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // The exit codes of a shell for what could not be run.
@@ -99,7 +100,7 @@ func (c command) watch(ctx context.Context, group int, ended <-chan struct{}) (r
 	case <-ctx.Done():
 		result, why = stopped, "the agent stopped, and ended it"
 	case <-late.C:
-		result, why = timeout, "it took longer than "+c.most.String()+" and was ended"
+		result, why = timeout, "it took longer than "+conf.Duration(c.most).String()+" and was ended"
 	}
 	_ = syscall.Kill(-group, syscall.SIGTERM) // that it has gone meanwhile is as well
 	hard := time.NewTimer(c.term)

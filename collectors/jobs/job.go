@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // How a run may end.
@@ -183,7 +184,7 @@ func (j *job) began(now time.Time, r run) {
 		case o.ID == "" && r.ID == "":
 			j.lose(o, now, "the next one has started")
 		case r.Started.Sub(o.Started) > j.maxDuration():
-			j.lose(o, now, "it took longer than "+j.maxDuration().String()+", and the next one has started")
+			j.lose(o, now, "it took longer than "+conf.Duration(j.maxDuration()).String()+", and the next one has started")
 		case len(j.Running) >= maxRunning:
 			j.lose(o, now, "too many others have started")
 		}

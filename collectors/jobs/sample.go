@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // An emitter yields samples.
@@ -63,7 +64,7 @@ func (j *job) sample(e emitter, now time.Time) {
 	slow, long := j.tooLong(now)
 	note := ""
 	if long {
-		note = "it runs since " + j.say(slow.Started) + ", and may take " + j.maxDuration().String()
+		note = "it runs since " + j.say(slow.Started) + ", and may take " + conf.Duration(j.maxDuration()).String()
 	}
 	e.gauge("logkeel_job_too_long", "Whether it runs for longer than max_duration.", flag(long), note, label)
 	if !j.schedule.isZero() {
