@@ -163,7 +163,7 @@ func (l *loaded) summary(w io.Writer) error {
 		}
 	}
 	if j := l.Collectors.Jobs; j != nil {
-		p("  hears    %d jobs that tell %s how they went", len(j.Jobs), j.Listen)
+		p("  hears    %s: at %s, of %d jobs", j.Name, j.Listen, len(j.Jobs))
 		if j.Open() {
 			p("           anybody who reaches this address can tell that jobs have run; set token, or listen on 127.0.0.1")
 		}
