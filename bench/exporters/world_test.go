@@ -81,7 +81,7 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 
 	var pages strings.Builder
 	for i := range urls {
-		fmt.Fprintf(&pages, "    - {name: page%d, url: \"%s/%[1]d\", interval: %[3]s, timeout: 1s}\n", i, site.URL, interval)
+		fmt.Fprintf(&pages, "    - {name: page%d, url: \"%s/%[1]d\", interval: %[3]s}\n", i, site.URL, interval)
 	}
 	engine := testenv.Docker(t)
 	image := engine.Image("app:1")
@@ -97,8 +97,8 @@ state_dir: state
 collectors:
   host: {interval: %[3]s}
   docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s}}
-  mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, timeout: 1s}]
-  redis: [{name: cache, address: "%[5]s", interval: %[3]s, timeout: 1s}]
+  mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, tables: {}, statements: {limit: 200, text: true}}]
+  redis: [{name: cache, address: "%[5]s", interval: %[3]s, config: true, slowlog: {entries: true}, queues: ["queues:default"]}]
   postgres: [{name: pg, address: "%[8]s", user: agent, password: secret, interval: %[3]s, timeout: 1s, sizes: {interval: %[3]s}}]
   http:
 %[6]soutputs:
@@ -106,7 +106,7 @@ collectors:
 `, engine.Root, engine.Host, interval, w.db.Addr, cache.Addr, pages.String(), listen, pg.Addr))
 	w.agent = w.run(dir, nil, build(t), "run", "--config", config)
 
-	w.exporter("mysqld_exporter", page{label: "target", equals: "db"}, []string{"DATA_SOURCE_NAME=exporter:secret@(" + w.db.Addr + ")/"}, "prometheus-mysqld-exporter")
+	w.exporter("mysqld_exporter", page{label: "target", equals: "db"}, []string{"DATA_SOURCE_NAME=exporter:secret@(" + w.db.Addr + ")/"}, "prometheus-mysqld-exporter", "--collect.info_schema.tables", "--collect.auto_increment.columns", "--collect.perf_schema.eventsstatements", "--collect.binlog_size")
 	w.exporter("redis_exporter", page{label: "target", equals: "cache"}, nil, "prometheus-redis-exporter", "--redis.addr=redis://"+cache.Addr)
 	w.exporter("postgres_exporter", page{label: "target", equals: "pg", without: "server"}, []string{"DATA_SOURCE_NAME=postgresql://exporter:secret@" + pg.Addr + "/postgres?sslmode=disable"}, "prometheus-postgres-exporter")
 	w.exporter("node_exporter", page{label: "target", equals: "host"}, nil, "prometheus-node-exporter")
