@@ -126,7 +126,7 @@ func forbiddenOutside(file, layer, child, imported string) string {
 	case strings.HasPrefix(imported, "go.yaml.in/"):
 		// Rules, collectors, matchers and notifiers may say how a type of theirs is written.
 		at := layer + "/" + child
-		if at != "agent/conf" && at != "agent/matchers" && at != "agent/notify" && layer != "rules" && layer != "collectors" {
+		if at != "agent/conf" && at != "agent/matchers" && at != "agent/notify" && at != "agent/webconf" && layer != "rules" && layer != "collectors" {
 			return "files are read by agent/conf"
 		}
 	case strings.HasPrefix(imported, "github.com/docker/docker"):

@@ -5,6 +5,7 @@ package server
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 )
 
@@ -45,4 +46,11 @@ func Check(address, socket, exampleAddress, exampleSocket string, bad func(field
 	case !strings.HasPrefix(socket, "/"):
 		bad(".socket", "write it as "+exampleSocket, "%q is no absolute path", socket)
 	}
+}
+
+// Loopback reports whether only this machine reaches an address.
+func Loopback(address string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }

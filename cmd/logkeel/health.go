@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/webgrip/logkeel/outputs/prometheus"
 )
 
 func healthCommand(config *string) *cobra.Command {
@@ -16,7 +16,11 @@ func healthCommand(config *string) *cobra.Command {
 		Short: "Ask a running agent whether it is healthy",
 		Long: `Health asks the agent that runs with the same configuration, at the address on
 which it serves metrics. It is meant for a container's health check: exit code 0
-says that the agent answers, 1 that it does not.`,
+says that the agent answers, 1 that it does not.
+
+With web_config_file it asks by TLS, and trusts the certificate that is named
+there, and no other. That a password or a client's certificate is wanted is an
+answer.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := load(*config)
 			if err != nil {
@@ -25,33 +29,13 @@ says that the agent answers, 1 that it does not.`,
 			if l.Outputs.Prometheus == nil {
 				return usageError{errors.New("there is no outputs.prometheus to ask; add it")}
 			}
-			return healthy(cmd, l.Outputs.Prometheus.Listen)
+			return healthy(cmd.Context(), l.Outputs.Prometheus)
 		},
 	}
 }
 
-func healthy(cmd *cobra.Command, listen string) error {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-		if ip != nil && ip.To4() == nil {
-			host = "::1"
-		}
-	}
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/-/healthy", nil)
-	if err != nil {
-		return err
-	}
-	res, err := (&http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{}}).Do(req)
-	if err != nil {
-		return fmt.Errorf("the agent does not answer: %w", err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the agent answers %s", res.Status)
-	}
-	return nil
+func healthy(ctx context.Context, c *prometheus.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return c.Web().Alive(ctx, c.Web().Scheme()+"://"+reachable(c.Listen)+"/-/healthy")
 }

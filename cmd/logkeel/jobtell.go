@@ -19,6 +19,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/printable"
+	"github.com/webgrip/logkeel/agent/webconf"
 	"github.com/webgrip/logkeel/collectors/jobs"
 )
 
@@ -33,26 +34,29 @@ type teller struct {
 	base    string // of the URL
 	where   string // for people
 	token   string
+	user    string // and a password, as user:password
 	client  *http.Client
 	said    sync.Once
 }
 
 // newTeller finds out where the agent listens.
 func newTeller(job, to, config string) (*teller, error) {
-	t := &teller{job: job, id: rand.Text(), token: os.Getenv("LOGKEEL_JOB_TOKEN")}
+	t := &teller{job: job, id: rand.Text(), token: os.Getenv("LOGKEEL_JOB_TOKEN"), user: os.Getenv("LOGKEEL_JOB_USER")}
+	transport := webconf.Server{}.Transport()
 	if to == "" {
+		web := webconf.Server{}
 		to = jobs.DefaultListen
 		if c := jobsSection(config); c != nil {
-			to = c.Listen
+			to, web = c.Listen, c.Web()
 			if t.token == "" {
 				t.token = c.Token.Value()
 			}
 		}
+		transport = web.Transport()
 		if !strings.HasPrefix(to, "unix:") {
-			to = "http://" + reachable(to)
+			to = web.Scheme() + "://" + reachable(to)
 		}
 	}
-	transport := &http.Transport{DisableKeepAlives: true} // and without a proxy
 	t.client = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	t.where = to
 	if path, ok := strings.CutPrefix(to, "unix://"); ok {
@@ -78,7 +82,8 @@ func jobsSection(config string) *jobs.Config {
 		return nil
 	}
 	l := &loaded{}
-	if _, err := conf.Load(path, &l.Config, conf.Options{Env: os.LookupEnv}); err != nil || l.Collectors.Jobs == nil {
+	d, err := conf.Load(path, &l.Config, conf.Options{Env: os.LookupEnv})
+	if err != nil || l.Collectors.Jobs == nil || l.Collectors.Jobs.CheckWeb(d, "collectors.jobs") != nil {
 		return nil
 	}
 	return &l.Collectors.Jobs.Config
@@ -89,6 +94,9 @@ func reachable(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
 	if err != nil {
 		return listen
+	}
+	if host == "" {
+		host = "127.0.0.1"
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		if host = "127.0.0.1"; ip.Is6() {
@@ -138,8 +146,12 @@ func (t *teller) ping(what string, started time.Time, output []byte) error {
 	if err != nil {
 		return err
 	}
-	if t.token != "" {
+	switch {
+	case t.token != "":
 		req.Header.Set("Authorization", "Bearer "+t.token)
+	case t.user != "":
+		user, password, _ := strings.Cut(t.user, ":")
+		req.SetBasicAuth(user, password)
 	}
 	resp, err := t.client.Do(req)
 	if err != nil {

@@ -138,6 +138,8 @@ code 1 says that someone does not get it.`,
 	return c
 }
 
+const audible = "passwords go there as plain text; set tls_server_config in web_config_file"
+
 // summary says in a few lines what the configuration comes to.
 func (l *loaded) summary(w io.Writer) error {
 	p := func(format string, args ...any) { fmt.Fprintf(w, format+"\n", args...) }
@@ -165,7 +167,10 @@ func (l *loaded) summary(w io.Writer) error {
 	if j := l.Collectors.Jobs; j != nil {
 		p("  hears    %s: at %s, of %d jobs", j.Name, j.Listen, len(j.Jobs))
 		if j.Open() {
-			p("           anybody who reaches this address can tell that jobs have run; set token, or listen on 127.0.0.1")
+			p("           anybody who reaches this address can tell that jobs have run; set token or web_config_file, or listen on 127.0.0.1")
+		}
+		if j.Web().Audible(j.Listen) {
+			p("           %s", audible)
 		}
 		for i := range j.Jobs {
 			if len(j.Jobs[i].Command) > 0 {
@@ -223,7 +228,13 @@ func (l *loaded) summary(w io.Writer) error {
 		p("  posts    %s: alerts of severity %s and above to %s", o.Name, o.MinSeverity, o.Where())
 	}
 	if o := l.Outputs.Prometheus; o != nil {
-		p("  serves   http://%s/metrics", o.Listen)
+		p("  serves   %s://%s/metrics", o.Web().Scheme(), o.Listen)
+		if o.Open() {
+			p("           anybody who reaches this address can read the metrics; set web_config_file, or listen on 127.0.0.1")
+		}
+		if o.Web().Audible(o.Listen) {
+			p("           %s", audible)
+		}
 	}
 	_, err := fmt.Fprintf(w, "  keeps    %s\n", l.StateDir)
 	return err

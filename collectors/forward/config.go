@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -156,7 +154,5 @@ func (c *Config) Open() bool {
 	if strings.HasPrefix(c.Listen, "unix:") || !c.SharedKey.IsZero() || c.TLS != nil && c.TLS.CAFile != "" {
 		return false
 	}
-	host, _, _ := net.SplitHostPort(c.Listen)
-	ip, err := netip.ParseAddr(host)
-	return host != "localhost" && (err != nil || !ip.Unmap().IsLoopback())
+	return !server.Loopback(c.Listen)
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
-	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/server"
+	"github.com/webgrip/logkeel/agent/webconf"
 )
 
 // DefaultListen is where jobs tell of themselves, unless configured.
@@ -31,6 +30,10 @@ type Config struct {
 	Token  conf.Secret `yaml:"token"`  // that who tells has to know
 	Any    bool        `yaml:"any"`    // jobs that are not listed may tell as well
 	Jobs   []Job       `yaml:"jobs"`
+
+	WebConfigFile string `yaml:"web_config_file"` // TLS and users, as exporters have it
+
+	web webconf.Server
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -85,6 +88,7 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if _, err := c.mode(); err != nil {
 		bad(".mode", `write it as "0660"`, "%w", err)
 	}
+	errs = append(errs, c.CheckWeb(d, path))
 	if len(c.Jobs) == 0 && !c.Any {
 		bad(".jobs", "list them, as jobs: [{name: backup, schedule: \"0 2 * * *\"}], or set any: true", "no job")
 	}
@@ -100,6 +104,23 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 			bad(at+".name", "give each one a name of its own", "the name %q is taken", j.Name)
 		}
 		seen[j.Name] = true
+	}
+	return conf.Join(errs...)
+}
+
+// CheckWeb reads the web configuration, and says what is wrong with it. Check does
+// so too.
+func (c *Config) CheckWeb(d *conf.Doc, path string) (err error) {
+	path += ".web_config_file"
+	if c.web, err = webconf.Check(d, path, c.WebConfigFile); err != nil {
+		return err
+	}
+	var errs []error
+	if c.web.File != "" && strings.HasPrefix(c.Listen, "unix:") {
+		errs = append(errs, d.Errorf(path, "remove it, and say with mode who may write to the socket", "it is not for a unix socket"))
+	}
+	if c.web.Users && !c.Token.IsZero() {
+		errs = append(errs, d.Errorf(path, "remove token, or basic_auth_users there", "a request cannot carry both the token and a user's password"))
 	}
 	return conf.Join(errs...)
 }
@@ -168,13 +189,11 @@ func (c *Config) mode() (fs.FileMode, error) {
 // Open reports whether anybody who reaches the address from another machine may
 // tell of jobs.
 func (c *Config) Open() bool {
-	if strings.HasPrefix(c.Listen, "unix:") || !c.Token.IsZero() {
-		return false
-	}
-	host, _, _ := net.SplitHostPort(c.Listen)
-	ip, err := netip.ParseAddr(host)
-	return host != "localhost" && (err != nil || !ip.Unmap().IsLoopback())
+	return !strings.HasPrefix(c.Listen, "unix:") && c.Token.IsZero() && !c.web.Closed() && !server.Loopback(c.Listen)
 }
+
+// Web is what the web configuration said when it was checked.
+func (c *Config) Web() webconf.Server { return c.web }
 
 // maxDuration is how long a run may take.
 func (j *Job) maxDuration() time.Duration {

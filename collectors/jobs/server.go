@@ -53,14 +53,14 @@ func (l *listener) Run(ctx context.Context, _ agent.Sink) error {
 	defer l.listening("", "it has stopped")
 	l.log.Info("jobs can tell of themselves", "address", ln.Addr().String())
 	if l.c.Open() {
-		l.log.Warn("anybody who reaches this address can tell that jobs have run; set token, or listen on 127.0.0.1", "address", ln.Addr().String())
+		l.log.Warn("anybody who reaches this address can tell that jobs have run; set token or web_config_file, or listen on 127.0.0.1", "address", ln.Addr().String())
 	}
 	srv := &http.Server{
 		Handler: l.Sampler, ReadHeaderTimeout: askWithin, ReadTimeout: askWithin, WriteTimeout: askWithin, IdleTimeout: askWithin, MaxHeaderBytes: 8 << 10,
 		ErrorLog: stdlog.New(io.Discard, "", 0), // of what clients send
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(&crowd{Listener: ln, room: make(chan struct{}, maxConns)}) }()
+	go func() { failed <- l.c.web.Serve(&crowd{Listener: ln, room: make(chan struct{}, maxConns)}, srv, l.log) }()
 	select {
 	case err = <-failed:
 		return fmt.Errorf("collectors.jobs: %w", err)

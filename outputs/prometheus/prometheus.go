@@ -17,12 +17,18 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/server"
+	"github.com/webgrip/logkeel/agent/webconf"
 )
 
 // Config is the Prometheus output.
 type Config struct {
 	Listen    string `yaml:"listen"`     // host:port; loopback unless said otherwise
 	MaxSeries int    `yaml:"max_series"` // of one metric; the rest is added up in one
+
+	WebConfigFile string `yaml:"web_config_file"` // TLS and users, as exporters have it
+
+	web webconf.Server
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -39,8 +45,19 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if c.MaxSeries < 100 {
 		errs = append(errs, d.Errorf(path+".max_series", "write 100 or more", "%d is too few", c.MaxSeries))
 	}
+	var err error
+	if c.web, err = webconf.Check(d, path+".web_config_file", c.WebConfigFile); err != nil {
+		errs = append(errs, err)
+	}
 	return conf.Join(errs...)
 }
+
+// Web is what the web configuration said when it was checked.
+func (c *Config) Web() webconf.Server { return c.web }
+
+// Open reports whether anybody who reaches the address from another machine may
+// read the metrics.
+func (c *Config) Open() bool { return !c.web.Closed() && !server.Loopback(c.Listen) }
 
 // MeterFunc yields every sample there is.
 type MeterFunc func(yield func(agent.Sample))
@@ -115,13 +132,13 @@ func (o *Output) Run(ctx context.Context) error {
 	o.mu.Lock()
 	o.addr = ln.Addr().String()
 	o.mu.Unlock()
-	o.log.Info("metrics are served", "url", "http://"+o.Addr()+"/metrics")
+	o.log.Info("metrics are served", "url", o.c.web.Scheme()+"://"+o.Addr()+"/metrics")
 	srv := &http.Server{Handler: o.handler, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
 	done := make(chan error, 1)
-	go func() { done <- srv.Serve(ln) }()
+	go func() { done <- o.c.web.Serve(ln, srv, o.log) }()
 	select {
 	case err = <-done:
-		return err
+		return fmt.Errorf("outputs.prometheus: %w", err)
 	case <-ctx.Done():
 	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
