@@ -29,7 +29,7 @@ func (s Server) Transport() *http.Transport {
 }
 
 func (s Server) verify(state tls.ConnectionState) error {
-	c, err := load(s.File)
+	c, err := parse(s.File) // this user may not be one who may read the key
 	if err != nil {
 		return err
 	}

@@ -43,10 +43,11 @@ func Check(d *conf.Doc, path, name string) (Server, error) {
 	return s, nil
 }
 
-// read returns an error where the file, or one that it names, cannot be used.
+// read returns an error where the file, or one that it names, cannot be used; the
+// Server says what could be read all the same.
 func read(name string) (Server, error) {
 	s := Server{File: name}
-	c, err := load(name)
+	c, err := parse(name)
 	if err != nil {
 		return s, err
 	}
@@ -55,24 +56,25 @@ func read(name string) (Server, error) {
 	case "RequireAnyClientCert", "RequireClientCert", "RequireAndVerifyClientCert":
 		s.ClientCerts = true
 	}
-	return s, nil
+	err = web.Validate(name)
+	switch {
+	case err == nil:
+		return s, nil
+	case strings.Contains(err.Error(), "bcrypt"):
+		return s, fmt.Errorf("%s: basic_auth_users: a password is not as htpasswd -nB writes it: %w", name, err)
+	}
+	return s, fmt.Errorf("%s: %w", name, err)
 }
 
-func load(name string) (c web.Config, err error) {
+func parse(name string) (c web.Config, err error) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return c, err
 	}
-	if err = web.Validate(name); err == nil {
-		err = yaml.Unmarshal(b, &c)
+	if err := yaml.UnmarshalStrict(b, &c); err != nil {
+		return c, fmt.Errorf("%s: %w", name, err)
 	}
-	switch {
-	case err == nil:
-		return c, nil
-	case strings.Contains(err.Error(), "bcrypt"):
-		return c, fmt.Errorf("%s: basic_auth_users: a password is not as htpasswd -nB writes it: %w", name, err)
-	}
-	return c, fmt.Errorf("%s: %w", name, err)
+	return c, nil
 }
 
 // Scheme is http or https.

@@ -48,7 +48,8 @@ the agent when it began, how it ended and what it has written, of which the last
 Where no agent listens the command runs all the same, and this is said once.
 
 The agent is looked for where the configuration says, if this user may read it,
-or at http://127.0.0.1:9766; a token is taken from $LOGKEEL_JOB_TOKEN or from there.`,
+or at http://127.0.0.1:9766; a token is taken from $LOGKEEL_JOB_TOKEN or from there,
+and a user of its web_config_file from $LOGKEEL_JOB_USER, as user:password.`,
 		Example: `  0 2 * * *  logkeel job backup -- /opt/shop/enhanced-backup.sh
   0 3 * * 0  logkeel job maintenance -q -- /opt/shop/weekly-maintenance.sh
   0 3 1 * *  logkeel job restore-test --to unix:///run/logkeel/jobs.sock -- /opt/shop/test-recovery.sh`,
@@ -73,7 +74,7 @@ or at http://127.0.0.1:9766; a token is taken from $LOGKEEL_JOB_TOKEN or from th
 			return nil
 		},
 	}
-	c.Flags().StringVar(&to, "to", "", "where the agent listens: http://HOST:PORT or unix:///PATH")
+	c.Flags().StringVar(&to, "to", "", "where the agent listens: http://HOST:PORT, https://HOST:PORT or unix:///PATH")
 	c.Flags().BoolVarP(&quiet, "quiet", "q", false, "pass the output on only where the command fails, so that cron mails nothing else")
 	c.Flags().BoolVar(&direct, "no-output", false, "leave the output alone: the agent does not get it")
 	c.MarkFlagsMutuallyExclusive("quiet", "no-output")
