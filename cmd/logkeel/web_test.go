@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/webgrip/logkeel/agent/testenv"
@@ -157,6 +158,18 @@ func TestHealthByTLS(t *testing.T) {
 	if _, stderr, code := logkeel(t, "", "health", "-c", other.config); code != exitFailed || !strings.Contains(stderr, "this is not the certificate that ") {
 		t.Errorf("health of another's server: %d %s", code, stderr)
 	}
+
+	a.write("web.yml", "{}\n")
+	if _, err := asked(t, "https://"+a.metrics+"/metrics", first, "", ""); err == nil {
+		t.Error("without tls_server_config it lets people in")
+	}
+	if err := a.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is served without TLS", waitShort, func() bool {
+		got, err := asked(t, "http://"+a.metrics+"/metrics", first, "", "")
+		return got == 200 && err == nil
+	})
 	a.stop()
 }
 
