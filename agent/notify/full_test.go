@@ -111,7 +111,7 @@ func TestFullDiskIsBounded(t *testing.T) {
 		w.c.GroupBy = []string{"rule", "container", "source"}
 		w.restart()
 		w.disk.full.Store(true)
-		for i := range 3000 {
+		for i := range 300 {
 			a := w.alert(fmt.Sprint("rule", i), "web", 1)
 			a.Rule.Cooldown = time.Second
 			w.inMemory(a)
