@@ -11,6 +11,8 @@ import (
 )
 
 // Notify takes alerts as they stand now; they are on the disk when it returns.
+// Where they cannot be, they are sent all the same, and the error wraps
+// agent.ErrInMemory.
 func (o *Output) Notify(ctx context.Context, alerts []agent.Alert) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -35,8 +37,8 @@ func (o *Output) Notify(ctx context.Context, alerts []agent.Alert) error {
 // save writes the file, and says where it cannot.
 func (o *Output) save() error {
 	if err := o.store.save(); err != nil {
-		err = fmt.Errorf("output %s: keep alerts: %w", o.c.Name, err)
-		o.unwritten.Fail(err, "alerts cannot be kept")
+		err = fmt.Errorf("output %s: %w: %w", o.c.Name, agent.ErrInMemory, err)
+		o.unwritten.Fail(err, "alerts cannot be written, and are sent from memory; free space in state_dir or make it writable")
 		return err
 	}
 	o.unwritten.Clear("alerts are kept again")
