@@ -16,7 +16,7 @@ import (
 func (o *Output) Notify(ctx context.Context, alerts []agent.Alert) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	now, must, news := time.Now(), o.store.dirty, false
+	now, must, news := time.Now(), o.store.owing, false
 	for i := range alerts {
 		a := &alerts[i]
 		if rank(a.Rule.Severity) > rank(o.c.MinSeverity) {
@@ -77,7 +77,7 @@ func (o *Output) take(a *agent.Alert, now time.Time) bool {
 
 // note has the entry say what the alert says.
 func (o *Output) note(e *entry, a *agent.Alert, now time.Time) {
-	e.Revision, e.Annotations = max(e.Revision, a.Revision), annotationsOf(a)
+	e.Revision, e.Annotations, e.text = max(e.Revision, a.Revision), annotationsOf(a), nil
 	switch {
 	case a.Firing() && !e.Ended.IsZero(): // it goes on after all
 		e.Ended, e.EndSeen = time.Time{}, time.Time{}
@@ -93,7 +93,7 @@ func (o *Output) note(e *entry, a *agent.Alert, now time.Time) {
 // end notes that it is over. An end before the start is none to Alertmanager, and
 // with one that is to come, by a log's own clock, it would fire until then.
 func (e *entry) end(at, now time.Time) {
-	e.Ended, e.EndSeen = within(at, e.Starts, now), now
+	e.Ended, e.EndSeen, e.text = within(at, e.Starts, now), now, nil
 }
 
 // within is t, or the bound that it is beyond.
