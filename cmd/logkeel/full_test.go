@@ -23,8 +23,7 @@ rules: {files: [own.yaml]}
 outputs:
   prometheus: {listen: METRICS}
   webhook: [{name: hook, url: "%s", group_wait: 1s, group_interval: 1s}]
-  email:
-    - {name: ops, server: "%s", tls: {ca_file: %s}, username: %s, password: "%s", from: logkeel@shop.example, to: ops@shop.example, group_wait: 1s, group_interval: 1s}
+  email: [%s]
 `
 
 // hooks counts what a webhook is sent, as "firing App1".
@@ -66,7 +65,7 @@ func TestFullDiskIsTold(t *testing.T) {
 	hook := &hooks{came: map[string]int{}}
 	server := httptest.NewServer(hook)
 	defer server.Close()
-	a := newAgent(t, fmt.Sprintf(fullDiskConfig, state, server.URL, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password))
+	a := newAgent(t, fmt.Sprintf(fullDiskConfig, state, server.URL, mailOutput(smtp, "group_wait: 1s, group_interval: 1s")))
 	var rules strings.Builder
 	rules.WriteString("groups:\n  - name: own\n    rules:\n")
 	for i := range 6 {

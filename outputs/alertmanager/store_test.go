@@ -56,7 +56,7 @@ func TestFileIsTrue(t *testing.T) {
 		o, stop := bench(t, t.TempDir(), io.Discard, peers...)
 		defer stop()
 		firing := map[string]agent.Alert{}
-		for i := range 400 {
+		for i := range 150 {
 			key := fmt.Sprint(rng.IntN(12))
 			a, ok := firing[key]
 			switch {
@@ -75,7 +75,7 @@ func TestFileIsTrue(t *testing.T) {
 			checkFile(t, o)
 			pass(time.Duration(rng.ExpFloat64() * float64(30*time.Second)))
 			checkFile(t, o)
-			if i%50 == 49 {
+			if i%30 == 29 {
 				if err := o.Reconcile(t.Context(), map[string]bool{a.ID: true}); err != nil {
 					t.Fatal(err)
 				}
