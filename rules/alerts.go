@@ -32,8 +32,8 @@ type AlertOptions struct {
 	Log     *slog.Logger
 	// Told is called with alerts that were handed on, as they stand then, by the
 	// goroutine that did so; nil: nobody looks. It keeps nothing of them.
-	Told func([]agent.Alert)
-	Clock   Clock // the zero value is the machine's
+	Told  func([]agent.Alert)
+	Clock Clock // the zero value is the machine's
 
 	// NoAbsence leaves out rules on the absence of lines, where logs end for other
 	// reasons than that nothing was written.
