@@ -27,9 +27,9 @@ type item struct {
 
 // What a client may lag behind. Beyond that lines are left out, and counted.
 const (
-	maxText     = 512 << 10 // bytes of texts
-	maxItems    = 8192
-	maxFindings = 4 * maxItems
+	maxText     = 256 << 10 // bytes of texts
+	maxItems    = 4096
+	maxFindings = 2 * maxItems
 	maxLine     = 64 << 10 // bytes of one text; the rest is left out
 )
 

@@ -121,7 +121,7 @@ func (h *Hub) Run(ctx context.Context, of Tapped) {
 	trouble := agent.NewTrouble(h.o.Log)
 	defer h.talking.Wait()
 	for {
-		err := h.serve(ctx)
+		err := h.serve(ctx, trouble)
 		if ctx.Err() != nil {
 			return
 		}
@@ -134,11 +134,12 @@ func (h *Hub) Run(ctx context.Context, of Tapped) {
 	}
 }
 
-func (h *Hub) serve(ctx context.Context) error {
+func (h *Hub) serve(ctx context.Context, trouble *agent.Trouble) error {
 	ln, err := listen(ctx, h.o.Dir)
 	if err != nil {
 		return err
 	}
+	trouble.Clear("logkeel tap can be used again")
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
 	defer stop()
 	defer ln.Close()

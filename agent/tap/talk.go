@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	askWithin  = 10 * time.Second // for what a client has to say
-	idleAtMost = 10 * time.Minute // for one that reads nothing
-	endWithin  = time.Second      // for the last words
-	pieceSize  = 64 << 10         // bytes that are made at once
+	askWithin  = 10 * time.Second       // for what a client has to say
+	idleAtMost = 10 * time.Minute       // for one that reads nothing
+	endWithin  = 500 * time.Millisecond // for the last words
+	pieceSize  = 64 << 10               // bytes that are looked at, or made, at once
 )
 
 // A talk is with one client that was let in.
@@ -42,6 +42,9 @@ func (h *Hub) talk(conn net.Conn) {
 	})
 	defer stop()
 	conn.SetDeadline(time.Now().Add(askWithin))
+	if h.stopping.Err() != nil { // the deadlines of which are these no more
+		return
+	}
 	wanted, err := ask(conn)
 	if err != nil {
 		refuse(conn, err)
@@ -91,13 +94,13 @@ func refuse(conn net.Conn, err error) {
 func (t *talk) run(wanted *Filter) (why string) {
 	t.conn.SetReadDeadline(time.Time{})
 	if t.h.stopping.Err() != nil { // the deadline for the end may be gone by that
-		return "the agent stops"
+		return stops
 	}
 	hello := Hello{Version: t.h.o.Version, Notes: wanted.notes(t.h.o.Rules())}
 	if err := t.write(appendMessage(nil, struct {
 		Hello Hello `json:"hello"`
 	}{hello})); err != nil {
-		return err.Error()
+		return t.said(err)
 	}
 	gone, leave := context.WithCancel(t.h.stopping)
 	defer leave()
@@ -120,29 +123,33 @@ func (t *talk) run(wanted *Filter) (why string) {
 		}
 		chunk = t.c.swap(chunk)
 		if err := t.send(gone, chunk); err != nil {
-			return said(err)
+			return t.said(err)
 		}
 	}
 }
 
 // said tells a client that went from one that is stuck.
-func said(err error) string {
+func (t *talk) said(err error) string {
 	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	switch {
+	case t.h.stopping.Err() != nil:
+		return stops
+	case errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Sprintf("it read nothing for %s", idleAtMost)
 	}
 	return "it went"
 }
 
+const stops = "the agent stops"
+
 // end sends the rest, while there is time, and says that it is over.
 func (t *talk) end(rest *chunk) string {
-	const why = "the agent stops"
 	if t.send(context.Background(), rest) == nil {
 		t.conn.Write(appendMessage(nil, struct {
 			End string `json:"end"`
-		}{why}))
+		}{stops}))
 	}
-	return why
+	return stops
 }
 
 // send makes messages of the chunk, a piece at a time, and sends them.
@@ -170,9 +177,10 @@ func (t *talk) make(ctx context.Context, c *chunk, at int) (next int) {
 	defer t.h.work.Unlock()
 	start := time.Now()
 	t.out = t.out[:0]
-	for ; at < len(c.items) && len(t.out) < pieceSize; at++ {
+	for read := 0; at < len(c.items) && len(t.out) < pieceSize && read < pieceSize; at++ {
 		it := &c.items[at]
 		text := c.text[it.text.Start:it.text.End]
+		read += len(text)
 		switch grep := t.c.filter.grep; {
 		case it.source == nil:
 			t.out = append(t.out, text...)
