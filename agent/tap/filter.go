@@ -153,19 +153,14 @@ func (f *filter) named(r *agent.Rule) bool {
 	return among(f.Class, func() string { return r.Class }) && among(f.Severity, func() string { return r.Severity }) && among(f.Rules, func() string { return r.Name })
 }
 
-// labelOf is a label of the source, or of its container; or what the source is
-// called: collector, source.
+// labelOf is a label of the source, as rules have it, or the collector's name.
 func labelOf(src *agent.Source, name string) string {
-	if v := src.Label(name); v != "" {
+	switch v := src.Label(name); {
+	case v != "":
 		return v
-	}
-	switch name {
-	case "collector":
+	case name == "collector":
 		return src.Collector
-	case "source":
-		return src.Name
-	}
-	if src.Container != nil {
+	case src.Container != nil:
 		return src.Container.Labels[name]
 	}
 	return ""

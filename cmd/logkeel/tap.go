@@ -35,10 +35,10 @@ func tapCommand(config *string) *cobra.Command {
 cut, with what the rules find in them. It begins with what comes next, and ends
 with Ctrl-C, or when the agent stops. To look back there is logkeel scan.
 
-MATCHERS select by labels of the log as Prometheus has them; source is the log's
-name, collector the collector's. --service, --container, --stream, --class,
---severity and --rule take lists, and * in them. With --class, --severity or
---rule only lines are shown in which such a rule found something.
+MATCHERS select by labels of the log, as under source of a rule, and by collector.
+--service, --container, --stream, --class, --severity and --rule take lists, and *
+in them. With --class, --severity or --rule only lines are shown in which such a
+rule found something.
 
 On a terminal it is text, in colour unless NO_COLOR is set; elsewhere it is a JSON
 object a line, as scan --json prints them: line, time, source, labels, stream,
