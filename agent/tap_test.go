@@ -106,7 +106,7 @@ func BenchmarkTapNobody(b *testing.B) {
 		for _, look := range []Tap{nil, &blind{}} {
 			b.Run(fmt.Sprintf("lines=%d/looks=%v", lines, look != nil), func(b *testing.B) {
 				l := openLedger(b, b.TempDir())
-				p := NewPipeline(l, silent{}, nil, nil)
+				p := NewPipeline(l, silent{}, noAlerts{l.Detached(RulesConsumer, nil)}, nil) // which writes nothing
 				p.SetTap(look)
 				f, ctx, end := p.Open(web), b.Context(), int64(0)
 				text := make([]byte, 100)
