@@ -30,7 +30,10 @@ type AlertOptions struct {
 	Dir     string              // where what was counted is kept; "": nowhere
 	Outputs []agent.AlertOutput // who tells people
 	Log     *slog.Logger
-	Clock   Clock // the zero value is the machine's
+	// Told is called with alerts that were handed on, as they stand then, by the
+	// goroutine that did so; nil: nobody looks. It keeps nothing of them.
+	Told  func([]agent.Alert)
+	Clock Clock // the zero value is the machine's
 
 	// NoAbsence leaves out rules on the absence of lines, where logs end for other
 	// reasons than that nothing was written.
@@ -54,6 +57,7 @@ type Alerts struct {
 	set      *Set
 	absences bool // there are rules on the absence of lines, and they are judged
 	outputs  []agent.AlertOutput
+	told     func([]agent.Alert) // or nil
 	path     string
 	log      *slog.Logger
 	trouble  *agent.Trouble // with the file
@@ -154,7 +158,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		o.Clock = machineClock()
 	}
 	a := &Alerts{
-		set: set, absences: set.absences && !o.NoAbsence, outputs: o.Outputs, path: statePath(o.Dir), clock: o.Clock,
+		set: set, absences: set.absences && !o.NoAbsence, outputs: o.Outputs, told: o.Told, path: statePath(o.Dir), clock: o.Clock,
 		log: o.Log, trouble: agent.NewTrouble(o.Log), handing: agent.NewTrouble(o.Log),
 		rules:     make([]ruleState, len(set.rules)),
 		snapshots: map[string]*pace{},

@@ -198,6 +198,9 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 	}
 	if taken {
 		a.handing.Clear("alerts are handed on again")
+		if a.told != nil {
+			a.told(due)
+		}
 		a.handed(due, kept)
 	}
 }

@@ -79,6 +79,7 @@ its command.`,
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
+  logkeel tap --findings               # watch what a running agent finds
   logkeel scan --since 24h             # what would have been found and mailed
   logkeel probe http://localhost:8080/ # where the time goes, as curl -w says it
   logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
@@ -102,7 +103,7 @@ its command.`,
 			c.Args = noArgs
 		}
 	}
-	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), jobCommand(config))
+	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), jobCommand(config), tapCommand(config))
 	root.Args = noArgs
 	return root
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/silence"
+	"github.com/webgrip/logkeel/agent/tap"
 	"github.com/webgrip/logkeel/collectors"
 	"github.com/webgrip/logkeel/outputs"
 	"github.com/webgrip/logkeel/rules"
@@ -32,6 +33,7 @@ type runner struct {
 	ledger *agent.Ledger
 	dir    string // state_dir
 	quiet  *silence.Watch
+	tap    *tap.Hub
 	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
@@ -60,7 +62,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 
 func (r *runner) judge(set *rules.Set, to []agent.AlertOutput, before agent.Alerter) (agent.Matcher, agent.Alerter, error) {
 	old, _ := before.(*rules.Alerts)
-	alerts, err := rules.NewAlerts(set, rules.AlertOptions{Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old})
+	alerts, err := rules.NewAlerts(set, rules.AlertOptions{Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old, Told: r.tap.Alerts})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -74,6 +76,7 @@ func (r *runner) meter(yield func(agent.Sample)) {
 	r.meterConfig(yield)
 	r.rules.Load().Meter(yield)
 	r.quiet.Meter(yield)
+	r.tap.Meter(yield)
 	r.agent.Meter(yield)
 }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/silence"
+	"github.com/webgrip/logkeel/agent/tap"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -62,6 +63,10 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
 		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
 	}
+	r.tap = tap.NewHub(tap.Options{
+		Dir: dir.Path, Version: buildVersion(), Log: log,
+		Rules: func() []*agent.Rule { return r.rules.Load().Rules() },
+	})
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -79,6 +84,9 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { r.watch(ctx, hup) })
+	looking, blind := context.WithCancel(context.WithoutCancel(ctx)) // until the last line
+	defer blind()
+	watching.Go(func() { r.tap.Run(looking, r.agent) })
 	return r.agent.Run(ctx)
 }
 
