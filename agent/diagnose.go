@@ -79,12 +79,21 @@ func Explained(h Health, cause, what string, err error) Diagnosis {
 // nil or gives "" the cause is down or incomplete. It reports whether all is well.
 func DiagnoseSampler(ctx context.Context, s Sampler, cause func(error) string, report func(Diagnosis)) (well bool) {
 	begun, n, down := time.Now(), 0, false
+	var without []Diagnosis
 	err := s.Sample(ctx, func(m Sample) {
 		n++
+		if m.Value == 0 && m.Note != "" && strings.HasSuffix(m.Name, "_part_up") {
+			without = append(without, Explained(Known, "part", "a part is left out", errors.New(m.Note)))
+		}
 		if m.Value == 0 && (m.Name == "probe_success" || strings.HasSuffix(m.Name, "_up") && !strings.HasSuffix(m.Name, "_part_up")) {
 			down = true
 		}
 	})
+	for _, d := range without {
+		if err == nil || !strings.Contains(err.Error(), d.Why) {
+			report(d)
+		}
+	}
 	if err == nil {
 		report(Diagnosis{What: fmt.Sprintf("it answers: %s in %s", Count(n, "value"), round(time.Since(begun)))})
 		return true
@@ -135,4 +144,37 @@ func round(d time.Duration) time.Duration {
 		return d.Round(time.Millisecond)
 	}
 	return d.Round(100 * time.Millisecond)
+}
+
+// Skewed is said of a clock that is not as ours.
+func Skewed(whose string, theirs, ours time.Time) Diagnosis {
+	d, way := theirs.Sub(ours), "ahead of"
+	if d < 0 {
+		d, way = -d, "behind"
+	}
+	return Diagnosis{
+		Health: Warned, Cause: "clock_skew", What: fmt.Sprintf("%s is %s %s this machine's", whose, d.Round(time.Second), way),
+		Why: "times of lines and of alerts do not fit together, and certificates may seem to be invalid",
+		Do:  "let both keep their time by NTP: timedatectl set-ntp true, and see timedatectl timesync-status",
+	}
+}
+
+// Some is the first few of a list, for people.
+func Some(all []string) string {
+	const most = 3
+	if len(all) <= most+1 {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+}
+
+// ShellWord is a text as one word of a command line, for it may be a stranger's.
+func ShellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:@%+,=", r)
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

@@ -27,7 +27,7 @@ func Pasts(c Config, baseDir string, log *slog.Logger) (all []tail.Past, elsewhe
 		}
 	}
 	for i := range c.Files {
-		if t, ok := c.Files[i].build(baseDir, log).(*tail.Tail); ok {
+		if t := c.Files[i].tail(baseDir, log); t != nil {
 			all = append(all, t.Pasts()...)
 		}
 	}
