@@ -69,11 +69,14 @@ to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost whil
 an aggregator or a mail server is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
-configuration is wrong, 3 scan --fail-on-match found something.`,
+configuration is wrong, 3 scan --fail-on-match found something, or doctor and
+status have warnings.`,
 		Example: `  logkeel check                        # is agent.yaml right?
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
+  logkeel doctor                       # what works, what does not, why, and what to do
+  logkeel status                       # how the agent that runs does
   logkeel scan --since 24h             # what would have been found and mailed
   logkeel probe http://localhost:8080/ # where the time goes, as curl -w says it
   logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
@@ -96,7 +99,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
 			c.Args = noArgs
 		}
 	}
-	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config))
+	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), doctorCommand(config))
 	root.Args = noArgs
 	return root
 }
