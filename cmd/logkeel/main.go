@@ -99,7 +99,7 @@ status have warnings.`,
 			c.Args = noArgs
 		}
 	}
-	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), doctorCommand(config))
+	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), doctorCommand(config), statusCommand(config))
 	root.Args = noArgs
 	return root
 }
