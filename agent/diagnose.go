@@ -110,7 +110,14 @@ func DiagnoseSampler(ctx context.Context, s Sampler, cause func(error) string, r
 		if c == "" {
 			c = word
 		}
-		report(Explained(h, c, what, e))
+		d := Explained(h, c, what, e)
+		if d.Do == "" {
+			d.Do = "look at what it says of itself (its log), and compare the section with docs/samplers.md"
+			if h == Failed {
+				d.Do = "is it started, and does it listen there? Compare the address with its own settings; in Compose its name is that of its service"
+			}
+		}
+		report(d)
 	}
 	return false
 }

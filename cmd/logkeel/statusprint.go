@@ -142,7 +142,9 @@ func (s *status) print(w io.Writer, now time.Time) error {
 	} else {
 		b.line("alerts", "%d rules have some:", len(s.Alerts))
 	}
-	list(b, s.Alerts, func(a alertCount) string { return fmt.Sprintf("%6.0f  %s (%s), %s", a.Count, a.Rule, a.Severity, a.State) })
+	list(b, s.Alerts, func(a alertCount) string {
+		return fmt.Sprintf("%6.0f  %s (%s), %s", a.Count, a.Rule, a.Severity, a.State)
+	})
 	s.printSamplers(b)
 	s.printOutputs(b)
 	_, err := io.WriteString(w, b.String())

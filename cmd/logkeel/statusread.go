@@ -139,7 +139,10 @@ func (s *status) sources(before, now *scraped) {
 		return at[name]
 	}
 	now.each(unread, func(labels map[string]string, v float64) { add(labels).UnreadBytes += v })
-	now.each(stalled, func(labels map[string]string, v float64) { n := add(labels); n.StalledSeconds = max(n.StalledSeconds, v) })
+	now.each(stalled, func(labels map[string]string, v float64) {
+		n := add(labels)
+		n.StalledSeconds = max(n.StalledSeconds, v)
+	})
 	for _, one := range at {
 		if one.UnreadBytes > 0 || one.StalledSeconds > 0 {
 			o.Behind = append(o.Behind, *one)
@@ -168,7 +171,9 @@ func (s *status) judged(now *scraped) {
 			s.Alerts = append(s.Alerts, alertCount{l["rule"], l["severity"], l["state"], v})
 		}
 	})
-	slices.SortFunc(s.Alerts, func(a, b alertCount) int { return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Rule, b.Rule)) })
+	slices.SortFunc(s.Alerts, func(a, b alertCount) int {
+		return cmp.Or(cmp.Compare(a.State, b.State), cmp.Compare(a.Severity, b.Severity), cmp.Compare(a.Rule, b.Rule))
+	})
 	now.each("logkeel_sampler_up", func(l map[string]string, v float64) {
 		of := []string{"kind", l["kind"], "target", l["target"]}
 		s.Samplers = append(s.Samplers, sampler{

@@ -24,7 +24,7 @@ func causeOf(err error) string {
 	switch {
 	case strings.Contains(text, "ACL SETUSER"):
 		return "redis_acl"
-	case strings.Contains(text, "wants a password"), strings.Contains(text, "WRONGPASS"), strings.Contains(text, "invalid password"):
+	case strings.Contains(text, "wants a password"), strings.Contains(text, "refuses username or password"):
 		return "redis_login"
 	}
 	return ""
