@@ -55,13 +55,16 @@ func (s *status) judge(now *scraped) {
 		}
 	}
 	firing := 0.0
+	var rules []string
 	for _, a := range s.Alerts {
 		if a.State == "firing" {
 			firing += a.Count
+			rules = append(rules, a.Rule)
 		}
 	}
 	if firing > 0 {
-		add(agent.Count(int(firing), "alert")+" firing", "", "see the mail, or logkeel silence")
+		are := map[bool]string{true: " is firing: ", false: " are firing: "}[firing == 1]
+		add(agent.Count(int(firing), "alert")+are+agent.Some(rules), "", "what it is about was told by the outputs that tell people; logkeel silence keeps one quiet")
 	}
 	s.Health = agent.Well.String()
 	if len(s.Problems) > 0 {
@@ -123,7 +126,7 @@ func (s *status) print(w io.Writer, now time.Time) error {
 	if !s.StateDir.Positions.IsZero() {
 		b.line("state", "%s, places in logs written %s ago", s.StateDir.Path, lasting(now.Sub(s.StateDir.Positions).Seconds()))
 	}
-	b.line("sources", "%d logs open, %.1f lines a second, %.0f since the start, %s not read yet", s.Sources.Open, s.Sources.LinesPerSecond, s.Sources.Lines, size(s.Sources.UnreadBytes))
+	b.line("sources", "%s open, %.1f lines a second, %.0f since the start, %s not read yet", agent.Count(s.Sources.Open, "log"), s.Sources.LinesPerSecond, s.Sources.Lines, size(s.Sources.UnreadBytes))
 	list(b, s.Sources.Behind, func(n source) string {
 		text := n.Name + ": " + size(n.UnreadBytes) + " behind"
 		if n.StalledSeconds > 0 {
