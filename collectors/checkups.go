@@ -9,6 +9,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/collectors/docker"
 	"github.com/webgrip/logkeel/collectors/forward"
+	"github.com/webgrip/logkeel/collectors/jobs"
 	"github.com/webgrip/logkeel/collectors/tail"
 )
 
@@ -31,7 +32,14 @@ func Checkups(c Config, baseDir, stateDir string, running bool) []agent.Checkup 
 		fc := c.Forward[i].Config
 		add("forward", fc.Name, 0, func(ctx context.Context, report func(agent.Diagnosis)) { forward.Diagnose(ctx, fc, running, report) })
 	}
+	if c.Jobs != nil {
+		jc := c.Jobs.Config
+		add("jobs", jc.Name, 0, func(ctx context.Context, report func(agent.Diagnosis)) { jobs.Diagnose(ctx, jc, running, report) })
+	}
 	for _, t := range c.targets() {
+		if t.kind == "jobs" { // whose sampler is the agent's own book
+			continue
+		}
 		add(t.kind, t.name, time.Duration(t.how.Timeout), func(ctx context.Context, report func(agent.Diagnosis)) {
 			t.diagnose(ctx, &places{baseDir, stateDir, log}, report)
 		})
