@@ -66,6 +66,7 @@ const maxOwner = 120
 // A StateHolder is the process that has locked a state_dir.
 type StateHolder struct {
 	Locked  bool
+	Hidden  bool // this user may not see it
 	PID     int // 0 where it cannot be seen from here
 	Command string
 }
@@ -76,6 +77,7 @@ func Holder(dir string) (h StateHolder) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.Open(path)
 	if err != nil {
+		h.Hidden = errors.Is(err, fs.ErrPermission)
 		return h
 	}
 	defer f.Close()

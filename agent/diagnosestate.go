@@ -59,6 +59,8 @@ func heldBy(dir string, holder StateHolder, answers, there bool) Diagnosis {
 		stop = fmt.Sprintf("stop that one (kill %d)", holder.PID)
 	}
 	switch {
+	case holder.Hidden:
+		return Diagnosis{Health: Known, Cause: "state_hidden", What: "whether an agent uses state_dir " + dir + " cannot be seen by this user", Do: "run this command as the agent's user, or as root"}
 	case holder.Locked && !answers:
 		return Diagnosis{
 			Health: Failed, Cause: "state_locked", What: "state_dir " + dir + " is used by another agent", Why: "it is locked by " + who + ", which does not answer at outputs.prometheus.listen of this configuration",
@@ -66,10 +68,15 @@ func heldBy(dir string, holder StateHolder, answers, there bool) Diagnosis {
 		}
 	case holder.Locked:
 		return Diagnosis{What: "state_dir " + dir + ": an agent runs with it, " + who}
+	case answers:
+		return Diagnosis{
+			Health: Known, Cause: "state_elsewhere", What: "an agent answers, and does not use state_dir " + dir + " of here", Why: "it runs in a container with a folder of its own, or with another configuration",
+			Do: "run this command where it runs, as in docker compose exec logkeel logkeel doctor",
+		}
 	case !there:
 		return Diagnosis{Health: Known, Cause: "state_new", What: "state_dir " + dir + " is made at the first start"}
 	}
-	return Diagnosis{What: "state_dir " + dir + " is there; no agent runs with it", Do: ""}
+	return Diagnosis{What: "state_dir " + dir + " is there; no agent runs with it"}
 }
 
 // diagnoseSpace says that the disk is full, or nearly.

@@ -55,7 +55,7 @@ A part is named as it is printed, mysql/db, or by its kind, mysql; without any, 
 are looked at. With --send each output that tells people sends a test as well.
 
 Exit codes: 0 all is well, 3 there are warnings, 1 something does not work, 2 the
-configuration is wrong. docs/operating.md lists the causes that --json names.`,
+configuration is wrong. docs/doctor.md lists the causes that --json names.`,
 		Example: `  logkeel doctor
   logkeel doctor mysql email/ops       # only these
   logkeel doctor --send                # and send a test to everybody

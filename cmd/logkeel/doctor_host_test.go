@@ -182,7 +182,9 @@ func TestDoctorOfTheStateDir(t *testing.T) {
 	if err := os.Mkdir(foreign, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	doctorAt(t, at(foreign), asNobody(t, dir), "state_dir").has("state_dir", "state_unwritable", "permission denied", "name a folder that this user can write")
+	d = doctorAt(t, at(foreign), asNobody(t, dir), "state_dir")
+	d.has("state_dir", "state_unwritable", "permission denied", "name a folder that this user can write")
+	d.has("state_dir", "state_hidden", "as the agent's user")
 
 	// Another agent, with another configuration and the same folder.
 	other := newAgent(t, "state_dir: "+dir+"/shared\ncollectors: {files: [{name: app, paths: /nowhere/*}]}\noutputs: {prometheus: {listen: METRICS}}\n")
@@ -208,4 +210,28 @@ func (a *agentProcess) awaitUp() {
 			a.t.Fatal(err)
 		}
 	}
+}
+
+// What listens, and commands that are to be run.
+func TestDoctorOfListeners(t *testing.T) {
+	t.Parallel()
+	taken := swallow(t)
+	d := doctorOf(t, fmt.Sprintf(`
+collectors:
+  forward:
+    - {name: in, listen: %q}
+    - {name: open, listen: "0.0.0.0:%s"}
+    - {name: foreign, listen: "192.0.2.1:24224", shared_key: x-y-z}
+  jobs:
+    listen: %q
+    jobs:
+      - {name: backup, schedule: "0 2 * * *", command: [/nowhere/backup.sh]}
+`, testenv.Addr(t), strings.Split(testenv.Addr(t), ":")[1], taken), nil, "forward", "jobs")
+	d.ends(1)
+	d.has("forward/in", "", "is free to listen on")
+	d.only("forward/in")
+	d.has("forward/open", "forward_open", "set shared_key")
+	d.has("forward/foreign", "address_unusable", "192.0.2.1")
+	d.has("jobs/jobs", "address_in_use", taken, "ss -ltnp")
+	d.has("jobs/jobs", "job_command", "job backup cannot be run", "/nowhere/backup.sh")
 }

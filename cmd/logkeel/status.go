@@ -89,6 +89,8 @@ func (l *loaded) whoRuns() string {
 	switch h := agent.Holder(l.StateDir); {
 	case h.PID != 0:
 		return fmt.Sprintf("an agent uses %s (process %d: %s): it has just started, or listens elsewhere; see its log, and logkeel doctor", l.StateDir, h.PID, h.Command)
+	case h.Hidden:
+		return fmt.Sprintf("this user may not look into %s: run this command as the agent's user, or as root", l.StateDir)
 	case h.Locked:
 		return fmt.Sprintf("an agent uses %s, in another container or as another user: run this command there, as in docker compose exec logkeel logkeel status", l.StateDir)
 	}

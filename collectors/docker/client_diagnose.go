@@ -14,8 +14,8 @@ import (
 type examined struct {
 	described
 	options map[string]string // of its log driver
-	mounts  []mounted
-	layer   string // the folder of what it wrote to its own file system, "" where that is not known
+	mounts  []mounted         // that it may write to
+	layer   string            // the folder of what it wrote to its own file system, "" where that is not known
 }
 
 // A mounted is a volume, or a folder of the host, in a container.
@@ -35,7 +35,9 @@ func (a apiClient) examine(ctx context.Context, id string) (examined, error) {
 		e.options = r.HostConfig.LogConfig.Config
 	}
 	for _, m := range r.Mounts {
-		e.mounts = append(e.mounts, mounted{m.Source, m.Destination})
+		if m.RW { // into others it writes no log
+			e.mounts = append(e.mounts, mounted{m.Source, m.Destination})
+		}
 	}
 	e.layer = r.GraphDriver.Data["UpperDir"]
 	return e, nil
