@@ -67,7 +67,7 @@ const maxOwner = 120
 type StateHolder struct {
 	Locked  bool
 	Hidden  bool // this user may not see it
-	PID     int // 0 where it cannot be seen from here
+	PID     int  // 0 where it cannot be seen from here
 	Command string
 }
 

@@ -43,6 +43,8 @@ func Run(ctx context.Context, all []agent.Checkup, timeout time.Duration, waitin
 	open := map[int]bool{}
 	for i := range all {
 		open[i] = true
+	}
+	for i := range all {
 		wg.Go(func() {
 			free <- struct{}{}
 			defer func() { <-free }()
