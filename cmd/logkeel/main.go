@@ -69,8 +69,8 @@ func rootCommand() *cobra.Command {
 		Long: `logkeel runs beside an application. It reads container logs and log files, takes
 what Docker's fluentd driver and other Forward clients send, and samples
 databases, Redis, pages and containers. It flags what its rules find, ships logs
-to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost while
-an aggregator or a mail server is away.
+to Fluentd, serves metrics to Prometheus, and tells alerts by mail, to
+Alertmanager and to webhooks. Nothing is lost while any of these is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
 configuration is wrong, 3 scan --fail-on-match found something, or doctor and
