@@ -182,6 +182,9 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 	if len(due) == 0 {
 		return
 	}
+	if a.told != nil {
+		a.told(due)
+	}
 	taken := true
 	for _, o := range a.outputs {
 		if err := o.Notify(ctx, due); err != nil {
