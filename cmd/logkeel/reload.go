@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/history"
 	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/collectors"
 	"github.com/webgrip/logkeel/outputs"
@@ -35,10 +36,15 @@ type runner struct {
 	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
+	alerts atomic.Pointer[rules.Alerts]
 
-	mu   sync.Mutex
-	last time.Time // when a configuration was last taken
-	bad  error     // why the newest one was not
+	history *history.History // what the status page draws
+	ended   history.Alerts   // and the alerts that were over last
+
+	mu    sync.Mutex
+	inUse *loaded   // loaded, for who else looks at it
+	last  time.Time // when a configuration was last taken
+	bad   error     // why the newest one was not
 }
 
 // parts is what the agent is to consist of.
@@ -50,7 +56,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Started: r.began,
+			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Page: r.page(), Started: r.began,
 			Health: func(yield func(agent.Sample)) { r.agent.MeterSelf(yield) },
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
@@ -60,11 +66,12 @@ func (r *runner) parts(l *loaded) agent.Parts {
 
 func (r *runner) judge(set *rules.Set, to []agent.AlertOutput, before agent.Alerter) (agent.Matcher, agent.Alerter, error) {
 	old, _ := before.(*rules.Alerts)
-	alerts, err := rules.NewAlerts(set, rules.AlertOptions{Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old})
+	alerts, err := rules.NewAlerts(set, rules.AlertOptions{Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Told: r.ended.Take, Before: old})
 	if err != nil {
 		return nil, nil, err
 	}
 	r.rules.Store(set)
+	r.alerts.Store(alerts)
 	return set, alerts, nil
 }
 
@@ -93,7 +100,7 @@ func (r *runner) reloaded(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.bad = err; err == nil {
-		r.last = time.Now()
+		r.last, r.inUse = time.Now(), r.loaded
 	}
 }
 

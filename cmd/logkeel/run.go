@@ -18,7 +18,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/history"
 	"github.com/webgrip/logkeel/agent/silence"
+	"github.com/webgrip/logkeel/outputs/statuspage"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -60,7 +62,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	}
 	r := &runner{
 		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
-		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
+		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)), history: history.New(statuspage.Tracks()...),
 	}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
@@ -79,6 +81,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { r.watch(ctx, hup) })
+	watching.Go(func() { r.observe(ctx) })
 	return r.agent.Run(ctx)
 }
 
@@ -213,6 +216,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
+		if o.StatusPage {
+			p("           and for people, at http://%s/, how the agent does", o.Listen)
+		}
 	}
 	_, err := fmt.Fprintf(w, "  keeps    %s\n", l.StateDir)
 	return err
