@@ -34,7 +34,7 @@ func (b *builder) alerts() {
 	for i := range ended {
 		p.Ended = append(p.Ended, b.alert(&ended[i]))
 	}
-	p.EndedMore = more
+	p.EndedMore, p.EndedOpen = more, len(ended) <= maxOpen || all == 0
 }
 
 func (b *builder) alert(a *agent.Alert) alertRow {

@@ -41,6 +41,7 @@ type page struct {
 	FiringMore int
 	Ended      []alertRow
 	EndedMore  int
+	EndedOpen  bool   // they are few, or all there is
 	Silences   string // how many there are; "" is none
 
 	Logs                           []logRow

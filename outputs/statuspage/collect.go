@@ -40,7 +40,12 @@ func shown(metric string) bool {
 			}
 		}
 	}
-	return metric == "probe_success"
+	for _, up := range ups {
+		if metric == up {
+			return true
+		}
+	}
+	return false
 }
 
 // running is whether a container does.

@@ -105,7 +105,7 @@ func (b *builder) output(output string, up bool) outputRow {
 		row.State = max(row.State, row.Spool.State)
 	}
 	if d, why, _ := b.now.most("logkeel_output_stalled_seconds", "output", output); d > 0 {
-		row.State, row.Says, row.Error = warn, "brings away nothing for "+seconds(d), text(why, 300)
+		row.State, row.Says, row.Error = warn, "has brought away nothing for "+seconds(d), text(why, 300)
 		if d > tooLong.Seconds() {
 			row.State = bad
 			b.trouble("Output "+row.Name+" "+row.Says, "#outputs", row.Error)
@@ -144,12 +144,12 @@ func (b *builder) spool(output string) *gauge {
 func (b *builder) agent() {
 	for _, s := range b.now["logkeel_component_failing_seconds"] {
 		if s.Value > 0 {
-			b.trouble(name(label(s, "kind")+" "+label(s, "name"))+" fails for "+seconds(s.Value), anchor(label(s, "kind")), text(s.Note, 300))
+			b.trouble(name(title(label(s, "kind"))+" "+label(s, "name"))+" has failed for "+seconds(s.Value), anchor(label(s, "kind")), text(s.Note, 300))
 		}
 	}
 	for _, s := range b.now["logkeel_state_unwritten_seconds"] {
 		if s.Value > 0 {
-			b.trouble("State of "+name(label(s, "part"))+" cannot be written for "+seconds(s.Value), "#agent", text(s.Note, 300))
+			b.trouble("State of "+name(label(s, "part"))+" could not be written for "+seconds(s.Value), "#agent", text(s.Note, 300))
 		}
 	}
 	for _, s := range b.now["logkeel_docker_up"] {
@@ -174,6 +174,17 @@ func (b *builder) agent() {
 	if v, _ := b.now.sum("logkeel_silences"); v > 0 {
 		b.page.Silences = strconv.Itoa(int(v))
 	}
+}
+
+// title is the kind of a part as a sentence begins.
+func title(kind string) string {
+	switch kind {
+	case "output":
+		return "Output"
+	case "collector":
+		return "Collector"
+	}
+	return "Part"
 }
 
 func anchor(kind string) string {

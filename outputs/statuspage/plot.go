@@ -78,12 +78,15 @@ func bars(layers []layer, start time.Time, step time.Duration, zone *time.Locati
 	return all, top
 }
 
-// ceiling is the next number of the kind 1, 2, 5, 10, 20 that is not less.
+// ceiling is the next round number that is not less.
 func ceiling(v float64) float64 {
+	if v <= 10 {
+		return max(1, math.Ceil(v))
+	}
 	p := math.Pow(10, math.Floor(math.Log10(v)))
-	for _, n := range []float64{1, 2, 5, 10} {
+	for _, n := range []float64{1, 1.5, 2, 3, 4, 5, 6, 8, 10} {
 		if n*p >= v {
-			return max(1, n*p)
+			return n * p
 		}
 	}
 	return 10 * p

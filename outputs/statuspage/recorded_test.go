@@ -2,16 +2,27 @@ package statuspage
 
 import (
 	"net/http"
+	"slices"
 	"sync"
 )
 
-// recorded notes what is asked for, but for the browser's own wish for an icon.
-func recorded(h http.Handler, asked *[]string) http.Handler {
-	var mu sync.Mutex
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		*asked = append(*asked, r.URL.RequestURI())
-		mu.Unlock()
-		h.ServeHTTP(w, r)
+// requests are what a server was asked for.
+type requests struct {
+	mu    sync.Mutex
+	asked []string
+}
+
+func (r *requests) of(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.mu.Lock()
+		r.asked = append(r.asked, req.URL.RequestURI())
+		r.mu.Unlock()
+		h.ServeHTTP(w, req)
 	})
+}
+
+func (r *requests) all() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.asked)
 }

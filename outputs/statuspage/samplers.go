@@ -149,10 +149,12 @@ func (b *builder) value(v value, target string) (float64, bool) {
 	return sum, true
 }
 
+// ups say whether a target is there, by kind.
+var ups = map[string]string{"mysql": "mysql_up", "redis": "redis_up", "postgres": "pg_up", "http": "probe_success", "backups": "logkeel_backup_up"}
+
 // down reports whether the metric that says that the target is there is 0.
 func (b *builder) down(kind, target string) (bool, string) {
-	metric := map[string]string{"mysql": "mysql_up", "redis": "redis_up", "postgres": "pg_up", "http": "probe_success", "backups": "logkeel_backup_up"}[kind]
-	for _, s := range b.now[metric] {
+	for _, s := range b.now[ups[kind]] {
 		if label(s, "target") == target && s.Value == 0 {
 			return true, s.Note
 		}

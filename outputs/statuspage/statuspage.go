@@ -21,13 +21,14 @@ import (
 
 // Rows that a table has at most; what is beyond is counted.
 const (
-	maxLogs       = 40
-	maxSamplers   = 60
-	maxTimings    = 20
+	maxLogs       = 30
+	maxSamplers   = 40
+	maxTimings    = 12
 	maxStatements = 15
 	maxOutputs    = 30
-	maxAlerts     = 30
+	maxAlerts     = 20
 	maxEnded      = 20
+	maxOpen       = 5 // alerts that are over and shown at once
 	maxTroubles   = 20
 	maxKey        = 4 // labels of an alert
 	maxQuery      = 200

@@ -114,7 +114,7 @@ func size(v float64) string {
 
 func percent(share float64) string {
 	digits := 0
-	if v := math.Abs(share); v > 0 && v < 0.1 {
+	if v := math.Abs(share); v >= 0.0005 && v < 0.1 {
 		digits = 1
 	}
 	return strconv.FormatFloat(share*100, 'f', digits, 64) + " %"

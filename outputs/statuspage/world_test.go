@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,17 +18,25 @@ var noon = time.Date(2026, 11, 28, 12, 0, 40, 0, time.UTC)
 
 // A world is an agent of which everything was made up.
 type world struct {
-	logs     []string // service, container
-	bad      bool     // everything is down
-	empty    bool
-	minutes  int // that it was observed
-	firing   []agent.Alert
-	ended    []agent.Alert
-	config   Config
-	extra    []agent.Sample
-	at       time.Time
-	elapsed  float64 // minutes since it began
-	requests int
+	logs    []string // service, container
+	bad     bool     // everything is down
+	empty   bool
+	minutes int // that it was observed
+	firing  []agent.Alert
+	ended   []agent.Alert
+	config  Config
+	extra   []agent.Sample
+	at      time.Time
+	elapsed float64 // minutes since it began
+
+	mu sync.Mutex
+}
+
+// change does something while nobody looks.
+func (w *world) change(do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	do()
 }
 
 func (w *world) options() Options {
@@ -44,8 +53,12 @@ func (w *world) options() Options {
 	}
 	return Options{
 		Meter: w.meter, History: h, Config: func() Config { return w.config }, Ended: func() []agent.Alert { return w.ended },
-		Firing: func(most int) ([]agent.Alert, int) { return w.firing[:min(most, len(w.firing))], len(w.firing) },
-		Now:    func() time.Time { return noon }, Started: noon.Add(-50 * time.Hour), Version: "v0.9.0", Host: "shop-1", Log: slog.New(slog.DiscardHandler),
+		Firing: func(most int) ([]agent.Alert, int) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.firing[:min(most, len(w.firing))], len(w.firing)
+		},
+		Now: func() time.Time { return noon }, Started: noon.Add(-50 * time.Hour), Version: "v0.9.0", Host: "shop-1", Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -103,7 +116,8 @@ func (w *world) meterLogs(put putter, note noter) {
 	put("logkeel_sources", float64(len(w.logs)))
 	for i, service := range w.logs {
 		of := []string{"source", "docker", "project", "shop", "service", service, "container", fmt.Sprintf("shop-%s-1", service)}
-		n := math.Floor(w.elapsed * (40 + w.wave(0, 300, 20+float64(i%7)*5)/float64(1+i)))
+		period := 20 + float64(i%7)*5
+		n := math.Floor((w.elapsed*240 + 220*period/7*math.Sin(w.elapsed*7/period)) / float64(1+i)) // never falls
 		put(linesMetric, n, of...)
 		put(unreadMetric, pick(w.bad && i < 3, 48e6/float64(i+1), 0), of...)
 		note("an output does not take what was read", stalledMetric, pick(w.bad && i < 3, 840, 0.0), of...)
