@@ -57,7 +57,7 @@ func seconds(v float64) string {
 	}
 	switch a := math.Abs(v); {
 	case a >= 60:
-		return span(time.Duration(min(v, 1e9) * float64(time.Second)))
+		return span(time.Duration(max(-1e9, min(v, 1e9)) * float64(time.Second)))
 	case a >= 10:
 		return f(v, 0, "s")
 	case a >= 1:
@@ -75,7 +75,7 @@ func seconds(v float64) string {
 // span is a length of time in its two largest units.
 func span(d time.Duration) string {
 	if d < 0 {
-		return "-" + span(-d)
+		return "-" + span(-max(d, -math.MaxInt64))
 	}
 	two := func(d, large, small time.Duration, name, part string) string {
 		d = d.Round(small)

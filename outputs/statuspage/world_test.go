@@ -313,3 +313,6 @@ func render(t testing.TB, h http.Handler, path string) string {
 	}
 	return w.Body.String()
 }
+
+func nan() float64 { return math.NaN() }
+func inf() float64 { return math.Inf(1) }
