@@ -74,6 +74,7 @@ type builder struct {
 	times   []time.Time
 	at      time.Time
 	query   string
+	lines   map[string][]float64 // of each log, by minutes
 	page    *page
 }
 
@@ -86,6 +87,7 @@ func build(o Options, query string) *page {
 	b.config()
 	b.agent()
 	b.alerts()
+	b.lines = b.sparks(linesTrack, history.Sum)
 	b.plots()
 	b.logs()
 	b.measured()

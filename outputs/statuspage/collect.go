@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/webgrip/logkeel/agent"
@@ -30,23 +31,22 @@ func shown(metric string) bool {
 		return !strings.HasPrefix(rest, "findings_") && !strings.HasPrefix(rest, "container_") && !strings.HasPrefix(rest, "mysql_table") &&
 			!strings.HasPrefix(rest, "mysql_index") || metric == running
 	}
-	if statementMetrics[metric] {
-		return true
-	}
+	return foreign[metric]
+}
+
+// foreign are the metrics that other exporters have as well.
+var foreign = func() map[string]bool {
+	all := maps.Clone(statementMetrics)
 	for _, kind := range values {
 		for _, v := range kind {
-			if v.metric == metric {
-				return true
-			}
+			all[v.metric] = true
 		}
 	}
 	for _, up := range ups {
-		if metric == up {
-			return true
-		}
+		all[up] = true
 	}
-	return false
-}
+	return all
+}()
 
 // running is whether a container does.
 const running = "logkeel_container_running"

@@ -38,6 +38,8 @@ type logRow struct {
 
 	lines, unread float64
 	search        string
+	sample        agent.Sample // that names it
+	values        []float64    // lines by minutes
 }
 
 func sourceKey(s agent.Sample) string {
@@ -51,7 +53,7 @@ func sourceKey(s agent.Sample) string {
 // logs are those that were read since the agent began: first those that are not
 // read on, then by how much came within the hour.
 func (b *builder) logs() {
-	lines, findings := b.sparks(linesTrack, history.Sum), b.sparks(findingsTrack, history.Sum)
+	lines, findings := b.lines, b.series(findingsTrack)
 	unread, stalled := map[string]float64{}, map[string]agent.Sample{}
 	for _, s := range b.now[unreadMetric] {
 		unread[sourceKey(s)] = s.Value
@@ -63,10 +65,8 @@ func (b *builder) logs() {
 	var rows []logRow
 	for _, s := range b.now[linesMetric] {
 		key := sourceKey(s)
-		row := logRow{State: ok, Says: "up to date", unread: unread[key], lines: added(lines[key])}
-		row.Name, row.Detail = sourceName(s)
+		row := logRow{State: ok, Says: "up to date", unread: unread[key], lines: added(lines[key]), sample: s, values: lines[key]}
 		row.search = strings.ToLower(strings.ReplaceAll(key, "\x00", " "))
-		row.Lines, row.Spark = count(row.lines), sparkline(orZero(lines[key]), func(v float64) string { return count(v) + " lines a minute" })
 		if n := added(findings[key]); n > 0 {
 			row.Findings = count(n)
 		}
@@ -104,9 +104,14 @@ func (b *builder) logs() {
 	}
 	p.LogsFound = len(rows)
 	slices.SortStableFunc(rows, func(x, y logRow) int {
-		return cmp.Or(cmp.Compare(y.State/bad, x.State/bad), cmp.Compare(y.unread, x.unread), cmp.Compare(y.lines, x.lines), cmp.Compare(x.Name, y.Name))
+		return cmp.Or(cmp.Compare(y.State/bad, x.State/bad), cmp.Compare(y.unread, x.unread), cmp.Compare(y.lines, x.lines), cmp.Compare(x.search, y.search))
 	})
 	p.Logs, p.LogsMore = cut(rows, maxLogs)
+	for i := range p.Logs { // what takes time, of those that are shown only
+		row := &p.Logs[i]
+		row.Name, row.Detail = sourceName(row.sample)
+		row.Lines, row.Spark = count(row.lines), sparkline(orZero(row.values), func(v float64) string { return count(v) + " lines a minute" })
+	}
 }
 
 // sourceName is the container's name, or the collector's, and what else there is
@@ -148,9 +153,11 @@ var severities = []string{"critical", "warning", "info"}
 func (b *builder) plots() {
 	start := b.at.Truncate(time.Minute).Add(-(steps - 1) * time.Minute)
 	total := make([]float64, steps)
-	for _, values := range b.sparks(linesTrack, history.Sum) {
-		for i, v := range orZero(values) {
-			total[i] += v
+	for _, values := range b.lines {
+		for i, v := range values {
+			if !math.IsNaN(v) {
+				total[i] += v
+			}
 		}
 	}
 	lines := b.plot("lines", "Lines a minute", start, []layer{{"lines", "lines", total}})

@@ -89,44 +89,54 @@ type fact struct{ Name, Value string }
 
 // samplers are those that asked at least once, those with errors first.
 func (b *builder) samplers() (rows []samplerRow, more int) {
-	took := b.sparks(tookMetric, history.Mean)
-	drawn := map[string]map[string][]float64{}
 	for _, s := range b.now[upMetric] {
-		kind, target := label(s, "kind"), label(s, "target")
-		row := samplerRow{Kind: name(kind), Name: name(target), State: ok, Says: "ok"}
+		row := samplerRow{Kind: label(s, "kind"), Name: label(s, "target"), State: ok, Says: "ok"}
 		if s.Value == 0 {
 			row.State, row.Says, row.Error = bad, "error", text(s.Note, 300)
 		}
-		for i, v := range values[kind] {
-			value, there := b.value(v, target)
-			if !there {
-				continue
-			}
-			row.Values = append(row.Values, fact{v.name, v.show(value)})
-			if i > 0 {
-				continue
-			}
-			if drawn[v.metric] == nil {
-				drawn[v.metric] = b.sparks(v.metric, history.Mean)
-			}
-			row.Spark = sparkline(drawn[v.metric][target], v.show)
-		}
-		if down, why := b.down(kind, target); down {
+		if down, why := b.down(row.Kind, row.Name); down {
 			row.State, row.Says = bad, "down"
 			row.Error = cmp.Or(row.Error, text(why, 300))
-		}
-		if row.Spark.Path == "" {
-			row.Spark = sparkline(took[kind+"\x00"+target], seconds)
-		}
-		if v, there := b.now.sum(tookMetric, "kind", kind, "target", target); there {
-			row.Took = seconds(v)
 		}
 		rows = append(rows, row)
 	}
 	slices.SortStableFunc(rows, func(x, y samplerRow) int {
 		return cmp.Or(cmp.Compare(y.State, x.State), cmp.Compare(x.Kind, y.Kind), cmp.Compare(x.Name, y.Name))
 	})
-	return cut(rows, maxSamplers)
+	rows, more = cut(rows, maxSamplers)
+	series := map[string]map[string][]float64{tookMetric: b.series(tookMetric)}
+	for i := range rows {
+		b.sampler(&rows[i], series)
+	}
+	return rows, more
+}
+
+// sampler fills in what is shown of it. series are by track.
+func (b *builder) sampler(row *samplerRow, series map[string]map[string][]float64) {
+	kind, target := row.Kind, row.Name
+	draw := func(track, key string, show func(float64) string) spark {
+		if series[track] == nil {
+			series[track] = b.series(track)
+		}
+		return sparkline(b.minutes(series[track][key], history.Mean), show)
+	}
+	for i, v := range values[kind] {
+		value, there := b.value(v, target)
+		if !there {
+			continue
+		}
+		row.Values = append(row.Values, fact{v.name, v.show(value)})
+		if i == 0 {
+			row.Spark = draw(v.metric, target, v.show)
+		}
+	}
+	if row.Spark.Path == "" {
+		row.Spark = draw(tookMetric, kind+"\x00"+target, seconds)
+	}
+	if v, there := b.now.sum(tookMetric, "kind", kind, "target", target); there {
+		row.Took = seconds(v)
+	}
+	row.Kind, row.Name = name(kind), name(target)
 }
 
 func (b *builder) value(v value, target string) (float64, bool) {
@@ -162,11 +172,25 @@ func (b *builder) down(kind, target string) (bool, string) {
 	return false, ""
 }
 
-// sparks are the steps of a track's series, by their labels joined by 0.
-func (b *builder) sparks(track string, of history.Step) map[string][]float64 {
+// series are a track's points, by their labels joined by 0.
+func (b *builder) series(track string) map[string][]float64 {
 	all := map[string][]float64{}
 	for _, s := range b.history.Series(track) {
-		all[strings.Join(s.Labels, "\x00")] = history.Steps(b.times, s.Points, b.at, time.Minute, steps, of)
+		all[strings.Join(s.Labels, "\x00")] = s.Points
+	}
+	return all
+}
+
+// minutes are points by the minutes of the last hour.
+func (b *builder) minutes(points []float64, of history.Step) []float64 {
+	return history.Steps(b.times, points, b.at, time.Minute, steps, of)
+}
+
+// sparks are series by minutes.
+func (b *builder) sparks(track string, of history.Step) map[string][]float64 {
+	all := b.series(track)
+	for key, points := range all {
+		all[key] = b.minutes(points, of)
 	}
 	return all
 }
