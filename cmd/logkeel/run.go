@@ -76,6 +76,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 		log.Warn("no output is configured; findings are counted for nobody")
 	}
 	defer log.Info("logkeel has stopped")
+	r.observeOnce()
 	ctx, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()

@@ -41,23 +41,29 @@ func (r *runner) describe() statuspage.Config {
 	return c
 }
 
-// observe keeps what the page draws, while there is a page.
+// observe keeps what the page draws, until ctx is done.
 func (r *runner) observe(ctx context.Context) {
 	tick := time.NewTicker(history.Every)
 	defer tick.Stop()
 	for {
-		r.mu.Lock()
-		o := r.inUse.Outputs.Prometheus
-		r.mu.Unlock()
-		if o != nil && o.StatusPage {
-			r.history.Observe(time.Now(), r.meter)
-		} else {
-			r.history.Reset()
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			r.observeOnce()
 		}
+	}
+}
+
+// observeOnce takes one look, while there is a page. The first one is before
+// anything is read: whatever is counted then is of the last hour.
+func (r *runner) observeOnce() {
+	r.mu.Lock()
+	o := r.inUse.Outputs.Prometheus
+	r.mu.Unlock()
+	if o != nil && o.StatusPage {
+		r.history.Observe(time.Now(), r.meter)
+	} else {
+		r.history.Reset()
 	}
 }
