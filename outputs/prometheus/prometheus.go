@@ -28,7 +28,9 @@ type Config struct {
 }
 
 // SetDefaults fills in what a configuration may leave out.
-func (c *Config) SetDefaults() { *c = Config{Listen: "127.0.0.1:9765", MaxSeries: 10_000, StatusPage: true} }
+func (c *Config) SetDefaults() {
+	*c = Config{Listen: "127.0.0.1:9765", MaxSeries: 10_000, StatusPage: true}
+}
 
 // Check says what is wrong with the section at path.
 func (c *Config) Check(d *conf.Doc, path string) error {

@@ -176,3 +176,27 @@ type discard struct{}
 func (discard) Header() http.Header         { return http.Header{} }
 func (discard) WriteHeader(int)             {}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+func TestStatusPage(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "how it does") })
+	for _, tt := range []struct {
+		on   bool
+		page http.Handler
+		code int
+	}{{true, page, 200}, {false, page, 404}, {true, nil, 404}} {
+		c := defaults()
+		c.StatusPage = tt.on
+		o := New(c, func(func(agent.Sample)) {}, tt.page, slog.New(slog.DiscardHandler))
+		for path, want := range map[string]int{"/": tt.code, "/other": 404, "/metrics": 200, "/-/healthy": 200} {
+			w := httptest.NewRecorder()
+			o.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			if w.Code != want {
+				t.Errorf("%v: %s: %d, want %d", tt.on, path, w.Code, want)
+			}
+		}
+		w := httptest.NewRecorder()
+		if o.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil)); w.Code < 400 {
+			t.Errorf("POST: %d", w.Code)
+		}
+	}
+}

@@ -34,7 +34,7 @@ var values = map[string][]value{
 	},
 	"postgres": {
 		{"logkeel_postgres_ping_seconds", "answers in", seconds, greatest},
-		{"logkeel_postgres_connections_ratio", "connections", percent, greatest},
+		{"logkeel_postgres_connections_used_ratio", "connections", percent, greatest},
 	},
 	"redis": {
 		{"logkeel_redis_ping_seconds", "answers in", seconds, greatest},

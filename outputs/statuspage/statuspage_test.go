@@ -160,6 +160,22 @@ func TestOddSamples(t *testing.T) {
 	}
 }
 
+// Statements of PostgreSQL have their texts in a series of their own.
+func TestStatements(t *testing.T) {
+	w := &world{empty: true}
+	of := []string{"target", "pg", "user", "shop", "datname", "orders", "queryid", "-77"}
+	w.extra = []agent.Sample{
+		gaugeOf("logkeel_postgres_statement_seconds_avg", 0.5, of...), gaugeOf("logkeel_postgres_statement_seconds_max", 3, of...),
+		gaugeOf("pg_stat_statements_calls_total", 12, of...), gaugeOf("pg_stat_statements_seconds_total", 6, of...),
+		gaugeOf("pg_stat_statements_query_id", 1, "target", "pg", "queryid", "-77", "query", "SELECT * FROM orders WHERE id = $1"),
+		gaugeOf("pg_stat_statements_query_id", 1, "target", "other", "queryid", "-77", "query", "another server's"),
+	}
+	page := plain(render(t, New(w.options()), "/"))
+	if want := "SELECT * FROM orders WHERE id = $1 pg\norders\n500 ms 3.0 s 12 6.0 s\n"; !strings.Contains(page, want) {
+		t.Errorf("the page lacks %q:\n%s", want, page)
+	}
+}
+
 func BenchmarkPage(b *testing.B) {
 	w := many(300)
 	o := w.options()

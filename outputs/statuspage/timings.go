@@ -110,10 +110,10 @@ type statementRow struct {
 
 // statements are the slowest in the mean.
 func (b *builder) statements() (rows []statementRow, more int) {
-	type key struct{ target, schema, id string }
+	type key struct{ target, schema, user, id string }
 	for _, k := range statementKinds {
 		of := func(s agent.Sample) key {
-			return key{label(s, "target"), cmp.Or(label(s, "schema"), label(s, "datname")), label(s, k.id)}
+			return key{label(s, "target"), cmp.Or(label(s, "schema"), label(s, "datname")), label(s, "user"), label(s, k.id)}
 		}
 		gather := func(metric string) map[key]float64 {
 			all := map[key]float64{}
