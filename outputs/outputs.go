@@ -5,6 +5,7 @@ package outputs
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
@@ -86,6 +87,7 @@ type Env struct {
 	Silences *silence.Watch                 // nil: none
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
 	Health   func(yield func(agent.Sample)) // the part of that which says how they do
+	Page     http.Handler                   // for people, of how it does; nil: none
 	Started  time.Time                      // when what it measures began at 0
 	Log      *slog.Logger
 }
@@ -120,7 +122,7 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	if c.Prometheus != nil {
 		all = append(all, agent.OutputUnit{Name: "prometheus", Section: *c.Prometheus, Build: func() (agent.Output, error) {
-			return prometheus.New(*c.Prometheus, env.Meter, env.Log), nil
+			return prometheus.New(*c.Prometheus, env.Meter, env.Page, env.Log), nil
 		}})
 	}
 	return all

@@ -30,10 +30,7 @@ type AlertOptions struct {
 	Dir     string              // where what was counted is kept; "": nowhere
 	Outputs []agent.AlertOutput // who tells people
 	Log     *slog.Logger
-	// Told is called with alerts that were handed on, as they stand then, by the
-	// goroutine that did so; nil: nobody looks. It keeps nothing of them.
-	Told  func([]agent.Alert)
-	Clock Clock // the zero value is the machine's
+	Clock   Clock // the zero value is the machine's
 
 	// NoAbsence leaves out rules on the absence of lines, where logs end for other
 	// reasons than that nothing was written.
@@ -41,6 +38,11 @@ type AlertOptions struct {
 	// NoContext shows no lines beside those that were found, where not all are
 	// given.
 	NoContext bool
+
+	// Told is told of alerts as they are handed on, whether or not there is an
+	// output, by the goroutine of Run; nil: nobody is. It keeps nothing of them
+	// that it may change, and waits for nothing.
+	Told func(alerts []agent.Alert)
 
 	// Before is what these replace, after its Run has ended, or nil: counters go
 	// on where its were, and so does Clock.

@@ -185,6 +185,9 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 	if len(due) == 0 {
 		return
 	}
+	if a.told != nil {
+		a.told(due)
+	}
 	taken, kept := true, true
 	for _, o := range a.outputs {
 		switch err := o.Notify(ctx, due); {
@@ -198,9 +201,6 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 	}
 	if taken {
 		a.handing.Clear("alerts are handed on again")
-		if a.told != nil {
-			a.told(due)
-		}
 		a.handed(due, kept)
 	}
 }

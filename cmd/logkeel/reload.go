@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/history"
 	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/agent/tap"
 	"github.com/webgrip/logkeel/collectors"
@@ -37,10 +38,15 @@ type runner struct {
 	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
+	alerts atomic.Pointer[rules.Alerts]
 
-	mu   sync.Mutex
-	last time.Time // when a configuration was last taken
-	bad  error     // why the newest one was not
+	history *history.History // what the status page draws
+	ended   history.Alerts   // and the alerts that were over last
+
+	mu    sync.Mutex
+	inUse *loaded   // loaded, for who else looks at it
+	last  time.Time // when a configuration was last taken
+	bad   error     // why the newest one was not
 }
 
 // parts is what the agent is to consist of.
@@ -52,7 +58,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Started: r.began,
+			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Page: r.page(), Started: r.began,
 			Health: func(yield func(agent.Sample)) { r.agent.MeterSelf(yield) },
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
@@ -62,11 +68,18 @@ func (r *runner) parts(l *loaded) agent.Parts {
 
 func (r *runner) judge(set *rules.Set, to []agent.AlertOutput, before agent.Alerter) (agent.Matcher, agent.Alerter, error) {
 	old, _ := before.(*rules.Alerts)
-	alerts, err := rules.NewAlerts(set, rules.AlertOptions{Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old, Told: r.tap.Alerts})
+	alerts, err := rules.NewAlerts(set, rules.AlertOptions{
+		Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old,
+		Told: func(due []agent.Alert) {
+			r.tap.Alerts(due)
+			r.ended.Take(due)
+		},
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	r.rules.Store(set)
+	r.alerts.Store(alerts)
 	return set, alerts, nil
 }
 
@@ -96,7 +109,7 @@ func (r *runner) reloaded(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.bad = err; err == nil {
-		r.last = time.Now()
+		r.last, r.inUse = time.Now(), r.loaded
 	}
 }
 

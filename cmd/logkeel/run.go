@@ -18,8 +18,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/history"
 	"github.com/webgrip/logkeel/agent/silence"
 	"github.com/webgrip/logkeel/agent/tap"
+	"github.com/webgrip/logkeel/outputs/statuspage"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -61,7 +63,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	}
 	r := &runner{
 		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
-		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
+		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)), history: history.New(statuspage.Tracks()...),
 	}
 	r.tap = tap.NewHub(tap.Options{
 		Dir: dir.Path, Version: buildVersion(), Log: log,
@@ -79,6 +81,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 		log.Warn("no output is configured; findings are counted for nobody")
 	}
 	defer log.Info("logkeel has stopped")
+	r.observeOnce()
 	ctx, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
@@ -87,6 +90,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	looking, blind := context.WithCancel(context.WithoutCancel(ctx)) // until the last line
 	defer blind()
 	watching.Go(func() { r.tap.Run(looking, r.agent) })
+	watching.Go(func() { r.observe(ctx) })
 	return r.agent.Run(ctx)
 }
 
@@ -232,6 +236,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
+		if o.StatusPage {
+			p("           and for people, at http://%s/, how the agent does", o.Listen)
+		}
 	}
 	_, err := fmt.Fprintf(w, "  keeps    %s\n", l.StateDir)
 	return err
