@@ -43,7 +43,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	dsn := fmt.Sprintf("%s:%s@tcp(%s)/%s?timeout=2s", env("DB_USERNAME", "invoiceninja"), env("DB_PASSWORD", "invoiceninja"),
+	dsn := fmt.Sprintf("%s:%s@tcp(%s)/%s?timeout=2s&interpolateParams=true", env("DB_USERNAME", "invoiceninja"), env("DB_PASSWORD", "invoiceninja"),
 		net.JoinHostPort(env("DB_HOST", "127.0.0.1"), env("DB_PORT", "3306")), env("DB_DATABASE", "invoiceninja"))
 	db, err := sql.Open("mysql", dsn)
 	if err != nil {

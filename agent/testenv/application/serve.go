@@ -72,7 +72,7 @@ func (a *application) download(w http.ResponseWriter, r *http.Request) {
 func (a *application) report(w http.ResponseWriter, r *http.Request) {
 	seconds, _ := strconv.ParseFloat(r.FormValue("seconds"), 64)
 	var n, slept int
-	err := a.db.QueryRowContext(r.Context(), "SELECT COUNT(*), SLEEP(?) FROM invoices WHERE paid = 0", seconds).Scan(&n, &slept)
+	err := a.db.QueryRowContext(r.Context(), "SELECT (SELECT COUNT(*) FROM invoices WHERE paid = 0), SLEEP(?)", seconds).Scan(&n, &slept)
 	if err != nil {
 		a.log.exception("ERROR", "SQLSTATE[HY000] [2002] "+err.Error(), "PDOException")
 		http.Error(w, "Server Error", http.StatusInternalServerError)
