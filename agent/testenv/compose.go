@@ -56,7 +56,7 @@ set -- --no-defaults --user=root --datadir=$data --socket=/run/mysqld.sock --lc-
 	--innodb-buffer-pool-size=16M --innodb-log-file-size=8M --innodb-flush-log-at-trx-commit=0 --key-buffer-size=1M "$@"
 if [ ! -d $data/mysql ]; then
 	(
-		echo 'CREATE DATABASE mysql; USE mysql; SET @auth_root_socket=NULL;'
+		printf 'CREATE DATABASE mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n' # a line each
 		cd /usr/share/mysql
 		cat mysql_system_tables.sql mysql_performance_tables.sql mysql_system_tables_data.sql
 	) | mariadbd "$@" --bootstrap --log-warnings=0 >/dev/null
