@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -72,7 +73,7 @@ func prepare(t *testing.T, e *testenv.Engine, proxy string) *deployment {
 		"LOGKEEL_DB_PASSWORD=agent-secret", "ALERT_URL=" + d.alerts.url,
 	}
 
-	change := []string{"interval: 15s", "interval: 1s", "interval: 5m", "interval: 1s\n      settle: 1s", "root: /var/lib/docker", "root: " + e.Root, "0.0.0.0:9765", metrics, "unix:///var/run/docker.sock", e.Host}
+	change := []string{"interval: 15s", "interval: 2s", "interval: 5m", "interval: 2s\n      settle: 1s", "root: /var/lib/docker", "root: " + e.Root, "0.0.0.0:9765", metrics, "unix:///var/run/docker.sock", e.Host}
 	for from, to := range ports {
 		change = append(change, from, to)
 	}
@@ -203,12 +204,13 @@ func (r *alertReceiver) ServeHTTP(_ http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// find is the first notice since a time that says so.
-func (r *alertReceiver) find(rule, text string, since time.Time) (notice, bool) {
+// find is the first notice since a time that says all of this.
+func (r *alertReceiver) find(rule string, says []string, since time.Time) (notice, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, n := range r.all {
-		if n.rule == rule && n.status == "firing" && strings.Contains(n.text, text) && n.at.After(since) {
+		missing := slices.ContainsFunc(says, func(s string) bool { return !strings.Contains(n.text, s) })
+		if n.rule == rule && n.status == "firing" && n.at.After(since) && !missing {
 			return n, true
 		}
 	}

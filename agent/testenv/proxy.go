@@ -2,6 +2,8 @@ package testenv
 
 import (
 	"context"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -15,7 +17,7 @@ import (
 
 // A SocketProxy passes on to an engine what only reads, as
 // tecnativa/docker-socket-proxy does with CONTAINERS, EVENTS, IMAGES, INFO, PING
-// and VERSION, and refuses all else with 403.
+// and VERSION, and refuses all else with 403: also HEAD, which others pass.
 type SocketProxy struct {
 	Addr string // host:port
 
@@ -34,13 +36,14 @@ func ProxyOf(t testing.TB, e *Engine) *SocketProxy {
 	t.Helper()
 	p := &SocketProxy{Addr: Addr(t), passed: map[string]bool{}, refused: map[string]bool{}}
 	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
-	forward.FlushInterval = -1 // logs and events go on for ever
+	forward.FlushInterval = -1                    // logs and events go on for ever
+	forward.ErrorLog = log.New(io.Discard, "", 0) // of clients that hang up
 	forward.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(e.Host, "unix://"))
 	}}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path[len(apiVersion.FindString(r.URL.Path)):]
-		ok := (r.Method == http.MethodGet || r.Method == http.MethodHead) && passes.MatchString(path)
+		ok := r.Method == http.MethodGet && passes.MatchString(path)
 		p.note(r.Method, path, ok)
 		if !ok {
 			http.Error(w, "Forbidden", http.StatusForbidden)
