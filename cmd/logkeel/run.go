@@ -60,7 +60,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	}
 	r := &runner{
 		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
-		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
+		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)), manager: newServiceManager(os.Getenv, os.Getpid(), log),
 	}
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
@@ -79,6 +79,12 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { r.watch(ctx, hup) })
+	watching.Go(func() { r.manager.watch(ctx, r.agent.MeterSelf) })
+	r.manager.ready(r.status())
+	watching.Go(func() {
+		<-ctx.Done()
+		r.manager.stopping()
+	})
 	return r.agent.Run(ctx)
 }
 
