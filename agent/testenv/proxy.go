@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // A SocketProxy passes on to an engine what only reads, as
@@ -31,8 +32,9 @@ var (
 	names      = regexp.MustCompile(`^(/containers/|/images/)(.+)(/\w+)$`) // what is different in each path
 )
 
-// ProxyOf starts a proxy in front of the engine's socket.
-func ProxyOf(t testing.TB, e *Engine) *SocketProxy {
+// ProxyOf starts a proxy in front of the engine's socket. An answer that takes
+// longer than most is broken off, as proxies do.
+func ProxyOf(t testing.TB, e *Engine, most time.Duration) *SocketProxy {
 	t.Helper()
 	p := &SocketProxy{Addr: Addr(t), passed: map[string]bool{}, refused: map[string]bool{}}
 	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "docker"})
@@ -49,7 +51,9 @@ func ProxyOf(t testing.TB, e *Engine) *SocketProxy {
 			http.Error(w, "Forbidden", http.StatusForbidden)
 			return
 		}
-		forward.ServeHTTP(w, r)
+		ctx, cancel := context.WithTimeout(r.Context(), most)
+		defer cancel()
+		forward.ServeHTTP(w, r.WithContext(ctx))
 	})}
 	l, err := net.Listen("tcp", p.Addr)
 	if err != nil {
