@@ -27,6 +27,7 @@ type Config struct {
 	Redis  []Redis `yaml:"redis"`
 	HTTP   []HTTP  `yaml:"http"`
 	Host   *Host   `yaml:"host"`
+	Jobs   *Jobs   `yaml:"jobs"`
 
 	Backups   []Backups   `yaml:"backups"`
 	Integrity []Integrity `yaml:"integrity"`

@@ -12,6 +12,7 @@ import (
 	"github.com/webgrip/logkeel/collectors/host"
 	probe "github.com/webgrip/logkeel/collectors/http"
 	"github.com/webgrip/logkeel/collectors/integrity"
+	"github.com/webgrip/logkeel/collectors/jobs"
 	"github.com/webgrip/logkeel/collectors/mysql"
 	"github.com/webgrip/logkeel/collectors/redis"
 )
@@ -138,6 +139,18 @@ func (f *Integrity) SetDefaults() {
 	f.Sampling.SetDefaults()
 }
 
+// Jobs watches what cron runs.
+type Jobs struct {
+	jobs.Config `yaml:",inline"`
+	Sampling    `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (j *Jobs) SetDefaults() {
+	j.Config.SetDefaults()
+	j.Sampling.SetDefaults()
+}
+
 // A target is one thing that is measured, as the configuration has it.
 type target struct {
 	kind, name string
@@ -190,6 +203,9 @@ func (c *Config) targets() (all []target) {
 			return integrity.New(f.Config, at.base, at.state, at.log), nil
 		})
 	}
+	if j := c.Jobs; j != nil {
+		add("jobs", -1, j.Name, *j, &j.Sampling, j.Config.Check, func(at *places) (agent.Sampler, error) { return jobs.New(j.Config, at.state, at.log), nil })
+	}
 	return all
 }
 
@@ -215,7 +231,11 @@ func (c *Config) samplerUnits(at *places) (all []agent.CollectorUnit) {
 			if err != nil {
 				return nil, fmt.Errorf("collectors.%s %s: %w", t.kind, t.name, err)
 			}
-			return t.how.sampled(t.kind, t.name, s, at.log), nil
+			all := t.how.sampled(t.kind, t.name, s, at.log)
+			if more, ok := s.(interface{ Collectors() []agent.Collector }); ok {
+				all = append(all, more.Collectors()...)
+			}
+			return all, nil
 		}})
 	}
 	return all

@@ -79,7 +79,7 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 
 	var pages strings.Builder
 	for i := range urls {
-		fmt.Fprintf(&pages, "    - {name: page%d, url: \"%s/%[1]d\", interval: %[3]s, timeout: 1s}\n", i, site.URL, interval)
+		fmt.Fprintf(&pages, "    - {name: page%d, url: \"%s/%[1]d\", interval: %[3]s}\n", i, site.URL, interval)
 	}
 	engine := testenv.Docker(t)
 	image := engine.Image("app:1")
@@ -95,15 +95,15 @@ state_dir: state
 collectors:
   host: {interval: %[3]s}
   docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s}}
-  mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, timeout: 1s}]
-  redis: [{name: cache, address: "%[5]s", interval: %[3]s, timeout: 1s}]
+  mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, tables: {}, statements: {limit: 200, text: true}}]
+  redis: [{name: cache, address: "%[5]s", interval: %[3]s, config: true, slowlog: {entries: true}, queues: ["queues:default"]}]
   http:
 %[6]soutputs:
   prometheus: {listen: "%[7]s"}
 `, engine.Root, engine.Host, interval, w.db.Addr, cache.Addr, pages.String(), listen))
 	w.agent = w.run(dir, nil, build(t), "run", "--config", config)
 
-	w.exporter("mysqld_exporter", page{label: "target", equals: "db"}, []string{"DATA_SOURCE_NAME=exporter:secret@(" + w.db.Addr + ")/"}, "prometheus-mysqld-exporter")
+	w.exporter("mysqld_exporter", page{label: "target", equals: "db"}, []string{"DATA_SOURCE_NAME=exporter:secret@(" + w.db.Addr + ")/"}, "prometheus-mysqld-exporter", "--collect.info_schema.tables", "--collect.auto_increment.columns", "--collect.perf_schema.eventsstatements", "--collect.binlog_size")
 	w.exporter("redis_exporter", page{label: "target", equals: "cache"}, nil, "prometheus-redis-exporter", "--redis.addr=redis://"+cache.Addr)
 	w.exporter("node_exporter", page{label: "target", equals: "host"}, nil, "prometheus-node-exporter")
 	blackbox := w.exporter("blackbox_exporter", page{}, nil, "prometheus-blackbox-exporter", "--config.file="+write(t, filepath.Join(dir, "blackbox.yml"),
