@@ -35,8 +35,12 @@ const slack = time.Minute
 func plantedFaults() []fault {
 	const scanner, guesser = "203.0.113.7", "203.0.113.8"
 	return []fault{
-		{"error line, in Laravel's file", func(d *deployment) { d.ask("GET", "/api/v1/invoices/4711/download", "10.0.0.5") },
-			"ApplicationError", []string{`Undefined array key "4711"`, "#1 /var/www/app/app/Http"}, 5*time.Second + slack},
+		{
+			"error line, in Laravel's file", func(d *deployment) { d.ask("GET", "/api/v1/invoices/4711/download", "10.0.0.5") },
+			"ApplicationError",
+			[]string{`Undefined array key "4711"`, "#1 /var/www/app/app/Http"},
+			5*time.Second + slack,
+		},
 		{"SQL injection attempts", func(d *deployment) {
 			for n := range 12 {
 				d.ask("GET", fmt.Sprintf("/api/v1/invoices?id=%d%%27%%20UNION%%20SELECT%%20password,2%%20FROM%%20users--", n), scanner)
@@ -47,18 +51,42 @@ func plantedFaults() []fault {
 				d.ask("POST", "/api/v1/login", guesser)
 			}
 		}, "LoginsRefused", []string{guesser}, 5*time.Second + slack},
-		{"slow query", func(d *deployment) { d.ask("POST", "/api/v1/reports?seconds=1.5", "10.0.0.5") },
-			"QuerySlow", []string{"invoiceninja"}, 25*time.Second + slack},
-		{"slow page", func(d *deployment) { d.ask("POST", "/_/slow?for=1.2s", "10.0.0.5") },
-			"LoginPageSlow", []string{"login"}, 25*time.Second + slack},
-		{"Redis evicting", func(d *deployment) { d.ask("POST", "/_/cache?entries=100", "10.0.0.5") },
-			"RedisEvicting", []string{"invoiceninja"}, 5*time.Second + slack},
-		{"container OOM-killed", func(d *deployment) { d.ask("POST", "/_/import?megabytes=400", "10.0.0.5") },
-			"ContainerOutOfMemory", []string{worker}, 5*time.Second + slack},
-		{"backup missing", func(d *deployment) { d.removeBackup(2 * time.Hour) },
-			"BackupStale", []string{"nightly"}, 5*time.Second + slack},
-		{"database stopped", func(d *deployment) { d.compose("stop", database) },
-			"DatabaseDown", []string{"invoiceninja"}, 30*time.Second + slack},
+		{
+			"slow query", func(d *deployment) { d.ask("POST", "/api/v1/reports?seconds=1.5", "10.0.0.5") },
+			"QuerySlow",
+			[]string{"invoiceninja"},
+			25*time.Second + slack,
+		},
+		{
+			"slow page", func(d *deployment) { d.ask("POST", "/_/slow?for=1.2s", "10.0.0.5") },
+			"LoginPageSlow",
+			[]string{"login"},
+			25*time.Second + slack,
+		},
+		{
+			"Redis evicting", func(d *deployment) { d.ask("POST", "/_/cache?entries=100", "10.0.0.5") },
+			"RedisEvicting",
+			[]string{"invoiceninja"},
+			5*time.Second + slack,
+		},
+		{
+			"container OOM-killed", func(d *deployment) { d.ask("POST", "/_/import?megabytes=400", "10.0.0.5") },
+			"ContainerOutOfMemory",
+			[]string{worker},
+			5*time.Second + slack,
+		},
+		{
+			"backup missing", func(d *deployment) { d.removeBackup(2 * time.Hour) },
+			"BackupStale",
+			[]string{"nightly"},
+			5*time.Second + slack,
+		},
+		{
+			"database stopped", func(d *deployment) { d.compose("stop", database) },
+			"DatabaseDown",
+			[]string{"invoiceninja"},
+			30*time.Second + slack,
+		},
 	}
 }
 
@@ -128,10 +156,6 @@ func (d *deployment) up() {
 			d.t.Fatalf("up, and not all is well: %v", missing)
 		}
 	}
-}
-
-func (d *deployment) container(service string) string {
-	return "invoiceninja-application_" + service + "_1"
 }
 
 // page is the agent's page of metrics, or nothing while there is none.
