@@ -146,7 +146,7 @@ func (d *deployment) up() {
 		}
 	})
 	var page string
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		page = d.page()
 		missing := slices.DeleteFunc(slices.Clone(well), func(s string) bool { return strings.Contains(page, s+"\n") })
 		if len(missing) == 0 {
