@@ -14,6 +14,7 @@ import (
 	"github.com/webgrip/logkeel/collectors/integrity"
 	"github.com/webgrip/logkeel/collectors/jobs"
 	"github.com/webgrip/logkeel/collectors/mysql"
+	"github.com/webgrip/logkeel/collectors/postgres"
 	"github.com/webgrip/logkeel/collectors/redis"
 )
 
@@ -89,6 +90,18 @@ type Redis struct {
 func (r *Redis) SetDefaults() {
 	r.Config.SetDefaults()
 	r.Sampling.SetDefaults()
+}
+
+// Postgres measures a PostgreSQL server.
+type Postgres struct {
+	postgres.Config `yaml:",inline"`
+	Sampling        `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (p *Postgres) SetDefaults() {
+	p.Config.SetDefaults()
+	p.Sampling.SetDefaults()
 }
 
 // HTTP measures a URL.
@@ -179,6 +192,10 @@ func (c *Config) targets() (all []target) {
 	for i := range c.MySQL {
 		m := &c.MySQL[i]
 		add("mysql", i, m.Name, *m, &m.Sampling, m.Config.Check, func(*places) (agent.Sampler, error) { return mysql.New(m.Config) })
+	}
+	for i := range c.Postgres {
+		p := &c.Postgres[i]
+		add("postgres", i, p.Name, *p, &p.Sampling, p.Config.Check, func(*places) (agent.Sampler, error) { return postgres.New(p.Config) })
 	}
 	for i := range c.Redis {
 		r := &c.Redis[i]
