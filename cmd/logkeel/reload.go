@@ -40,6 +40,7 @@ type runner struct {
 	rules  atomic.Pointer[rules.Set]
 	alerts atomic.Pointer[rules.Alerts]
 
+	manager *serviceManager
 	history *history.History // what the status page draws
 	ended   history.Alerts   // and the alerts that were over last
 
@@ -113,6 +114,16 @@ func (r *runner) reloaded(err error) {
 	}
 }
 
+// status is the agent in a line.
+func (r *runner) status() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bad != nil {
+		return "runs; the newest configuration is wrong and not taken, see the log"
+	}
+	return fmt.Sprintf("runs with %d rules", len(r.rules.Load().Rules()))
+}
+
 // watch reloads at each signal and, where that is wanted, when a file changes.
 func (r *runner) watch(ctx context.Context, hup <-chan os.Signal) {
 	tick := time.NewTicker(changePoll)
@@ -131,11 +142,14 @@ func (r *runner) watch(ctx context.Context, hup <-chan os.Signal) {
 				continue
 			}
 		}
+		r.manager.reloading()
 		err := r.reload(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if r.reloaded(err); err != nil {
+		r.reloaded(err)
+		r.manager.ready(r.status())
+		if err != nil {
 			r.log.Error("the new configuration is not taken, the old one stays", "config", r.loaded.doc.File, "error", err)
 		}
 	}

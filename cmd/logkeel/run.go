@@ -64,6 +64,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	r := &runner{
 		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
 		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)), history: history.New(statuspage.Tracks()...),
+		manager: newServiceManager(os.Getenv, os.Getpid(), log),
 	}
 	r.tap = tap.NewHub(tap.Options{
 		Dir: dir.Path, Version: buildVersion(), Log: log,
@@ -91,6 +92,12 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	defer blind()
 	watching.Go(func() { r.tap.Run(looking, r.agent) })
 	watching.Go(func() { r.observe(ctx) })
+	watching.Go(func() { r.manager.watch(ctx, r.agent.MeterSelf) })
+	r.manager.ready(r.status())
+	watching.Go(func() {
+		<-ctx.Done()
+		r.manager.stopping()
+	})
 	return r.agent.Run(ctx)
 }
 
