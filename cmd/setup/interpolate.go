@@ -8,6 +8,8 @@ import (
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
 
+func sortedKeys(set map[string]string) []string { return slices.Sorted(maps.Keys(set)) }
+
 // dotenv reads NAME=value lines as Compose does, but for values over several lines.
 func dotenv(text string) map[string]string {
 	all := map[string]string{}
