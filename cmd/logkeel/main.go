@@ -70,7 +70,8 @@ an aggregator or a mail server is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
 configuration is wrong, 3 scan --fail-on-match found something.`,
-		Example: `  logkeel check                        # is agent.yaml right?
+		Example: `  logkeel init --mail-to ops@example.com --smtp smtp.example.com:587   # write a configuration
+  logkeel check                        # is agent.yaml right?
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
@@ -96,7 +97,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
 			c.Args = noArgs
 		}
 	}
-	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config))
+	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), initCommand())
 	root.Args = noArgs
 	return root
 }

@@ -42,9 +42,9 @@ type Target struct {
 type Row struct{ Service, Kind, How, Done string }
 
 // makePlan decides what is configured for what was found. answers says whether a URL
-// of this machine answers with success.
+// of this machine answers with success; where it is nil none is asked.
 func makePlan(f *Found, root fs.FS, answers func(url string) bool) *Plan {
-	p := &Plan{Found: f, Packs: []string{"operations", "samples", "kernel"}}
+	p := &Plan{Found: f, Packs: []string{"operations", "samples"}}
 	taken := names{}
 	var unread []string
 	p.Logs, unread = findLogs(root, f)
@@ -89,7 +89,7 @@ func makePlan(f *Found, root fs.FS, answers func(url string) bool) *Plan {
 			p.Backups = dir
 		}
 	}
-	slices.SortFunc(p.Packs[3:], strings.Compare)
+	slices.SortFunc(p.Packs[2:], strings.Compare)
 	p.Packs = slices.Compact(p.Packs)
 	return p
 }
@@ -210,7 +210,7 @@ func (p *Plan) page(s *Service, roles []Role, taken names, answers func(string) 
 			address = "127.0.0.1"
 		}
 		for _, try := range []string{"/health", "/up", "/healthz"} {
-			if answers(fmt.Sprintf("http://%s:%d%s", address, best.Host, try)) {
+			if answers != nil && answers(fmt.Sprintf("http://%s:%d%s", address, best.Host, try)) {
 				where = try
 				break
 			}

@@ -62,7 +62,11 @@ func Run(ctx context.Context, o Options) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := makePlan(f, o.Files, o.Asks)
+	asks := o.Asks
+	if !f.Engine { // the file may be of another machine
+		asks = nil
+	}
+	p := makePlan(f, o.Files, asks)
 	p.MailTo, p.SMTP, p.MailFrom, p.Fluentd, p.Image = o.MailTo, o.SMTP, o.MailFrom, o.Fluentd, o.Image
 	files := []File{{agentName, p.agentYAML()}, {rulesName, ownRules}, {composeName, p.composeYAML(dir)}}
 	if o.DryRun {

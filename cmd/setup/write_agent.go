@@ -55,9 +55,13 @@ func (p *Plan) writeLogs(w *page) {
 		}
 		w.line("    - name: %s", quote(taken.name(l.Service)))
 		w.line("      paths: %s", quote(l.Glob))
-		w.line("      labels: {service: %s, project: %s}", quote(l.Service), quote(p.Project))
+		labels := "service: " + quote(l.Service)
+		if p.Project != "" {
+			labels += ", project: " + quote(p.Project)
+		}
+		w.line("      labels: {%s}", labels)
 		if l.Format != "" {
-			w.line("      multiline: %s   # a stack trace is one record", l.Format)
+			w.line("      multiline: %s   # what belongs together is one record", l.Format)
 		}
 	}
 }

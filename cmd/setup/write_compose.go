@@ -3,6 +3,7 @@ package setup
 import (
 	"path"
 	"slices"
+	"strings"
 )
 
 // composeYAML is the service. dir is the folder that agent.yaml is in.
@@ -25,13 +26,13 @@ func (p *Plan) composeYAML(dir string) string {
 		w.line(`      %s: "${%s:-}"`, v, v)
 	}
 	w.line("    volumes:")
-	p.bind(w, path.Join(dir, agentName), "/etc/logkeel/"+agentName, true)
-	p.bind(w, path.Join(dir, "rules"), "/etc/logkeel/rules", true)
+	p.bind(w, path.Join(dir, agentName), "/etc/logkeel/"+agentName)
+	p.bind(w, path.Join(dir, "rules"), "/etc/logkeel/rules")
 	w.line("      # Whoever can connect to the socket is master of the engine; a proxy that")
 	w.line("      # passes GET is enough: collectors.docker.host names it then.")
-	p.bind(w, "/var/run/docker.sock", "/var/run/docker.sock", true)
-	p.bind(w, path.Join(p.Root, "containers"), path.Join(p.Root, "containers"), true)
-	w.line("      - {type: bind, source: /, target: /host, read_only: true, bind: {propagation: rslave}}")
+	p.bind(w, "/var/run/docker.sock", "/var/run/docker.sock")
+	p.bind(w, path.Join(p.Root, "containers"), path.Join(p.Root, "containers"))
+	w.line("      - /:/host:ro,rslave")
 	w.line("      - logkeel-state:/state")
 	external := map[string]string{}
 	var done []string
@@ -42,7 +43,7 @@ func (p *Plan) composeYAML(dir string) string {
 		}
 		done = append(done, m.Source)
 		if m.Volume == "" {
-			p.bind(w, m.Source, m.Source, true)
+			p.bind(w, m.Source, m.Source)
 			continue
 		}
 		key := m.Volume
@@ -53,7 +54,7 @@ func (p *Plan) composeYAML(dir string) string {
 		w.line("      - {type: volume, source: %s, target: %s, read_only: true}", quote(key), quote(m.Source))
 	}
 	if p.Backups != "" && !slices.Contains(done, p.Backups) {
-		p.bind(w, p.Backups, p.Backups, true)
+		p.bind(w, p.Backups, p.Backups)
 	}
 	p.writeNetworks(w)
 	w.line(`    healthcheck: {test: ["CMD", "/logkeel", "health"], interval: 30s, timeout: 5s, start_period: 10s}`)
@@ -92,10 +93,14 @@ func (p *Plan) base() string {
 	return p.Compose
 }
 
-// bind writes a folder or a file of the machine. One that is not there is an error of
-// Compose, and not a folder that it makes.
-func (p *Plan) bind(w *page, source, target string, readOnly bool) {
-	w.line("      - {type: bind, source: %s, target: %s, read_only: %v}", quote(source), quote(target), readOnly)
+// bind writes a folder or a file of the machine, read-only: in the short form, in
+// which Compose makes a folder that is not there yet, wherever that is possible.
+func (p *Plan) bind(w *page, source, target string) {
+	if strings.Contains(source+target, ":") {
+		w.line("      - {type: bind, source: %s, target: %s, read_only: true}", quote(source), quote(target))
+		return
+	}
+	w.line("      - %s", quote(source+":"+target+":ro"))
 }
 
 func (p *Plan) writeNetworks(w *page) {
