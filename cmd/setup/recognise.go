@@ -145,7 +145,7 @@ func (r *recogniser) image(image, by string) {
 	}
 	for _, w := range wordsOf(name) {
 		if slices.Contains(withApache, w) && !slices.Contains(tagged, "fpm") && !slices.Contains(tagged, "cli") {
-			r.add(Apache, by+" "+image+" has it")
+			r.add(Apache, by+" "+image)
 		}
 	}
 }
