@@ -21,12 +21,14 @@ import (
 
 // Config is the section collectors.
 type Config struct {
-	Docker *Docker `yaml:"docker"`
-	Files  []Files `yaml:"files"`
-	MySQL  []MySQL `yaml:"mysql"`
-	Redis  []Redis `yaml:"redis"`
-	HTTP   []HTTP  `yaml:"http"`
-	Host   *Host   `yaml:"host"`
+	Docker   *Docker    `yaml:"docker"`
+	Files    []Files    `yaml:"files"`
+	MySQL    []MySQL    `yaml:"mysql"`
+	Redis    []Redis    `yaml:"redis"`
+	Postgres []Postgres `yaml:"postgres"`
+	HTTP     []HTTP     `yaml:"http"`
+	Host     *Host      `yaml:"host"`
+	Jobs     *Jobs      `yaml:"jobs"`
 
 	Backups   []Backups   `yaml:"backups"`
 	Integrity []Integrity `yaml:"integrity"`

@@ -69,6 +69,9 @@ func (r *records) take(s agent.Snapshot) {
 		grouped(s.Samples, add)
 	}
 	if len(p.records) == 0 {
+		if r.of != nil && s.Err == nil {
+			return // there is nothing to say
+		}
 		add(nil) // which says why there is nothing
 	}
 	r.mu.Lock()

@@ -75,6 +75,24 @@ func TestRecordsOfItsOwn(t *testing.T) {
 	}
 }
 
+type silent struct{ agent.Sampler }
+
+func (silent) Records(func([]agent.Field)) {}
+
+// One that has nothing to say makes no record, but where it failed.
+func TestRecordsOfNothing(t *testing.T) {
+	r := newRecords("jobs", "jobs", silent{})
+	r.take(snapshot(1))
+	if p, ok := r.oldest(); ok {
+		t.Errorf("the record is %s", asJSON(t, p))
+	}
+	r.take(agent.Snapshot{Err: errors.New("gone")})
+	p, _ := r.oldest()
+	if got, want := asJSON(t, p), `{"kind":"jobs","target":"jobs","error":"gone"}`; got != want {
+		t.Errorf("the record is %s, want %s", got, want)
+	}
+}
+
 // What nobody takes does not grow without bound; the newest is kept.
 func TestRecordsThatNobodyTakes(t *testing.T) {
 	r := newRecords("mysql", "db", nil)

@@ -12,7 +12,9 @@ import (
 	"github.com/webgrip/logkeel/collectors/host"
 	probe "github.com/webgrip/logkeel/collectors/http"
 	"github.com/webgrip/logkeel/collectors/integrity"
+	"github.com/webgrip/logkeel/collectors/jobs"
 	"github.com/webgrip/logkeel/collectors/mysql"
+	"github.com/webgrip/logkeel/collectors/postgres"
 	"github.com/webgrip/logkeel/collectors/redis"
 )
 
@@ -90,6 +92,18 @@ func (r *Redis) SetDefaults() {
 	r.Sampling.SetDefaults()
 }
 
+// Postgres measures a PostgreSQL server.
+type Postgres struct {
+	postgres.Config `yaml:",inline"`
+	Sampling        `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (p *Postgres) SetDefaults() {
+	p.Config.SetDefaults()
+	p.Sampling.SetDefaults()
+}
+
 // HTTP measures a URL.
 type HTTP struct {
 	probe.Config `yaml:",inline"`
@@ -138,6 +152,18 @@ func (f *Integrity) SetDefaults() {
 	f.Sampling.SetDefaults()
 }
 
+// Jobs watches what cron runs.
+type Jobs struct {
+	jobs.Config `yaml:",inline"`
+	Sampling    `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (j *Jobs) SetDefaults() {
+	j.Config.SetDefaults()
+	j.Sampling.SetDefaults()
+}
+
 // A target is one thing that is measured, as the configuration has it.
 type target struct {
 	kind, name string
@@ -167,6 +193,10 @@ func (c *Config) targets() (all []target) {
 		m := &c.MySQL[i]
 		add("mysql", i, m.Name, *m, &m.Sampling, m.Config.Check, func(*places) (agent.Sampler, error) { return mysql.New(m.Config) })
 	}
+	for i := range c.Postgres {
+		p := &c.Postgres[i]
+		add("postgres", i, p.Name, *p, &p.Sampling, p.Config.Check, func(*places) (agent.Sampler, error) { return postgres.New(p.Config) })
+	}
 	for i := range c.Redis {
 		r := &c.Redis[i]
 		add("redis", i, r.Name, *r, &r.Sampling, r.Config.Check, func(*places) (agent.Sampler, error) { return redis.New(r.Config) })
@@ -189,6 +219,9 @@ func (c *Config) targets() (all []target) {
 		add("integrity", i, f.Name, *f, &f.Sampling, f.Config.Check, func(at *places) (agent.Sampler, error) {
 			return integrity.New(f.Config, at.base, at.state, at.log), nil
 		})
+	}
+	if j := c.Jobs; j != nil {
+		add("jobs", -1, j.Name, *j, &j.Sampling, j.Config.Check, func(at *places) (agent.Sampler, error) { return jobs.New(j.Config, at.state, at.log), nil })
 	}
 	return all
 }
@@ -215,7 +248,11 @@ func (c *Config) samplerUnits(at *places) (all []agent.CollectorUnit) {
 			if err != nil {
 				return nil, fmt.Errorf("collectors.%s %s: %w", t.kind, t.name, err)
 			}
-			return t.how.sampled(t.kind, t.name, s, at.log), nil
+			all := t.how.sampled(t.kind, t.name, s, at.log)
+			if more, ok := s.(interface{ Collectors() []agent.Collector }); ok {
+				all = append(all, more.Collectors()...)
+			}
+			return all, nil
 		}})
 	}
 	return all

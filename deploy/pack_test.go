@@ -16,22 +16,22 @@ var update = flag.Bool("update", false, "write prometheus/samplers.rules.yml fro
 
 // A packRule is what a rule on a sample says, as far as Prometheus needs it.
 type packRule struct {
-	Name     string         `yaml:"name"`
-	Severity string         `yaml:"severity"`
-	Sample   string         `yaml:"sample"`
-	Source   any            `yaml:"source"` // labels and values, or a text of matchers
-	Equals   string         `yaml:"equals"`
-	Above    string         `yaml:"above"`
-	Below    string         `yaml:"below"`
-	Changed  any            `yaml:"changed"`
-	Rate     string         `yaml:"rate"`
-	Delta    string         `yaml:"delta"`
-	Absent   string         `yaml:"absent"`
-	Window   string         `yaml:"window"`
-	For      string         `yaml:"for"`
-	By       []string       `yaml:"by"`
-	Summary  string         `yaml:"summary"`
-	Runbook  string         `yaml:"runbook"`
+	Name     string   `yaml:"name"`
+	Severity string   `yaml:"severity"`
+	Sample   string   `yaml:"sample"`
+	Source   any      `yaml:"source"` // labels and values, or a text of matchers
+	Equals   string   `yaml:"equals"`
+	Above    string   `yaml:"above"`
+	Below    string   `yaml:"below"`
+	Changed  any      `yaml:"changed"`
+	Rate     string   `yaml:"rate"`
+	Delta    string   `yaml:"delta"`
+	Absent   string   `yaml:"absent"`
+	Window   string   `yaml:"window"`
+	For      string   `yaml:"for"`
+	By       []string `yaml:"by"`
+	Summary  string   `yaml:"summary"`
+	Runbook  string   `yaml:"runbook"`
 }
 
 // expr is the rule in PromQL.

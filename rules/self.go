@@ -49,6 +49,19 @@ func because(facts []agent.Fact, note string) []agent.Fact {
 	return slices.Insert(slices.Clone(facts), 0, agent.Fact{Name: lastError, Value: note})
 }
 
+// redacted is the note without secrets: it may be the end of what a program wrote.
+func (s *Set) redacted(note string) string {
+	if s.redact == nil || note == "" {
+		return note
+	}
+	b := &agent.Batch{Buf: []byte(note), Records: []agent.Record{{Body: agent.Span{End: int32(len(note))}}}}
+	cut := cutting{redactor: s.redact, b: b, all: true}
+	if !cut.record(0, make([]uint64, s.words)) {
+		return note
+	}
+	return string(b.Body(0))
+}
+
 // reasonOf is the note among the facts; "" is none.
 func reasonOf(facts []agent.Fact) string {
 	if len(facts) > 0 && facts[0].Name == lastError {

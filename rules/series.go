@@ -255,7 +255,7 @@ func (a *Alerts) fireSample(k *key, v *verdict, since time.Time, now *instant) {
 		ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(since.UnixNano()))),
 		Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
 		Starts: since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-		Condition: now.condition(k), Value: v.value, Around: because(nil, v.sample.Note),
+		Condition: now.condition(k), Value: v.value, Around: because(nil, a.set.redacted(v.sample.Note)),
 	})
 }
 
@@ -273,7 +273,7 @@ func (now *instant) condition(k *key) string {
 func (a *Alerts) goesOn(k *key, v *verdict, now *instant) {
 	s, alert := v.sample, k.alert
 	o := a.outbox[alert.ID]
-	around := because(alert.Around, s.Note)
+	around := because(alert.Around, a.set.redacted(s.Note))
 	condition := alert.Condition
 	if now.sayings[k] != nil {
 		condition = now.condition(k)

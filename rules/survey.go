@@ -102,7 +102,7 @@ func (v *survey) container(s *agent.Sample) { v.containerOf(s).values[s.Name] = 
 func (v *survey) down(s *agent.Sample) {
 	says := "is down"
 	switch what := strings.TrimSuffix(s.Name, "_up"); what {
-	case "mysql", "redis":
+	case "mysql", "redis", "pg":
 	case "logkeel_docker":
 		says = "the engine does not answer"
 	default:

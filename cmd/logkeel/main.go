@@ -46,6 +46,10 @@ func execute(ctx context.Context, args []string) int {
 	if err == nil {
 		return 0
 	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
 	if text := err.Error(); text != "" {
 		fmt.Fprintln(os.Stderr, text)
 	}
@@ -69,8 +73,9 @@ to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost whil
 an aggregator or a mail server is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
-configuration is wrong, 3 scan --fail-on-match found something.`,
-		Example: `  logkeel init --mail-to ops@example.com --smtp smtp.example.com:587   # write a configuration
+configuration is wrong, 3 scan --fail-on-match found something; job has those of
+its command.`,
+		Example: `  logkeel init                         # write a configuration for what runs here
   logkeel check                        # is agent.yaml right?
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
@@ -78,6 +83,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
   logkeel scan --since 24h             # what would have been found and mailed
   logkeel probe http://localhost:8080/ # where the time goes, as curl -w says it
   logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
+  logkeel job backup -- ./backup.sh    # run it for cron, and tell the agent how it went
   logkeel report                       # what the week comes to so far
   logkeel run --config /etc/logkeel/agent.yaml`,
 		Version:       buildVersion(),
@@ -97,7 +103,7 @@ configuration is wrong, 3 scan --fail-on-match found something.`,
 			c.Args = noArgs
 		}
 	}
-	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), initCommand())
+	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), jobCommand(config), initCommand())
 	root.Args = noArgs
 	return root
 }

@@ -162,6 +162,17 @@ func (l *loaded) summary(w io.Writer) error {
 			p("           anybody who reaches this address can send; set shared_key, or tls with ca_file, or listen on 127.0.0.1")
 		}
 	}
+	if j := l.Collectors.Jobs; j != nil {
+		p("  hears    %s: at %s, of %d jobs", j.Name, j.Listen, len(j.Jobs))
+		if j.Open() {
+			p("           anybody who reaches this address can tell that jobs have run; set token, or listen on 127.0.0.1")
+		}
+		for i := range j.Jobs {
+			if len(j.Jobs[i].Command) > 0 {
+				p("  runs     %s: %s", j.Jobs[i].Name, j.Jobs[i].Schedule)
+			}
+		}
+	}
 	for _, m := range l.Collectors.Measured() {
 		also := ""
 		if m.Record {

@@ -14,7 +14,7 @@ const ownService = "logkeel"
 type Plan struct {
 	*Found
 	Packs    []string
-	Stores   []Target // MariaDB, MySQL, Redis and Valkey
+	Stores   []Target // databases, Redis and Valkey
 	Pages    []Target
 	Logs     []LogFiles
 	Backups  string // folder; "" where there is none
@@ -61,7 +61,7 @@ func makePlan(f *Found, root fs.FS, answers func(url string) bool) *Plan {
 		for _, r := range roles {
 			kinds, how = append(kinds, string(r.Kind)), append(how, r.How)
 			p.pack(r.Kind)
-			if r.Kind.mysql() || r.Kind.redis() {
+			if r.Kind.store() {
 				done = append(done, p.store(s, r.Kind, taken, queues, prefix))
 			}
 		}
@@ -127,8 +127,11 @@ func (p *Plan) store(s *Service, k Kind, taken names, queues bool, prefix string
 		return "not sampled"
 	}
 	port := 3306
-	if k.redis() {
+	switch {
+	case k.redis():
 		port = 6379
+	case k == Postgres:
+		port = 5432
 	}
 	t := Target{Service: s, Kind: k, Name: taken.name(s.Name), Address: fmt.Sprintf("%s:%d", s.Host, port)}
 	if k.redis() {

@@ -164,7 +164,7 @@ func (p *Plan) print(out io.Writer) {
 	}
 	for i := range p.Stores {
 		t := &p.Stores[i]
-		if t.Kind.mysql() {
+		if !t.Kind.redis() {
 			fmt.Fprintf(out, "\nIn %s, as an administrator, with a password of your own in place of ...; then LOGKEEL_DB_PASSWORD=... into .env:\n", t.Service.Host)
 			for _, g := range t.grants() {
 				fmt.Fprintln(out, " ", g)

@@ -67,34 +67,38 @@ func (p *Plan) writeLogs(w *page) {
 }
 
 func (p *Plan) writeStores(w *page) {
-	for _, kind := range []string{"mysql", "redis"} {
+	for _, kind := range []string{"mysql", "postgres", "redis"} {
 		first := true
 		for i := range p.Stores {
 			t := &p.Stores[i]
-			if t.Kind.mysql() != (kind == "mysql") {
+			if t.section() != kind {
 				continue
 			}
 			if first {
 				w.line("  %s:", kind)
 				first = false
 			}
-			if kind == "mysql" {
-				t.writeMySQL(w)
-			} else {
+			if kind == "redis" {
 				t.writeRedis(w)
-			}
-		}
-	}
-	for i := range p.Services {
-		for _, r := range recognise(&p.Services[i]) {
-			if r.Kind == Postgres {
-				w.comment("  ", "%s is PostgreSQL: its log is read, with the rules of the pack postgres.", p.Services[i].Name)
+			} else {
+				t.writeDatabase(w)
 			}
 		}
 	}
 }
 
-func (t *Target) writeMySQL(w *page) {
+// section is the key under collectors.
+func (t *Target) section() string {
+	switch {
+	case t.Kind.redis():
+		return "redis"
+	case t.Kind == Postgres:
+		return "postgres"
+	}
+	return "mysql"
+}
+
+func (t *Target) writeDatabase(w *page) {
 	w.comment("    ", "A user of its own, that can read no row. As an administrator of %s:", t.Service.Name)
 	for _, g := range t.grants() {
 		w.comment("    ", "  %s", g)
@@ -103,11 +107,17 @@ func (t *Target) writeMySQL(w *page) {
 	w.line("      address: %s", quote(t.Address))
 	w.line("      user: logkeel")
 	w.line(`      password: "${LOGKEEL_DB_PASSWORD:-}"`)
+	if t.Kind == Postgres {
+		return
+	}
 	w.line("      # tables: {}   # sizes and problems of tables: GRANT REFERENCES ON `DATABASE`.* as well")
 }
 
 // grants are what an administrator runs.
 func (t *Target) grants() []string {
+	if t.Kind == Postgres {
+		return []string{"CREATE USER logkeel PASSWORD '...';", "GRANT pg_monitor TO logkeel;"}
+	}
 	const to = " TO 'logkeel'@'%';"
 	binlog := "REPLICATION CLIENT"
 	if t.Kind == MariaDB {

@@ -73,6 +73,7 @@ func (s *Sampler) memory(e emitter) error {
 		return nil
 	})
 	if total > 0 {
+		e.gauge("machine_memory_bytes", "Amount of memory installed on the machine.", total)
 		e.gauge("logkeel_memory_available_ratio", "Memory that programs may still have without swapping, of all: 0 to 1.", available/total)
 	}
 	return err

@@ -61,6 +61,9 @@ func (s *Sampler) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	}{
 		{"memory", func() error { return s.memory(e) }},
 		{"load and processors", func() error { return load(proc, e) }},
+		{"clock", func() error { return clock(e) }},
+		{"machine", func() error { return s.machine(e) }},
+		{"conntrack", func() error { return s.conntrack(e) }},
 		{"vmstat", func() error { return s.vmstat(e) }},
 		{"open files", func() error { return s.openFiles(e) }},
 		{"pressure", func() error { return pressure(proc, e) }},
