@@ -75,7 +75,8 @@ Alertmanager and to webhooks. Nothing is lost while any of these is away.
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
 configuration is wrong, 3 scan --fail-on-match found something, or doctor and
 status have warnings; job has those of its command.`,
-		Example: `  logkeel check                        # is agent.yaml right?
+		Example: `  logkeel init                         # write a configuration for what runs here
+  logkeel check                        # is agent.yaml right?
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
@@ -106,7 +107,7 @@ status have warnings; job has those of its command.`,
 		}
 	}
 	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), jobCommand(config))
-	root.AddCommand(doctorCommand(config), statusCommand(config), tapCommand(config))
+	root.AddCommand(doctorCommand(config), statusCommand(config), tapCommand(config), initCommand())
 	root.Args = noArgs
 	return root
 }
