@@ -113,6 +113,13 @@ outputs:
 	if _, stderr, code := logkeel(t, "", "health", "-c", a.config); code != 0 {
 		t.Errorf("health after the exchange: %d %s", code, stderr)
 	}
+	if _, stderr, _ := logkeel(t, "", "status", "-c", a.config); !strings.Contains(stderr, "LOGKEEL_WEB_USER") {
+		t.Errorf("status without a password: %s", stderr)
+	}
+	t.Setenv("LOGKEEL_WEB_USER", "anna:hunter2")
+	if stdout, stderr, code := logkeel(t, "", "status", "-c", a.config); code == exitFailed || code == exitUsage {
+		t.Errorf("status with the password: %d %s%s", code, stdout, stderr)
+	}
 	a.write("server.pem", "spoilt")
 	for range 3 {
 		if _, err := asked(t, metrics, second, "anna", "hunter2"); err == nil {
