@@ -113,8 +113,8 @@ outputs:
 	if _, stderr, code := logkeel(t, "", "health", "-c", a.config); code != 0 {
 		t.Errorf("health after the exchange: %d %s", code, stderr)
 	}
-	if _, stderr, _ := logkeel(t, "", "status", "-c", a.config); !strings.Contains(stderr, "LOGKEEL_WEB_USER") {
-		t.Errorf("status without a password: %s", stderr)
+	if stdout, _, code := logkeel(t, "", "status", "-c", a.config); code != exitFailed || !strings.Contains(stdout, "set LOGKEEL_WEB_USER=") {
+		t.Errorf("status without a password: %d %s", code, stdout)
 	}
 	t.Setenv("LOGKEEL_WEB_USER", "anna:hunter2")
 	if stdout, stderr, code := logkeel(t, "", "status", "-c", a.config); code == exitFailed || code == exitUsage {
@@ -186,11 +186,11 @@ func TestCheckOfWebConfigFile(t *testing.T) {
 		code                     int
 		want                     string // in what it says
 	}{
-		{"right", webTLS + webUsers, "listen: 0.0.0.0:9765", "listen: 0.0.0.0:9766", 0, "serves   https://0.0.0.0:9765/metrics\n  keeps"},
+		{"right", webTLS + webUsers, "listen: 0.0.0.0:9765", "listen: 0.0.0.0:9766", 0, "for people, at https://0.0.0.0:9765/, how the agent does\n  keeps"},
 		{"open", webTLS, "listen: 0.0.0.0:9765", "", 0, "anybody who reaches this address can read the metrics; set web_config_file"},
 		{"open for jobs", webTLS, "", "listen: 0.0.0.0:9766", 0, "can tell that jobs have run; set token or web_config_file"},
 		{"audible", webUsers, "listen: 0.0.0.0:9765", "", 0, "passwords go there as plain text"},
-		{"on loopback", webUsers, "", "", 0, "serves   http://127.0.0.1:9765/metrics\n  keeps"},
+		{"on loopback", webUsers, "", "", 0, "for people, at http://127.0.0.1:9765/, how the agent does\n  keeps"},
 		{"not there", "", "", "", exitUsage, "agent.yaml:4: outputs.prometheus.web_config_file: open DIR/web.yml: no such file or directory; see https://"},
 		{"unknown key", "tls: {}\n", "", "", exitUsage, "outputs.prometheus.web_config_file: DIR/web.yml: yaml: unmarshal errors:"},
 		{"no certificate", "tls_server_config: {cert_file: none.pem, key_file: server.key}\n", "", "", exitUsage, "web.yml: failed to read cert_file (DIR/none.pem)"},
