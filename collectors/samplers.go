@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -172,6 +173,7 @@ type target struct {
 	how        *Sampling
 	check      func(d *conf.Doc, path string) error
 	build      func(*places) (agent.Sampler, error)
+	look       func(ctx context.Context, report func(agent.Diagnosis)) // nil: the sampler is asked
 }
 
 // places are the folders of a configuration, and the log.
@@ -187,7 +189,11 @@ func (c *Config) targets() (all []target) {
 		if i >= 0 {
 			path = fmt.Sprintf("%s[%d]", path, i)
 		}
-		all = append(all, target{kind, name, path, section, how, check, build})
+		t := target{kind: kind, name: name, path: path, section: section, how: how, check: check, build: build}
+		if d, ok := section.(agent.Diagnoser); ok {
+			t.look = d.Diagnose
+		}
+		all = append(all, t)
 	}
 	for i := range c.MySQL {
 		m := &c.MySQL[i]

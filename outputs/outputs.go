@@ -39,15 +39,24 @@ func (c *Config) Check(d *conf.Doc) error {
 		}
 		names[name] = true
 	}
+	spools := map[string]bool{} // of fluentd, by the folder's name
+	apart := func(path, kind, name string) {
+		if spools[kind+"-"+name] {
+			errs = append(errs, d.Errorf(path+".name", "rename one of the two",
+				"its queue would be in state_dir/spool/%s-%s, which is that of the fluentd output %q", kind, name, kind+"-"+name))
+		}
+	}
 	for i := range c.Fluentd {
 		path := fmt.Sprintf("outputs.fluentd[%d]", i)
 		errs = append(errs, c.Fluentd[i].Check(d, path))
 		named(path, c.Fluentd[i].Name)
+		spools[c.Fluentd[i].Name] = true
 	}
 	for i := range c.Email {
 		path := fmt.Sprintf("outputs.email[%d]", i)
 		errs = append(errs, c.Email[i].Check(d, path))
 		named(path, c.Email[i].Name)
+		apart(path, "email", c.Email[i].Name)
 	}
 	for i := range c.Heartbeat {
 		path := fmt.Sprintf("outputs.heartbeat[%d]", i)
@@ -58,6 +67,7 @@ func (c *Config) Check(d *conf.Doc) error {
 		path := fmt.Sprintf("outputs.webhook[%d]", i)
 		errs = append(errs, c.Webhook[i].Check(d, path))
 		named(path, c.Webhook[i].Name)
+		apart(path, "webhook", c.Webhook[i].Name)
 	}
 	for i := range c.Alertmanager {
 		path := fmt.Sprintf("outputs.alertmanager[%d]", i)

@@ -147,6 +147,7 @@ type outgoing struct {
 	changed bool          // since it got its revision
 	pending bool          // as it is now it was not handed on
 	urgent  bool          // it began or ended since it was
+	unkept  bool          // as it is now every output has it, but one in memory alone
 	handed  time.Duration // when it was, by Elapsed
 }
 

@@ -47,6 +47,7 @@ packages() {
 	have_postgres || echo postgresql
 	have_mariadb || echo mariadb-server
 	have redis-server && have redis-cli || echo redis-server
+	have systemd-analyze || echo systemd
 	have_exim || echo exim4-daemon-light
 	have node || echo nodejs
 	have npm || have_modules || echo npm

@@ -20,6 +20,7 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/history"
 	"github.com/webgrip/logkeel/agent/silence"
+	"github.com/webgrip/logkeel/agent/tap"
 	"github.com/webgrip/logkeel/outputs/statuspage"
 )
 
@@ -63,7 +64,12 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	r := &runner{
 		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
 		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)), history: history.New(statuspage.Tracks()...),
+		manager: newServiceManager(os.Getenv, os.Getpid(), log),
 	}
+	r.tap = tap.NewHub(tap.Options{
+		Dir: dir.Path, Version: buildVersion(), Log: log,
+		Rules: func() []*agent.Rule { return r.rules.Load().Rules() },
+	})
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -82,7 +88,16 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { r.watch(ctx, hup) })
+	looking, blind := context.WithCancel(context.WithoutCancel(ctx)) // until the last line
+	defer blind()
+	watching.Go(func() { r.tap.Run(looking, r.agent) })
 	watching.Go(func() { r.observe(ctx) })
+	watching.Go(func() { r.manager.watch(ctx, r.agent.MeterSelf) })
+	r.manager.ready(r.status())
+	watching.Go(func() {
+		<-ctx.Done()
+		r.manager.stopping()
+	})
 	return r.agent.Run(ctx)
 }
 
