@@ -72,7 +72,7 @@ var agentBoard = board{
 			lines("CPU", "percentunit", 6, "100 % is one CPU.", q(`rate(process_cpu_seconds_total{@instance}[$__rate_interval])`, "{{instance}}")),
 			lines("Goroutines and files", "none", 6, "Either grows with the number of logs, and with nothing else.",
 				q(`go_goroutines{@instance}`, "{{instance}} goroutines"), q(`process_open_fds{@instance}`, "{{instance}} open files")),
-			lines("Series", "none", 6, "Series of the page with a limit on their number, beyond that limit.",
+			lines("Series", "none", 6, "Of the page; and those beyond max_series, of metrics that have more.",
 				q(`logkeel_metric_overflow_series{@instance} > 0`, "{{instance}} {{metric}}").quiet("no metric has more than max_series"),
 				q(`scrape_samples_scraped{@instance}`, "{{instance}} scraped")),
 		}},

@@ -39,7 +39,7 @@ var overview = board{
 				q(`probe_http_duration_seconds{@target}`, "{{target}} {{phase}}")).stacked(),
 			lines("Until the answer is there", "s", 6, "time_total of curl.",
 				q(`logkeel_http_time_seconds{@target, point="total"}`, "{{target}}")),
-			stat("Status", "none", 3, "Of the last answer; 0 is none.", q(`probe_http_status_code{@target}`, "{{target}}")).limits(0, 400),
+			stat("Status", "none", 3, "Of the last answer; 0 is none.", q(`probe_http_status_code{@target}`, "{{target}}")).between(1, 400),
 			stat("Certificate", "s", 3, "How long the certificate holds.",
 				q(`logkeel_http_certificate_remaining_seconds{@target}`, "{{target}}")).below(3*86400, 14*86400),
 			states("What is not as expected", failing, 24, "By kind of what is expected of a page: status, headers, body, JSON.",
@@ -80,9 +80,9 @@ var overview = board{
 			bars("Memory by limit", "percent", 8, "Of the container's limit, or of the machine's memory where it has none.",
 				q(`topk(15, max by (name) (logkeel_container_memory_percent{@service}))`, "{{name}}")).limits(0, 90),
 			states("Running", upDown, 12, "A gap is a container that was removed.", q(`max by (name) (logkeel_container_running{@service})`, "{{name}}")),
-			table("Restarts and crashes", "none", 12, "In the time that is shown: restarts by the policy, and ends with an error that nobody had asked for.",
-				q(`sum by (name) (increase(logkeel_container_restarts_total{@service}[$__range]) + on (instance, name) group_left () increase(logkeel_container_crashes_total{@service}[$__range])) > 0`, "").
-					quiet("no container was restarted or has crashed")),
+			bars("Restarts and crashes", "none", 12, "In the time that is shown: restarts by the policy, and ends with an error that nobody had asked for.",
+				q(`sum by (name) (increase(logkeel_container_restarts_total{@service}[$__range])) > 0`, "{{name}} restarts"),
+				q(`sum by (name) (increase(logkeel_container_crashes_total{@service}[$__range])) > 0`, "{{name}} crashes")).limits(0, 1),
 		}},
 		{"Machine", []panel{
 			bars("Disks", "percentunit", 8, "Use% of df.", q(`max by (instance, mountpoint) (logkeel_filesystem_used_ratio{@instance})`, "{{instance}} {{mountpoint}}")).limits(0.85, 0.95),

@@ -83,6 +83,12 @@ func (p panel) below(red, orange float64) panel {
 	return p
 }
 
+// between: green from low on, up to high.
+func (p panel) between(low, high float64) panel {
+	p.steps = []any{step("red", nil), step("green", low), step("red", high)}
+	return p
+}
+
 func step(color string, from any) any { return object{"color": color, "value": from} }
 
 type object = map[string]any
@@ -221,13 +227,25 @@ func (p *panel) options(field object) object {
 			"tooltip": object{"mode": "multi", "sort": "desc"},
 		}
 	case "stat":
-		return object{"reduceOptions": latest, "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "auto", "orientation": "auto"}
+		return object{
+			"reduceOptions": latest, "colorMode": "value", "graphMode": "none", "justifyMode": "auto", "textMode": "auto", "orientation": "auto", "wideLayout": true, "showPercentChange": false, "percentChangeColorMode": "standard",
+		}
 	case "bargauge":
 		field["min"] = 0
-		return object{"reduceOptions": latest, "displayMode": "basic", "orientation": "horizontal", "valueMode": "color", "showUnfilled": true}
+		if full := map[string]int{"percentunit": 1, "percent": 100}[p.unit]; full > 0 {
+			field["max"] = full
+		}
+		return object{
+			"reduceOptions": latest, "displayMode": "basic", "orientation": "horizontal", "valueMode": "color", "showUnfilled": true,
+			"namePlacement": "auto", "sizing": "auto", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 300,
+			"legend": object{"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []string{}},
+		}
 	case "table":
-		return object{"showHeader": true, "cellHeight": "sm", "sortBy": []any{object{"displayName": "Value", "desc": true}}}
+		return object{"showHeader": true, "frameIndex": 0, "cellHeight": "sm", "sortBy": []any{object{"displayName": "Value", "desc": true}}}
 	default:
-		return object{"showValue": "never", "rowHeight": 0.9, "mergeValues": true, "legend": object{"showLegend": false, "displayMode": "list", "placement": "bottom"}, "tooltip": object{"mode": "single"}}
+		return object{
+			"showValue": "never", "rowHeight": 0.9, "mergeValues": true, "tooltip": object{"mode": "single", "sort": "none"},
+			"legend": object{"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []string{}},
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -225,4 +226,51 @@ func quietOnes(file string) map[string]string {
 		}
 	}
 	return quiet
+}
+
+// TestGrafanaProvisioning holds the provisioning, the scrape configuration and
+// the dashboards together.
+func TestGrafanaProvisioning(t *testing.T) {
+	var scrape struct {
+		Configs []struct {
+			Job      string `yaml:"job_name"`
+			Interval string `yaml:"scrape_interval"`
+		} `yaml:"scrape_configs"`
+	}
+	load(t, "prometheus/scrape.yml", &scrape)
+	var sources struct {
+		APIVersion  int `yaml:"apiVersion"`
+		DataSources []struct {
+			Type     string `yaml:"type"`
+			JSONData struct {
+				TimeInterval string `yaml:"timeInterval"`
+			} `yaml:"jsonData"`
+		} `yaml:"datasources"`
+	}
+	load(t, "grafana/provisioning/datasources/prometheus.yaml", &sources)
+	if s := sources.DataSources; sources.APIVersion != 1 || len(s) != 1 || s[0].Type != "prometheus" || s[0].JSONData.TimeInterval != scrape.Configs[0].Interval {
+		t.Errorf("the data source is %+v, scraped each %s", sources, scrape.Configs[0].Interval)
+	}
+	var providers struct {
+		Providers []struct {
+			Type    string            `yaml:"type"`
+			Options map[string]string `yaml:"options"`
+		} `yaml:"providers"`
+	}
+	load(t, "grafana/provisioning/dashboards/logkeel.yaml", &providers)
+	if p := providers.Providers; len(p) != 1 || p[0].Type != "file" || !strings.Contains(chapter(t), ":"+p[0].Options["path"]+":ro") {
+		t.Errorf("%+v: docs/alerting.md mounts no dashboards there", p)
+	}
+	if out, err := exec.Command(testenv.Promtool(t), "check", "config", "--syntax-only", "prometheus/scrape.yml").CombinedOutput(); err != nil {
+		t.Errorf("promtool: %v\n%s", err, out)
+	}
+}
+
+func chapter(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("../docs/alerting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
 }

@@ -107,6 +107,7 @@ func (w *workload) start() {
 	image := w.engine.Image("app:1")
 	w.engine.Run("--name", "shop-app-1", "--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.service=app", image,
 		"sh", "-c", "while sleep 1; do echo '[2026-01-02 03:04:05] production.ERROR: it broke'; done")
+	w.engine.Run("--name", "shop-worker-1", "--label", "com.docker.compose.service=worker", "--restart", "on-failure", image, "sh", "-c", "sleep 2; exit 3")
 }
 
 // work is a second of the application's life.
