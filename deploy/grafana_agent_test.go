@@ -26,8 +26,7 @@ var agentBoard = board{
 				q(`max by (instance, source) (logkeel_source_stalled_seconds{@instance})`, "{{instance}} {{source}}")),
 			lines("Gaps", "none", 8, "Places where lines may be missing, in the time that is shown. The agent's log has when and where.",
 				q(`sum by (instance, source) (increase(logkeel_tail_gaps_total{@instance}[$__range]))`, "{{instance}} {{source}}"),
-				q(`sum by (instance, source) (increase(logkeel_docker_logs_gaps_total{@instance}[$__range]))`, "{{instance}} {{source}} engine").
-					quiet("only of logs that come from the engine's API")),
+				q(`sum by (instance, source) (increase(logkeel_docker_logs_gaps_total{@instance}[$__range]))`, "{{instance}} {{source}} engine")),
 			lines("Logs", "none", 8, "Logs that are open, and those that are not, for want of descriptors.",
 				q(`logkeel_sources{@instance}`, "{{instance}}"), q(`sum by (instance) (logkeel_tail_logs_without_descriptor{@instance})`, "{{instance}} without descriptor")),
 		}},

@@ -52,7 +52,7 @@ func newWorkload(t *testing.T) *workload {
 	t.Helper()
 	w := &workload{t: t, metrics: testenv.Addr(t), jobs: testenv.Addr(t), dir: t.TempDir(), engine: testenv.Docker(t)}
 	w.db = testenv.MariaDB(t, "--performance-schema=ON")
-	w.db.SQL(`CREATE USER agent@'127.0.0.1' IDENTIFIED BY 'hunter2'; GRANT PROCESS ON *.* TO agent@'127.0.0.1'; GRANT SELECT ON performance_schema.* TO agent@'127.0.0.1'; CREATE DATABASE shop`)
+	w.db.SQL(`CREATE USER agent@'127.0.0.1' IDENTIFIED BY 'hunter2'; GRANT PROCESS ON *.* TO agent@'127.0.0.1'; GRANT SELECT ON performance_schema.* TO agent@'127.0.0.1'; CREATE DATABASE shop; CREATE TABLE shop.t (n INT); INSERT INTO shop.t VALUES (1)`)
 	w.cache = testenv.Redis(t)
 	w.cache.CLI("SET", "a", "1")
 	w.cache.CLI("RPUSH", "queues:default", "job")
@@ -114,7 +114,7 @@ func (w *workload) start() {
 func (w *workload) work() {
 	w.t.Helper()
 	w.cache.CLI("GET", "a")
-	w.db.SQL("SELECT SLEEP(0.01)")
+	w.db.SQL("USE shop; SELECT SLEEP(0.01) FROM t")
 	w.times++
 	if w.times%5 != 1 {
 		return
