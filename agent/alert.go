@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"time"
 )
 
@@ -153,12 +154,18 @@ type Alerter interface {
 	Stored() error
 }
 
+// ErrInMemory is wrapped by the error of an AlertOutput that has taken alerts,
+// and tells of them, but cannot write them to the disk.
+var ErrInMemory = errors.New("alerts are kept in memory alone")
+
 // An AlertOutput is an Output that tells people of alerts.
 type AlertOutput interface {
 	Output
 	// Notify takes alerts as they stand now and returns when they are on the
-	// disk, so that neither a stop nor a kill loses one. After an error none was
-	// taken. An alert may come again in the same or an older Revision.
+	// disk, so that neither a stop nor a kill loses one. After an error that wraps
+	// ErrInMemory they were taken and will be told, but are not on the disk yet;
+	// after any other, some may not have been taken. After either they are given
+	// again. An alert may come again in the same or an older Revision.
 	Notify(ctx context.Context, alerts []Alert) error
 	// Reconcile says, at the start, which alerts fire, by ID. Others that the
 	// output was told of are over: the agent has lost what it knew of them.

@@ -96,6 +96,9 @@ func (f *feed) Filter(from Position) Filter {
 	if w.prefilter == nil {
 		return nil
 	}
+	if t := f.p.tapped(); t != nil && t.Wants(f.src) {
+		return nil
+	}
 	whole := true
 	w.each(func(c *Consumer) { whole = whole && !from.Before(c.taken(f.src.ID)) })
 	if !whole {

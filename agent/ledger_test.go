@@ -21,7 +21,7 @@ func at(epoch uint64, offset int64) Position {
 	return Position{Epoch: epoch, Offset: offset, File: FileID{Head: 1 << 63, Len: 1024, Inode: 7}}
 }
 
-func openLedger(t *testing.T, dir string) *Ledger {
+func openLedger(t testing.TB, dir string) *Ledger {
 	t.Helper()
 	l, err := OpenLedger(dir, quiet)
 	if err != nil {

@@ -17,6 +17,7 @@ type Pipeline struct {
 	pool   *pool
 	stats  *stats
 	caught catchUp
+	tap    atomic.Pointer[Tap] // nil: nobody looks
 
 	gate  sync.RWMutex // held to write while works is replaced
 	works *works
@@ -295,12 +296,16 @@ func (f *feed) emit(ctx context.Context, w *works, b *Batch) error {
 		f.countNew(w, b)
 	}
 	w.matcher.Match(b)
-	if from, ok := firstAfter(b, w.rules.taken(f.src.ID)); ok {
-		f.series.count(b, from)
-		w.alerts.Records(b, from)
+	judged, ok := firstAfter(b, w.rules.taken(f.src.ID))
+	if ok {
+		f.series.count(b, judged)
+		w.alerts.Records(b, judged)
 	}
 	if w.unmarked {
 		b.Findings = slices.DeleteFunc(b.Findings, func(f Finding) bool { return f.Rule.Unmarked })
+	}
+	if t := f.p.tapped(); t != nil && ok {
+		t.Records(b, judged)
 	}
 	for _, o := range w.outputs {
 		c := o.Consumer()

@@ -125,7 +125,7 @@ func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
 
 // saysDown reports whether the metric is the one whose 0 says that the target is down.
 func (c *sampled) saysDown(name string) bool {
-	return name == c.Kind+"_up" || name == "probe_success" || name == "logkeel_"+strings.TrimSuffix(c.Kind, "s")+"_up"
+	return name == c.Kind+"_up" || name == "probe_success" || name == "pg_up" || name == "logkeel_"+strings.TrimSuffix(c.Kind, "s")+"_up"
 }
 
 // Meter reports how the last snapshot went.

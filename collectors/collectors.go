@@ -21,13 +21,14 @@ import (
 
 // Config is the section collectors.
 type Config struct {
-	Docker *Docker `yaml:"docker"`
-	Files  []Files `yaml:"files"`
-	MySQL  []MySQL `yaml:"mysql"`
-	Redis  []Redis `yaml:"redis"`
-	HTTP   []HTTP  `yaml:"http"`
-	Host   *Host   `yaml:"host"`
-	Jobs   *Jobs   `yaml:"jobs"`
+	Docker   *Docker    `yaml:"docker"`
+	Files    []Files    `yaml:"files"`
+	MySQL    []MySQL    `yaml:"mysql"`
+	Redis    []Redis    `yaml:"redis"`
+	Postgres []Postgres `yaml:"postgres"`
+	HTTP     []HTTP     `yaml:"http"`
+	Host     *Host      `yaml:"host"`
+	Jobs     *Jobs      `yaml:"jobs"`
 
 	Backups   []Backups   `yaml:"backups"`
 	Integrity []Integrity `yaml:"integrity"`
@@ -175,7 +176,7 @@ func Units(c Config, baseDir, stateDir string, log *slog.Logger) []agent.Collect
 	}
 	for _, f := range c.Files {
 		all = append(all, agent.CollectorUnit{Name: "files/" + f.Name, Section: f, Build: func() ([]agent.Collector, error) {
-			return []agent.Collector{f.build(baseDir, log)}, nil
+			return []agent.Collector{f.tail(baseDir, log)}, nil
 		}})
 	}
 	for i := range c.Forward {
@@ -201,7 +202,7 @@ func (d *Docker) build(baseDir string, log *slog.Logger) ([]agent.Collector, err
 	return all, nil
 }
 
-func (f *Files) build(baseDir string, log *slog.Logger) agent.Collector {
+func (f *Files) tail(baseDir string, log *slog.Logger) *tail.Tail {
 	o := tail.Options{Name: f.Name, Globs: absolute(baseDir, f.Paths), Exclude: absolute(baseDir, f.Exclude), Format: f.Multiline.formats()}
 	for k, v := range f.Labels {
 		o.Labels = append(o.Labels, agent.Label{Name: k, Value: v})

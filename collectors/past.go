@@ -27,9 +27,7 @@ func Pasts(c Config, baseDir string, log *slog.Logger) (all []tail.Past, elsewhe
 		}
 	}
 	for i := range c.Files {
-		if t, ok := c.Files[i].build(baseDir, log).(*tail.Tail); ok {
-			all = append(all, t.Pasts()...)
-		}
+		all = append(all, c.Files[i].tail(baseDir, log).Pasts()...)
 	}
 	for i := range c.Forward {
 		elsewhere = append(elsewhere, fmt.Sprintf("what clients sent to %s is not kept here", c.Forward[i].Name))

@@ -1,6 +1,7 @@
 package collectors
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/webgrip/logkeel/collectors/integrity"
 	"github.com/webgrip/logkeel/collectors/jobs"
 	"github.com/webgrip/logkeel/collectors/mysql"
+	"github.com/webgrip/logkeel/collectors/postgres"
 	"github.com/webgrip/logkeel/collectors/redis"
 )
 
@@ -91,6 +93,18 @@ func (r *Redis) SetDefaults() {
 	r.Sampling.SetDefaults()
 }
 
+// Postgres measures a PostgreSQL server.
+type Postgres struct {
+	postgres.Config `yaml:",inline"`
+	Sampling        `yaml:",inline"`
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (p *Postgres) SetDefaults() {
+	p.Config.SetDefaults()
+	p.Sampling.SetDefaults()
+}
+
 // HTTP measures a URL.
 type HTTP struct {
 	probe.Config `yaml:",inline"`
@@ -159,6 +173,7 @@ type target struct {
 	how        *Sampling
 	check      func(d *conf.Doc, path string) error
 	build      func(*places) (agent.Sampler, error)
+	look       func(ctx context.Context, report func(agent.Diagnosis)) // nil: the sampler is asked
 }
 
 // places are the folders of a configuration, and the log.
@@ -174,11 +189,19 @@ func (c *Config) targets() (all []target) {
 		if i >= 0 {
 			path = fmt.Sprintf("%s[%d]", path, i)
 		}
-		all = append(all, target{kind, name, path, section, how, check, build})
+		t := target{kind: kind, name: name, path: path, section: section, how: how, check: check, build: build}
+		if d, ok := section.(agent.Diagnoser); ok {
+			t.look = d.Diagnose
+		}
+		all = append(all, t)
 	}
 	for i := range c.MySQL {
 		m := &c.MySQL[i]
 		add("mysql", i, m.Name, *m, &m.Sampling, m.Config.Check, func(*places) (agent.Sampler, error) { return mysql.New(m.Config) })
+	}
+	for i := range c.Postgres {
+		p := &c.Postgres[i]
+		add("postgres", i, p.Name, *p, &p.Sampling, p.Config.Check, func(*places) (agent.Sampler, error) { return postgres.New(p.Config) })
 	}
 	for i := range c.Redis {
 		r := &c.Redis[i]

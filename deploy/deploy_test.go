@@ -70,9 +70,12 @@ func TestComposeAccepts(t *testing.T) {
 	}
 	_, err := exec.LookPath(command[0])
 	testenv.Need(t, "docker compose", err == nil)
-	cmd := exec.Command(command[0], append(command[1:], "--file", "compose.yaml", "config", "--quiet")...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Errorf("%v: %v\n%s", cmd.Args, err, out)
+	for _, file := range []string{"compose.yaml", "invoiceninja/compose.yaml", "invoiceninja/compose.proxy.yaml"} {
+		cmd := exec.Command(command[0], append(command[1:], "--file", file, "config", "--quiet")...)
+		cmd.Env = append(os.Environ(), "API_TOKEN=a", "ALERT_URL=b", "DB_PASSWORD=c", "DB_ROOT_PASSWORD=d", "LOGKEEL_DB_PASSWORD=e")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v: %v\n%s", cmd.Args, err, out)
+		}
 	}
 }
 

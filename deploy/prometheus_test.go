@@ -40,7 +40,7 @@ func TestPrometheusRules(t *testing.T) {
 }
 
 var (
-	metricForm = regexp.MustCompile(`\b(logkeel|mysql|redis|probe)_[a-z0-9_]+`)
+	metricForm = regexp.MustCompile(`\b(logkeel|mysql|redis|probe|pg)_[a-z0-9_]+`)
 	quoted     = regexp.MustCompile(`"[a-z0-9_]+"`)
 )
 

@@ -5,6 +5,7 @@ package outputs
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
@@ -38,15 +39,24 @@ func (c *Config) Check(d *conf.Doc) error {
 		}
 		names[name] = true
 	}
+	spools := map[string]bool{} // of fluentd, by the folder's name
+	apart := func(path, kind, name string) {
+		if spools[kind+"-"+name] {
+			errs = append(errs, d.Errorf(path+".name", "rename one of the two",
+				"its queue would be in state_dir/spool/%s-%s, which is that of the fluentd output %q", kind, name, kind+"-"+name))
+		}
+	}
 	for i := range c.Fluentd {
 		path := fmt.Sprintf("outputs.fluentd[%d]", i)
 		errs = append(errs, c.Fluentd[i].Check(d, path))
 		named(path, c.Fluentd[i].Name)
+		spools[c.Fluentd[i].Name] = true
 	}
 	for i := range c.Email {
 		path := fmt.Sprintf("outputs.email[%d]", i)
 		errs = append(errs, c.Email[i].Check(d, path))
 		named(path, c.Email[i].Name)
+		apart(path, "email", c.Email[i].Name)
 	}
 	for i := range c.Heartbeat {
 		path := fmt.Sprintf("outputs.heartbeat[%d]", i)
@@ -57,6 +67,7 @@ func (c *Config) Check(d *conf.Doc) error {
 		path := fmt.Sprintf("outputs.webhook[%d]", i)
 		errs = append(errs, c.Webhook[i].Check(d, path))
 		named(path, c.Webhook[i].Name)
+		apart(path, "webhook", c.Webhook[i].Name)
 	}
 	for i := range c.Alertmanager {
 		path := fmt.Sprintf("outputs.alertmanager[%d]", i)
@@ -76,6 +87,7 @@ type Env struct {
 	Silences *silence.Watch                 // nil: none
 	Meter    func(yield func(agent.Sample)) // of the agent and all of its parts
 	Health   func(yield func(agent.Sample)) // the part of that which says how they do
+	Page     http.Handler                   // for people, of how it does; nil: none
 	Started  time.Time                      // when what it measures began at 0
 	Log      *slog.Logger
 }
@@ -110,7 +122,7 @@ func Units(c Config, env Env) []agent.OutputUnit {
 	}
 	if c.Prometheus != nil {
 		all = append(all, agent.OutputUnit{Name: "prometheus", Section: *c.Prometheus, Build: func() (agent.Output, error) {
-			return prometheus.New(*c.Prometheus, env.Meter, env.Log), nil
+			return prometheus.New(*c.Prometheus, env.Meter, env.Page, env.Log), nil
 		}})
 	}
 	return all

@@ -39,6 +39,11 @@ type AlertOptions struct {
 	// given.
 	NoContext bool
 
+	// Told is told of alerts as they are handed on, whether or not there is an
+	// output, by the goroutine of Run; nil: nobody is. It keeps nothing of them
+	// that it may change, and waits for nothing.
+	Told func(alerts []agent.Alert)
+
 	// Before is what these replace, after its Run has ended, or nil: counters go
 	// on where its were, and so does Clock.
 	Before *Alerts
@@ -54,6 +59,7 @@ type Alerts struct {
 	set      *Set
 	absences bool // there are rules on the absence of lines, and they are judged
 	outputs  []agent.AlertOutput
+	told     func([]agent.Alert) // or nil
 	path     string
 	log      *slog.Logger
 	trouble  *agent.Trouble // with the file
@@ -141,6 +147,7 @@ type outgoing struct {
 	changed bool          // since it got its revision
 	pending bool          // as it is now it was not handed on
 	urgent  bool          // it began or ended since it was
+	unkept  bool          // as it is now every output has it, but one in memory alone
 	handed  time.Duration // when it was, by Elapsed
 }
 
@@ -153,7 +160,7 @@ func NewAlerts(set *Set, o AlertOptions) (*Alerts, error) {
 		o.Clock = machineClock()
 	}
 	a := &Alerts{
-		set: set, absences: set.absences && !o.NoAbsence, outputs: o.Outputs, path: statePath(o.Dir), clock: o.Clock,
+		set: set, absences: set.absences && !o.NoAbsence, outputs: o.Outputs, told: o.Told, path: statePath(o.Dir), clock: o.Clock,
 		log: o.Log, trouble: agent.NewTrouble(o.Log), handing: agent.NewTrouble(o.Log),
 		rules:     make([]ruleState, len(set.rules)),
 		snapshots: map[string]*pace{},

@@ -101,7 +101,7 @@ func TestTheMostTellingComeFirst(t *testing.T) {
 	b := newBench(t, ruleOn("Error", times(1, time.Minute)))
 	b.Samples("mysql/db", dbSnapshot(2))
 	b.Samples("redis/cache", []agent.Sample{value("redis_up", 0, "target", "cache")})
-	b.Samples("docker/docker", []agent.Sample{value("logkeel_docker_up", 0, "target", "docker")})
+	b.Samples("docker/docker", []agent.Sample{value("logkeel_docker_up", 0)})
 	b.Samples("redis/replica", []agent.Sample{value("redis_up", 1, "target", "replica"), value("redis_master_link_up", 0, "target", "replica", "master_host", "a", "master_port", "1")})
 	for i := range 9 {
 		b.Samples(fmt.Sprint("http/", i), pageSnapshot(fmt.Sprint("page-", i), 1, float64(i)))
@@ -111,8 +111,8 @@ func TestTheMostTellingComeFirst(t *testing.T) {
 	b.tick()
 	wantFacts(t, b.told.one(t),
 		"shop = is down, status 502, after 10 s",
+		"Docker = the engine does not answer",
 		"cache = is down",
-		"docker = the engine does not answer",
 		"replica = redis master link is down",
 		"db: slowest statement = 2.0 s in the mean, 9.0 s at most, SELECT * FROM `invoices` WHERE `id` = ? (shop)",
 		"db: slow statement = 250 ms in the mean, digest bb (shop)",

@@ -116,7 +116,7 @@ func (a *Alerts) changed(alert *agent.Alert, urgent bool) {
 		o = &outgoing{alert: alert}
 		a.outbox[alert.ID] = o
 	}
-	o.changed, o.pending = true, true
+	o.changed, o.pending, o.unkept = true, true, false
 	o.urgent = o.urgent || urgent
 	a.dirty, a.unexplained = true, a.unexplained || len(a.set.inhibits) > 0
 }

@@ -101,14 +101,21 @@ func (v *survey) container(s *agent.Sample) { v.containerOf(s).values[s.Name] = 
 // down tells that a target does not answer, by a metric that ends in _up.
 func (v *survey) down(s *agent.Sample) {
 	says := "is down"
+	name := sampleLabel(s, "target")
 	switch what := strings.TrimSuffix(s.Name, "_up"); what {
-	case "mysql", "redis":
+	case "mysql", "redis", "pg":
+		name = cmp.Or(name, what)
 	case "logkeel_docker":
-		says = "the engine does not answer"
+		name, says = cmp.Or(name, "Docker"), "the engine does not answer"
 	default:
-		says = strings.ReplaceAll(what, "_", " ") + " is down"
+		what = strings.ReplaceAll(strings.TrimPrefix(what, "logkeel_"), "_", " ")
+		if name == "" {
+			name = cmp.Or(what, s.Name)
+		} else {
+			says = what + " is down"
+		}
 	}
-	v.add(ofDown, nameOfTarget(s.Labels, ""), 0, s.Labels, part{says, []string{s.Name}})
+	v.add(ofDown, name, 0, s.Labels, part{says, []string{s.Name}})
 }
 
 func (v *survey) add(t topic, name string, size float64, of []agent.Label, parts ...part) {
@@ -120,7 +127,7 @@ func nameOfTarget(labels []agent.Label, what string) string {
 	name := sampleLabel(&agent.Sample{Labels: labels}, "target")
 	switch {
 	case name == "":
-		return cmp.Or(what, "a target")
+		return cmp.Or(what, "page")
 	case what == "":
 		return name
 	}

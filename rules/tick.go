@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -61,7 +62,7 @@ func (a *Alerts) reconcile(ctx context.Context) {
 	}
 	a.mu.Unlock()
 	for _, o := range a.outputs {
-		if err := o.Reconcile(ctx, firing); err != nil {
+		if err := o.Reconcile(ctx, firing); err != nil && !errors.Is(err, agent.ErrInMemory) { // the next start does it again
 			a.log.Warn("alerts of which nothing is known any more may go on to be told", "output", o.Name(), "error", err)
 		}
 	}
@@ -156,6 +157,8 @@ func (a *Alerts) sweepSample(k *key, wall time.Time, elapsed time.Duration) {
 // flush writes what changed and hands on the alerts that did. What is to be
 // handed on is in the file first, so that an alert is not forgotten when the
 // agent is killed in between; then it is handed on once more, as the same one.
+// Where the file cannot be written it is handed on all the same: that the disk
+// is full is what people have to hear.
 func (a *Alerts) flush(ctx context.Context, last bool) {
 	if a.clock.Elapsed() < a.rest && !last {
 		return
@@ -182,16 +185,23 @@ func (a *Alerts) flush(ctx context.Context, last bool) {
 	if len(due) == 0 {
 		return
 	}
-	taken := true
+	if a.told != nil {
+		a.told(due)
+	}
+	taken, kept := true, true
 	for _, o := range a.outputs {
-		if err := o.Notify(ctx, due); err != nil {
+		switch err := o.Notify(ctx, due); {
+		case err == nil:
+		case errors.Is(err, agent.ErrInMemory):
+			kept = false // the output says so
+		default:
 			taken = false
 			a.handing.Fail(err, "alerts cannot be handed on, and are kept", "output", o.Name())
 		}
 	}
 	if taken {
 		a.handing.Clear("alerts are handed on again")
-		a.handed(due)
+		a.handed(due, kept)
 	}
 }
 
@@ -224,8 +234,8 @@ func (a *Alerts) collect(last bool) (due []agent.Alert, state *savedState) {
 }
 
 // bound drops alerts that are over where nobody takes them and they are too
-// many: those first of which nobody knows, the oldest of them. The caller holds
-// mu.
+// many: those first that are told from memory, then those of which nobody knows,
+// the oldest of them. The caller holds mu.
 func (a *Alerts) bound() {
 	if len(a.outbox) <= maxEnded {
 		return
@@ -241,19 +251,34 @@ func (a *Alerts) bound() {
 		return
 	}
 	slices.SortFunc(ended, func(x, y *outgoing) int {
-		return cmp.Or(cmp.Compare(min(x.handed, 1), min(y.handed, 1)), x.alert.Ended.Compare(y.alert.Ended), cmp.Compare(x.alert.ID, y.alert.ID))
+		return cmp.Or(
+			cmp.Compare(x.owed(), y.owed()), cmp.Compare(min(x.handed, 1), min(y.handed, 1)),
+			x.alert.Ended.Compare(y.alert.Ended), cmp.Compare(x.alert.ID, y.alert.ID))
 	})
+	lost := 0
 	for _, o := range ended[:drop] {
+		lost += o.owed()
 		delete(a.outbox, o.alert.ID)
 	}
-	a.dropped += uint64(drop)
-	a.handing.Fail(errTooMany, "alerts that are over are dropped: nobody was told of them", "dropped", drop)
+	if lost > 0 {
+		a.dropped += uint64(lost)
+		a.handing.Fail(errTooMany, "alerts that are over are dropped: nobody was told of them", "dropped", lost)
+	}
+}
+
+// owed is 0 of an alert that every output has, in memory at the least.
+func (o *outgoing) owed() int {
+	if o.unkept {
+		return 0
+	}
+	return 1
 }
 
 var errTooMany = fmt.Errorf("more than %d wait for the outputs", maxEnded)
 
-// handed forgets that the alerts, as they were, are to be handed on.
-func (a *Alerts) handed(due []agent.Alert) {
+// handed forgets that the alerts, as they were, are to be handed on. Where some
+// output could not keep them, they will be again: a kill would lose them.
+func (a *Alerts) handed(due []agent.Alert, kept bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.dirty = true
@@ -263,7 +288,11 @@ func (a *Alerts) handed(due []agent.Alert) {
 		if o.changed {
 			continue // again meanwhile
 		}
-		o.pending, o.urgent = false, false
+		o.urgent, o.unkept = false, !kept
+		if !kept {
+			continue
+		}
+		o.pending = false
 		if !o.alert.Firing() {
 			delete(a.outbox, due[i].ID)
 		}

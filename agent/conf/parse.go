@@ -161,6 +161,12 @@ func (r *resolver) copy(n *yaml.Node, depth int, aliased bool) *yaml.Node {
 	case "!!timestamp", "!!merge": // a date, or <<, as a value
 		c.Tag = "!!str"
 	default:
+		if r.lenient {
+			if c.Tag = "!!str"; n.Kind == yaml.ScalarNode && (n.Value == "" || n.Value == "null") {
+				c.Tag = "!!null"
+			}
+			break
+		}
 		r.fail(n.Line, nil, "a value has a tag (!) that is not known here", "put quotes round the value if it is plain text, or remove the tag")
 		return nil
 	}

@@ -22,6 +22,7 @@ type decoder struct {
 	errs     Errors
 	sources  map[*yaml.Node]string // what expanded scalars were in the file
 	expanded int                   // bytes that variables made so far
+	lenient  bool                  // tags are passed over
 }
 
 // A path is where the walk is. It becomes text only where something is wrong.

@@ -6,6 +6,7 @@ import "maps"
 // they wait here; there are no more of them than of what they name.
 type changes struct {
 	alerts map[string]bool // by ID
+	fresh  map[string]bool // of these, those that the journal never had
 	groups map[string]bool // by key
 	marks  map[string]bool // by the alert's ID
 	cools  map[string]bool // by key
@@ -17,7 +18,7 @@ type changes struct {
 
 func newChanges() *changes {
 	return &changes{
-		alerts: map[string]bool{}, groups: map[string]bool{}, marks: map[string]bool{}, cools: map[string]bool{},
+		alerts: map[string]bool{}, fresh: map[string]bool{}, groups: map[string]bool{}, marks: map[string]bool{}, cools: map[string]bool{},
 		folds: map[string]bool{}, closed: map[string]savedGroup{}, gone: map[string]uint64{},
 	}
 }
@@ -48,9 +49,60 @@ func (c *changes) empty() bool {
 	return len(c.alerts)+len(c.groups)+len(c.marks)+len(c.cools)+len(c.folds)+len(c.closed) == 0 && !c.spent
 }
 
+// add names what the plan changes.
+func (c *changes) add(p *plan) {
+	for id := range p.entries {
+		if p.gone[id] {
+			continue
+		}
+		c.alerts[id] = true
+		if p.state.entries[id] == nil {
+			c.fresh[id] = true
+		}
+	}
+	for id := range p.marks {
+		c.marks[id] = true
+	}
+	for id := range p.folds {
+		c.folds[id] = true
+	}
+}
+
+// trim forgets the names of what is gone from the state, which may be more and
+// more while the journal cannot be written.
+func (c *changes) trim(s *state, j *journal) {
+	trim(c.alerts, s.entries)
+	trim(c.fresh, s.entries)
+	trim(c.groups, s.groups)
+	trim(c.marks, s.marks)
+	trim(c.cools, s.cools)
+	trim(c.folds, s.folds)
+	maps.DeleteFunc(c.closed, func(key string, _ savedGroup) bool {
+		_, had := j.items[groupItem(key)]
+		return !had && s.groups[key] == nil // the journal knows nothing of it
+	})
+}
+
+func trim[T any](names map[string]bool, known map[string]T) {
+	maps.DeleteFunc(names, func(name string, _ bool) bool {
+		_, ok := known[name]
+		return !ok
+	})
+}
+
 // frames has the state of what is named; what is gone from it needs none. What
-// one notice has told goes into one frame, so that a kill cannot part it.
+// one notice has told goes into one frame, so that a kill cannot part it. Alerts
+// that are new go before it: without them nothing could be told of their end.
 func (c *changes) frames(s *state) []*frame {
+	var frames []*frame
+	alert := func(id string) {
+		if e := s.entries[id]; e != nil {
+			frames = append(frames, &frame{Alert: saveAlert(e, e.group.key, e.group.labels)})
+		}
+	}
+	for id := range c.fresh {
+		alert(id)
+	}
 	l := &lister{}
 	for g := range maps.Values(c.closed) {
 		f := l.next()
@@ -83,10 +135,10 @@ func (c *changes) frames(s *state) []*frame {
 	if c.spent {
 		l.next().Spent = &s.spent
 	}
-	frames := l.frames
+	frames = append(frames, l.frames...)
 	for id := range c.alerts {
-		if e := s.entries[id]; e != nil {
-			frames = append(frames, &frame{Alert: saveAlert(e, e.group.key, e.group.labels)})
+		if !c.fresh[id] {
+			alert(id)
 		}
 	}
 	return frames

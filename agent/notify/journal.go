@@ -2,6 +2,7 @@ package notify
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -166,13 +167,27 @@ func (j *journal) append(frames []*frame) error {
 		return err
 	}
 	first, err := j.spool.Append(payloads)
-	if err != nil {
+	if errors.Is(err, spool.ErrClosed) {
 		return fmt.Errorf("write journal: %w", err)
+	}
+	if err != nil {
+		return &unwritableError{err}
 	}
 	for i, f := range frames {
 		j.hold(first+uint64(i), int64(len(payloads[i].Payload)), f.items())
 	}
 	return nil
+}
+
+// An unwritableError is the disk's, and may pass.
+type unwritableError struct{ err error }
+
+func (e *unwritableError) Error() string { return "write journal: " + e.err.Error() }
+func (e *unwritableError) Unwrap() error { return e.err }
+
+func unwritable(err error) bool {
+	var u *unwritableError
+	return errors.As(err, &u)
 }
 
 func encode(frames []*frame) ([]spool.Frame, error) {

@@ -24,6 +24,7 @@ func (m *model) configure(seed uint64) {
 	if seed&8 != 0 {
 		m.c.MaxPerHour = 6
 	}
+	m.fills = seed&16 != 0
 }
 
 // hush silences a rule.

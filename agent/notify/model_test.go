@@ -21,6 +21,7 @@ type model struct {
 	recent   []agent.Alert           // that may come again
 	kills    int
 	silences bool          // there are some
+	fills    bool          // the disk is full now and then
 	killing  bool          // the next notice that is taken is the process's last; guarded by mu
 	killed   chan struct{} // closed then
 	copy     string        // what is on the disk then
@@ -32,6 +33,8 @@ type model struct {
 	unnoted map[string]bool // IDs that were told by a process that died of it
 	hushed  []hushed
 	killsAt []time.Time
+
+	full fullDisk
 }
 
 func (m *model) send(ctx context.Context, n *Notice) error {
@@ -44,6 +47,7 @@ func (m *model) send(ctx context.Context, n *Notice) error {
 		return errDown
 	}
 	m.heard, m.times = append(m.heard, n), append(m.times, time.Now())
+	m.full.hear(n)
 	if m.killing {
 		m.killing = false
 		for _, a := range n.Alerts {
@@ -73,10 +77,12 @@ func (m *model) again(dir string) {
 	m.kill()
 	m.kills++
 	m.killsAt = append(m.killsAt, time.Now())
+	m.forget()
 	m.dir = dir
 	m.open()
 	m.begin()
-	m.notify(m.recent...)
+	m.give(m.recent...)
+	m.giveAgain()
 }
 
 func (m *model) hand(a agent.Alert) {
@@ -86,7 +92,7 @@ func (m *model) hand(a agent.Alert) {
 	}
 	m.recent = append(m.recent, a)
 	m.recent = m.recent[max(0, len(m.recent)-5):]
-	m.notify(a)
+	m.give(a)
 }
 
 // step does something that happens.
@@ -120,10 +126,16 @@ func (m *model) step() {
 		m.down = !m.down
 		m.mu.Unlock()
 	case n < 16 && len(m.recent) > 0:
-		m.notify(m.recent[m.rng.IntN(len(m.recent))])
+		m.give(m.recent[m.rng.IntN(len(m.recent))])
 	case n < 17 && m.silences:
 		m.hush(rule)
+	case n < 19 && m.fills:
+		m.fill(!m.disk.full.Load())
+		if m.giveAgain(); !m.disk.full.Load() && m.rng.IntN(2) == 0 { // before the queue has noticed
+			m.again(m.copied())
+		}
 	}
+	m.giveAgain()
 	m.pass(time.Duration(m.rng.ExpFloat64() * float64(time.Minute)))
 }
 
@@ -145,6 +157,7 @@ func (m *model) pass(d time.Duration) {
 
 // finish ends all that fires, and waits until all was told.
 func (m *model) finish() {
+	m.fill(false)
 	m.mu.Lock()
 	m.down = false
 	m.mu.Unlock()
@@ -152,6 +165,7 @@ func (m *model) finish() {
 		m.hand(m.ended(*a))
 	}
 	for range 12 * 8 { // a cap holds things back for hours
+		m.giveAgain()
 		m.pass(5 * time.Minute)
 	}
 }
@@ -186,20 +200,23 @@ func (m *model) check() {
 			h.count = a.Count
 			if a.Firing() {
 				h.firedIn[n.Thread] = true
-				if len(h.overIn) > 0 {
+				if len(h.overIn) > 0 && !m.full.lost[a.ID] {
 					m.t.Errorf("%s was over and fires again", a.ID)
 				}
 				continue
 			}
 			h.overIn[n.ID] = true
-			if len(h.firedIn) > 0 && !h.firedIn[n.Thread] && n.Kind != Digest {
+			if len(h.firedIn) > 0 && !h.firedIn[n.Thread] && n.Kind != Digest && !m.full.lost[a.ID] {
 				m.t.Errorf("the end of %s is in another thread", a.ID)
 			}
 		}
 	}
 	m.checkCap()
-	if repeats > m.kills {
-		m.t.Errorf("%d repeats after %d kills", repeats, m.kills)
+	if n := len(m.full.unkept); n != 0 {
+		m.t.Errorf("%d alerts are not kept", n)
+	}
+	if repeats > m.kills+m.full.forgotten {
+		m.t.Errorf("%d repeats after %d kills, which made %d be forgotten", repeats, m.kills, m.full.forgotten)
 	}
 	for id, a := range m.last {
 		switch h := all[id]; {
@@ -207,6 +224,7 @@ func (m *model) check() {
 		case h == nil:
 			m.t.Errorf("%s was never told", id)
 		case len(h.overIn) == 0 && m.quiet[id] && m.unnoted[id]: // it was not known to be told, and then silenced
+		case len(h.overIn) > 1 && m.full.lost[id]: // it was told, and a full disk did not know of it when it was killed
 		case len(h.overIn) != 1:
 			m.t.Errorf("the end of %s was told in %d notices", id, len(h.overIn))
 		case h.count != a.Count:
@@ -223,16 +241,18 @@ func (m *model) check() {
 
 // TestModel lets anything happen in any order.
 func TestModel(t *testing.T) {
-	runs := uint64(20)
+	runs := uint64(32)
 	if testing.Short() {
 		runs = 4
 	}
+	spoken := 0
 	for seed := range runs {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			inWorld(t, func(w *world) {
 				m := &model{
 					world: w, rng: rand.New(rand.NewPCG(seed, 7)),
 					firing: map[string]*agent.Alert{}, last: map[string]agent.Alert{}, quiet: map[string]bool{}, unnoted: map[string]bool{},
+					full: newFullDisk(),
 				}
 				w.kill()
 				m.configure(seed)
@@ -244,10 +264,14 @@ func TestModel(t *testing.T) {
 				m.finish()
 				m.check()
 				m.checkSilences()
+				spoken += m.full.spoken
 				if len(m.heard) < 3 {
 					t.Errorf("only %d notices", len(m.heard))
 				}
 			})
 		})
+	}
+	if runs > 16 && spoken < 30 {
+		t.Errorf("only %d notices were told while the disk was full", spoken)
 	}
 }

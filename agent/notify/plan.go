@@ -31,6 +31,9 @@ type plan struct {
 	gone      map[string]bool   // entries of which nothing is left to tell
 	fresh     int               // new entries that count for the bound
 	folded    int               // alerts that were too many
+
+	inMemory bool // it is carried out before the journal has it, and comes again
+	left     bool // an alert is to come again, for it would be counted each time
 }
 
 func newPlan(s *state, c *Config, now stamp) *plan {
@@ -182,6 +185,10 @@ func (p *plan) refold(f *fold, a *agent.Alert) bool {
 func (p *plan) foldIn(a *agent.Alert) {
 	kept := len(p.state.folds)+len(p.folds) < maxFolds
 	if !kept && a.Firing() {
+		return
+	}
+	if !kept && p.inMemory {
+		p.left = true
 		return
 	}
 	other := p.other(a)

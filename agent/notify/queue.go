@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,6 +32,8 @@ type Queue struct {
 	dirty   *changes      // of write
 	retry   time.Duration // when the journal is written again after a failure; of write
 	pruned  time.Duration // of write
+
+	unwritten error // why the journal does not have all; of write
 
 	mu     sync.Mutex
 	state  *state
@@ -80,8 +83,9 @@ func open(o Options, fs spool.FS, wall func() time.Time) (*Queue, error) {
 func (q *Queue) now() stamp { return stamp{time.Since(q.opened), q.wall().Round(0)} }
 
 // Notify takes alerts as they stand now, and returns when they are on the disk.
-// After an error none was taken. An alert that comes again, or in an older
-// revision, is no news.
+// Where that cannot be written they are told from memory, and the error wraps
+// agent.ErrInMemory until they are there. After any other error none was taken.
+// An alert that comes again, or in an older revision, is no news.
 func (q *Queue) Notify(ctx context.Context, alerts []agent.Alert) error {
 	q.refresh()
 	q.write.Lock()
@@ -89,20 +93,49 @@ func (q *Queue) Notify(ctx context.Context, alerts []agent.Alert) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	p := newPlan(q.state, &q.o.Config, q.now())
+	now := q.now()
+	p := q.plan(alerts, now, false)
+	frames := p.frames()
+	if len(frames) == 0 && q.unwritten == nil {
+		return nil
+	}
+	if q.unwritten == nil || now.at >= q.retry {
+		if err := q.append(append(q.dirty.frames(q.state), frames...)); err == nil {
+			q.noted()
+		} else if !unwritable(err) {
+			return fmt.Errorf("notifier %s: %w", q.o.Name, err)
+		}
+	}
+	if q.unwritten != nil {
+		p = q.plan(alerts, now, true)
+		q.dirty.add(p)
+	}
+	q.carryOut(p)
+	if q.unwritten == nil || !q.owes(p, alerts) {
+		return nil
+	}
+	return fmt.Errorf("notifier %s: %w: %w; free space in state_dir or make it writable", q.o.Name, agent.ErrInMemory, q.unwritten)
+}
+
+// plan is what the alerts make of the state; inMemory says that they do so
+// before they are on the disk. The caller holds write.
+func (q *Queue) plan(alerts []agent.Alert, now stamp, inMemory bool) *plan {
+	p := newPlan(q.state, &q.o.Config, now)
+	p.inMemory = inMemory
 	for i := range alerts {
 		p.take(&alerts[i])
 	}
-	frames := p.frames()
-	if len(frames) == 0 {
-		return nil
-	}
-	if err := q.journal.append(append(q.dirty.frames(q.state), frames...)); err != nil {
-		return fmt.Errorf("notifier %s: %w; free space in state_dir or make it writable", q.o.Name, err)
-	}
-	q.noted()
+	return p
+}
+
+// carryOut makes the state what was planned. The caller holds write.
+func (q *Queue) carryOut(p *plan) {
 	q.mu.Lock()
 	gone := p.carryOut()
+	if q.unwritten != nil {
+		q.dropNoted(gone)
+		gone = nil
+	}
 	q.counts.folded += uint64(p.folded)
 	q.hush(q.terms())
 	q.mu.Unlock()
@@ -113,7 +146,14 @@ func (q *Queue) Notify(ctx context.Context, alerts []agent.Alert) error {
 	case q.wake <- struct{}{}:
 	default:
 	}
-	return nil
+}
+
+// owes reports whether any of the alerts is in memory alone, or left for later.
+// What of it was told and is over is not given again: at worst it is told again.
+func (q *Queue) owes(p *plan, alerts []agent.Alert) bool {
+	return p.left || slices.ContainsFunc(alerts, func(a agent.Alert) bool {
+		return q.dirty.alerts[a.ID] && q.state.entries[a.ID] != nil || q.dirty.folds[a.ID]
+	})
 }
 
 // lostTrack is why an alert ends of which the agent has lost what it knew.
@@ -156,15 +196,24 @@ func (q *Queue) sayFolded(p *plan) {
 // flush brings what the journal does not have yet to the disk. The caller holds
 // write, or is the only one.
 func (q *Queue) flush() {
-	if q.dirty.empty() {
+	if q.dirty.empty() && q.unwritten == nil {
 		return
 	}
-	if err := q.journal.append(q.dirty.frames(q.state)); err != nil {
-		q.retry = q.now().at + retryNoting
-		q.noting.Fail(err, "what was told of alerts cannot be noted: after a restart it would be told again; free space in state_dir or make it writable")
-		return
+	if q.append(q.dirty.frames(q.state)) == nil {
+		q.noted()
 	}
-	q.noted()
+}
+
+// append writes to the journal, and says where it cannot. The caller holds write.
+func (q *Queue) append(frames []*frame) error {
+	err := q.journal.append(frames)
+	if err == nil || !unwritable(err) {
+		return err
+	}
+	q.unwritten, q.retry = err, q.now().at+retryNoting
+	q.dirty.trim(q.state, q.journal)
+	q.noting.Fail(err, "alerts are told from memory, for they cannot be written: after a kill some may be told again, or not at all; free space in state_dir or make it writable")
+	return err
 }
 
 // noted notes that the journal has all that it should have.
@@ -174,7 +223,7 @@ func (q *Queue) noted() {
 			q.journal.drop(item)
 		}
 	}
-	q.dirty = newChanges()
+	q.dirty, q.unwritten = newChanges(), nil
 	q.noting.Clear("what was told of alerts is noted again")
 }
 
@@ -182,7 +231,7 @@ func (q *Queue) noted() {
 // caller holds write.
 func (q *Queue) compact() {
 	now := q.now().at
-	if !q.journal.bloated() || now < q.retry {
+	if !q.journal.bloated() || now < q.retry || q.unwritten != nil {
 		return
 	}
 	if err := q.journal.rewrite(everything(q.state).frames(q.state)); err != nil {

@@ -61,9 +61,9 @@ func away(share float64) Trend {
 // servers are how much of the time they were there.
 func (s *summarizer) servers() {
 	var items []Item
-	for _, metric := range []string{"mysql_up", "redis_up"} {
+	for _, metric := range []string{"mysql_up", "redis_up", "pg_up"} {
 		for _, key := range slices.Sorted(maps.Keys(s.p.of(metric))) {
-			kind, _, _ := strings.Cut(metric, "_")
+			kind, _, _ := strings.Cut(strings.Replace(metric, "pg_", "postgres_", 1), "_")
 			items = append(items, s.share(kind+" "+key+", up", s.p.of(metric)[key], s.before.of(metric)[key]))
 		}
 	}

@@ -55,7 +55,7 @@ func tracks() map[string]track {
 	unhealthy.is = [2]string{"status", "unhealthy"}
 	t["logkeel_container_health"] = unhealthy
 
-	add(gauge, few, "target", "probe_duration_seconds", "probe_success", "mysql_up", "redis_up")
+	add(gauge, few, "target", "probe_duration_seconds", "probe_success", "mysql_up", "redis_up", "pg_up")
 	add(grows, many, "target schema digest digest_text", "mysql_perf_schema_events_statements_total", "mysql_perf_schema_events_statements_seconds_total")
 	add(gauge, few, "target mountpoint device", "node_filesystem_size_bytes", "node_filesystem_avail_bytes")
 	return t

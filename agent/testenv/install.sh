@@ -47,10 +47,12 @@ packages() {
 	have_postgres || echo postgresql
 	have_mariadb || echo mariadb-server
 	have redis-server && have redis-cli || echo redis-server
+	have systemd-analyze || echo systemd
 	have_exim || echo exim4-daemon-light
 	have node || echo nodejs
 	have npm || have_modules || echo npm
 	have curl || echo curl
+	have_chromium || echo chromium
 	have prometheus-blackbox-exporter || echo prometheus-blackbox-exporter
 	[ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
 }
@@ -69,6 +71,10 @@ have_alertmanager() {
 
 have_exim() {
 	have exim4 || [ -x /usr/sbin/exim4 ]
+}
+
+have_chromium() {
+	have chromium || have chromium-browser || have google-chrome
 }
 
 have_modules() {
@@ -118,6 +124,7 @@ have_mariadb || missing "MariaDB (mariadb-server)" "the tests of the mysql sampl
 { have redis-server && have redis-cli; } || missing "Redis (redis-server)" "the tests of the redis sampler"
 have_exim || missing "Exim (exim4-daemon-light)" "the tests of the email output"
 have node || missing "node (nodejs)" "the tests with a Forward receiver"
+have_chromium || missing "a browser (chromium)" "the tests of the status page in a browser"
 have curl || missing "curl" "the comparison of HTTP times with it"
 have_modules || missing "@fluent-org/logger (npm) in $modules" "the tests with a Forward receiver"
 

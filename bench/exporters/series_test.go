@@ -44,6 +44,7 @@ func parse(t *testing.T, text string, only page) Series {
 				}
 				delete(labels, only.label)
 			}
+			delete(labels, only.without)
 			addSeries(all, name, labels, m)
 		}
 	}
@@ -214,7 +215,7 @@ func (w *world) threePages(t *testing.T, p page) (before, theirs, after Series) 
 	}
 	first := get(w.page)
 	before = parse(t, first, p)
-	theirs = parse(t, get(p.url), page{})
+	theirs = parse(t, get(p.url), page{without: p.without})
 	// A snapshot more.
 	time.Sleep(1500 * time.Millisecond)
 	after = parse(t, get(w.page), p)

@@ -45,12 +45,13 @@ type exporter struct {
 type page struct {
 	url           string
 	label, equals string
-	namesOnly     bool // their labels are other ones
+	without       string // a label of theirs that says what the agent's target says
+	namesOnly     bool   // their labels are other ones
 }
 
 // needed are the programs; where one is not there the test is skipped, or fails
 // where nothing may be skipped.
-var needed = []string{"prometheus-mysqld-exporter", "prometheus-redis-exporter", "prometheus-blackbox-exporter", "prometheus-node-exporter"}
+var needed = []string{"prometheus-mysqld-exporter", "prometheus-redis-exporter", "prometheus-blackbox-exporter", "prometheus-node-exporter", "prometheus-postgres-exporter"}
 
 // newWorld starts all of it; the agent takes a snapshot each interval.
 func newWorld(t *testing.T, interval time.Duration) *world {
@@ -67,6 +68,7 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 	for i := range 20 {
 		w.db.SQL(fmt.Sprintf("USE shop; INSERT INTO orders (customer) VALUES (%d), (2); SELECT COUNT(*) FROM orders WHERE customer = %d; SELECT * FROM log", i, i))
 	}
+	pg := newPostgres(t)
 	cache := testenv.Redis(t)
 	for i := range 5 {
 		cache.CLI("RPUSH", "queues:default", fmt.Sprint(i))
@@ -97,14 +99,16 @@ collectors:
   docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s}}
   mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, tables: {}, statements: {limit: 200, text: true}}]
   redis: [{name: cache, address: "%[5]s", interval: %[3]s, config: true, slowlog: {entries: true}, queues: ["queues:default"]}]
+  postgres: [{name: pg, address: "%[8]s", user: agent, password: secret, interval: %[3]s, timeout: 1s, sizes: {interval: %[3]s}}]
   http:
 %[6]soutputs:
   prometheus: {listen: "%[7]s"}
-`, engine.Root, engine.Host, interval, w.db.Addr, cache.Addr, pages.String(), listen))
+`, engine.Root, engine.Host, interval, w.db.Addr, cache.Addr, pages.String(), listen, pg.Addr))
 	w.agent = w.run(dir, nil, build(t), "run", "--config", config)
 
 	w.exporter("mysqld_exporter", page{label: "target", equals: "db"}, []string{"DATA_SOURCE_NAME=exporter:secret@(" + w.db.Addr + ")/"}, "prometheus-mysqld-exporter", "--collect.info_schema.tables", "--collect.auto_increment.columns", "--collect.perf_schema.eventsstatements", "--collect.binlog_size")
 	w.exporter("redis_exporter", page{label: "target", equals: "cache"}, nil, "prometheus-redis-exporter", "--redis.addr=redis://"+cache.Addr)
+	w.exporter("postgres_exporter", page{label: "target", equals: "pg", without: "server"}, []string{"DATA_SOURCE_NAME=postgresql://exporter:secret@" + pg.Addr + "/postgres?sslmode=disable"}, "prometheus-postgres-exporter")
 	w.exporter("node_exporter", page{label: "target", equals: "host"}, nil, "prometheus-node-exporter")
 	blackbox := w.exporter("blackbox_exporter", page{}, nil, "prometheus-blackbox-exporter", "--config.file="+write(t, filepath.Join(dir, "blackbox.yml"),
 		"modules: {http_2xx: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"))
@@ -127,6 +131,17 @@ collectors:
 	return w
 }
 
+// newPostgres starts a PostgreSQL that has something to tell.
+func newPostgres(t *testing.T) *testenv.PostgresServer {
+	pg := testenv.Postgres(t, "shared_preload_libraries=pg_stat_statements")
+	pg.SQL("CREATE EXTENSION pg_stat_statements; CREATE DATABASE shop; SELECT pg_create_physical_replication_slot('standby', true)")
+	for _, user := range []string{"agent", "exporter"} {
+		pg.SQL(fmt.Sprintf("CREATE USER %s PASSWORD 'secret'; GRANT pg_monitor TO %[1]s", user))
+	}
+	pg.SQLIn("shop", "CREATE TABLE orders (id SERIAL PRIMARY KEY, customer INT); INSERT INTO orders (customer) SELECT n FROM generate_series(1, 1000) n")
+	return pg
+}
+
 // exporter starts one with a --web.listen-address of its own.
 func (w *world) exporter(name string, p page, env []string, args ...string) *exporter {
 	w.t.Helper()
@@ -146,7 +161,7 @@ func (w *world) awaitAll() {
 	}
 	await(w.t, "the agent's first snapshots", func() bool {
 		b, _ := fetch(w.page)
-		return strings.Contains(b, "\nmysql_up{target=\"db\"} 1") && strings.Contains(b, "\nredis_up{target=\"cache\"} 1") && strings.Contains(b, "page9")
+		return strings.Contains(b, "\nmysql_up{target=\"db\"} 1") && strings.Contains(b, "\nredis_up{target=\"cache\"} 1") && strings.Contains(b, "\npg_up{target=\"pg\"} 1") && strings.Contains(b, "page9")
 	})
 }
 

@@ -201,9 +201,8 @@ collectors:
 rules: {files: [rules.yaml]}
 outputs:
   prometheus: {listen: METRICS}
-  email:
-    - {name: ops, server: "%s", tls: {ca_file: %s}, username: %s, password: "%s", from: logkeel@shop.example, to: ops@shop.example, group_wait: 1s}
-`, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password))
+  email: [%s]
+`, mailOutput(smtp, "group_wait: 1s")))
 	a.write("rules.yaml", `
 groups:
   - name: app

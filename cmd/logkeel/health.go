@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"time"
 
@@ -31,21 +30,7 @@ says that the agent answers, 1 that it does not.`,
 }
 
 func healthy(cmd *cobra.Command, listen string) error {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-		if ip != nil && ip.To4() == nil {
-			host = "::1"
-		}
-	}
-	req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/-/healthy", nil)
-	if err != nil {
-		return err
-	}
-	res, err := (&http.Client{Timeout: 3 * time.Second, Transport: &http.Transport{}}).Do(req)
+	res, err := ask(cmd.Context(), listen, "/-/healthy", 3*time.Second)
 	if err != nil {
 		return fmt.Errorf("the agent does not answer: %w", err)
 	}

@@ -38,9 +38,8 @@ outputs:
   prometheus: {listen: METRICS}
   fluentd: [{name: main, address: "%s"}]
   heartbeat: [{name: hc, url_file: hc.url, method: POST, every: 5s}]
-  email:
-    - {name: ops, server: "%s", tls: {ca_file: %s}, username: %s, password: "%s", from: logkeel@shop.example, to: ops@shop.example, group_wait: 1s}
-`, receiver.Addr, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password))
+  email: [%s]
+`, receiver.Addr, mailOutput(smtp, "group_wait: 1s")))
 	a.write("own.yaml", `
 groups:
   - name: own

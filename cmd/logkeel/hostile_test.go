@@ -40,7 +40,7 @@ rules: {self: false, files: [rules.yaml]}
 outputs:
   prometheus: {listen: METRICS}
   email:
-    - {name: ops, server: "%s", tls: {ca_file: %s}, username: %s, password: "%s", from: logkeel@shop.example, to: ops@shop.example, group_wait: 2s}
+    - %s
   webhook:
     - {name: hook, url: "%s", group_wait: 2s}
 `
@@ -71,7 +71,7 @@ func TestHostileLines(t *testing.T) {
 		bodies = append(bodies, body)
 	}))
 	defer hook.Close()
-	a := newAgent(t, fmt.Sprintf(hostileConfig, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password, hook.URL))
+	a := newAgent(t, fmt.Sprintf(hostileConfig, mailOutput(smtp, "group_wait: 2s"), hook.URL))
 	a.write("rules.yaml", hostileRules)
 	a.write("app.log", strings.Join(hostileLines, "\n")+"\n")
 	a.start()

@@ -26,18 +26,7 @@ collectors:
 rules: {files: [rules.yaml]}
 outputs:
   prometheus: {listen: METRICS}
-  email:
-    - name: ops
-      server: "%s"
-      tls: {ca_file: %s}
-      username: %s
-      password: "%s"
-      from: logkeel@shop.example
-      to: ops@shop.example
-      group_by: [id]
-      group_wait: 0s
-      group_interval: 1s
-      max_per_hour: 0
+  email: [%s]
 `
 
 // Each incident is an alert and a group of its own, and over two seconds later.
@@ -72,7 +61,7 @@ func (i *incidents) write() {
 func TestKilledWhileItMails(t *testing.T) {
 	t.Parallel()
 	smtp := testenv.SMTP(t)
-	a := newAgent(t, fmt.Sprintf(killedMailConfig, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password))
+	a := newAgent(t, fmt.Sprintf(killedMailConfig, mailOutput(smtp, "group_by: [id], group_wait: 0s, group_interval: 1s, max_per_hour: 0")))
 	a.write("rules.yaml", killedMailRules)
 	happens := &incidents{t: t, path: filepath.Join(filepath.Dir(a.config), "app.log")}
 	happens.write()

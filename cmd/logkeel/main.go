@@ -69,16 +69,20 @@ func rootCommand() *cobra.Command {
 		Long: `logkeel runs beside an application. It reads container logs and log files, takes
 what Docker's fluentd driver and other Forward clients send, and samples
 databases, Redis, pages and containers. It flags what its rules find, ships logs
-to Fluentd, serves metrics to Prometheus, and mails alerts. Nothing is lost while
-an aggregator or a mail server is away.
+to Fluentd, serves metrics to Prometheus, and tells alerts by mail, to
+Alertmanager and to webhooks. Nothing is lost while any of these is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
-configuration is wrong, 3 scan --fail-on-match found something; job has those of
-its command.`,
-		Example: `  logkeel check                        # is agent.yaml right?
+configuration is wrong, 3 scan --fail-on-match found something, or doctor and
+status have warnings; job has those of its command.`,
+		Example: `  logkeel init                         # write a configuration for what runs here
+  logkeel check                        # is agent.yaml right?
   logkeel test                         # do the rules find what they have to?
   logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
   logkeel run                          # run with ./agent.yaml
+  logkeel tap --findings               # watch what a running agent finds
+  logkeel doctor                       # what works, what does not, why, and what to do
+  logkeel status                       # how the agent that runs does
   logkeel scan --since 24h             # what would have been found and mailed
   logkeel probe http://localhost:8080/ # where the time goes, as curl -w says it
   logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
@@ -103,6 +107,7 @@ its command.`,
 		}
 	}
 	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), jobCommand(config))
+	root.AddCommand(doctorCommand(config), statusCommand(config), tapCommand(config), initCommand())
 	root.Args = noArgs
 	return root
 }

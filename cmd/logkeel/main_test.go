@@ -67,6 +67,12 @@ func newAgent(t *testing.T, config string) *agentProcess {
 	return a
 }
 
+// mailOutput is an email output in a configuration, with more keys of it.
+func mailOutput(smtp *testenv.SMTPServer, more string) string {
+	return fmt.Sprintf(`{name: ops, server: "%s", tls: {ca_file: %s}, username: %s, password: "%s", from: logkeel@shop.example, to: ops@shop.example, %s}`,
+		smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password, more)
+}
+
 // write makes a file; a relative name is beside the configuration.
 func (a *agentProcess) write(name, content string) {
 	a.t.Helper()

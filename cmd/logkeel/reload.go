@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/history"
 	"github.com/webgrip/logkeel/agent/silence"
+	"github.com/webgrip/logkeel/agent/tap"
 	"github.com/webgrip/logkeel/collectors"
 	"github.com/webgrip/logkeel/outputs"
 	"github.com/webgrip/logkeel/rules"
@@ -32,13 +34,20 @@ type runner struct {
 	ledger *agent.Ledger
 	dir    string // state_dir
 	quiet  *silence.Watch
+	tap    *tap.Hub
 	began  time.Time
 	agent  *agent.Agent
 	rules  atomic.Pointer[rules.Set]
+	alerts atomic.Pointer[rules.Alerts]
 
-	mu   sync.Mutex
-	last time.Time // when a configuration was last taken
-	bad  error     // why the newest one was not
+	manager *serviceManager
+	history *history.History // what the status page draws
+	ended   history.Alerts   // and the alerts that were over last
+
+	mu    sync.Mutex
+	inUse *loaded   // loaded, for who else looks at it
+	last  time.Time // when a configuration was last taken
+	bad   error     // why the newest one was not
 }
 
 // parts is what the agent is to consist of.
@@ -50,7 +59,7 @@ func (r *runner) parts(l *loaded) agent.Parts {
 		}},
 		Collectors: collectors.Units(l.Collectors, l.baseDir, r.dir, r.log),
 		Outputs: outputs.Units(l.Outputs, outputs.Env{
-			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Started: r.began,
+			Ledger: r.ledger, StateDir: r.dir, Silences: r.quiet, Log: r.log, Meter: r.meter, Page: r.page(), Started: r.began,
 			Health: func(yield func(agent.Sample)) { r.agent.MeterSelf(yield) },
 		}),
 		ShutdownTimeout: time.Duration(l.ShutdownTimeout),
@@ -60,11 +69,18 @@ func (r *runner) parts(l *loaded) agent.Parts {
 
 func (r *runner) judge(set *rules.Set, to []agent.AlertOutput, before agent.Alerter) (agent.Matcher, agent.Alerter, error) {
 	old, _ := before.(*rules.Alerts)
-	alerts, err := rules.NewAlerts(set, rules.AlertOptions{Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old})
+	alerts, err := rules.NewAlerts(set, rules.AlertOptions{
+		Ledger: r.ledger, Dir: r.dir, Outputs: to, Log: r.log, Before: old,
+		Told: func(due []agent.Alert) {
+			r.tap.Alerts(due)
+			r.ended.Take(due)
+		},
+	})
 	if err != nil {
 		return nil, nil, err
 	}
 	r.rules.Store(set)
+	r.alerts.Store(alerts)
 	return set, alerts, nil
 }
 
@@ -74,6 +90,7 @@ func (r *runner) meter(yield func(agent.Sample)) {
 	r.meterConfig(yield)
 	r.rules.Load().Meter(yield)
 	r.quiet.Meter(yield)
+	r.tap.Meter(yield)
 	r.agent.Meter(yield)
 }
 
@@ -93,8 +110,18 @@ func (r *runner) reloaded(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.bad = err; err == nil {
-		r.last = time.Now()
+		r.last, r.inUse = time.Now(), r.loaded
 	}
+}
+
+// status is the agent in a line.
+func (r *runner) status() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bad != nil {
+		return "runs; the newest configuration is wrong and not taken, see the log"
+	}
+	return fmt.Sprintf("runs with %d rules", len(r.rules.Load().Rules()))
 }
 
 // watch reloads at each signal and, where that is wanted, when a file changes.
@@ -115,11 +142,14 @@ func (r *runner) watch(ctx context.Context, hup <-chan os.Signal) {
 				continue
 			}
 		}
+		r.manager.reloading()
 		err := r.reload(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if r.reloaded(err); err != nil {
+		r.reloaded(err)
+		r.manager.ready(r.status())
+		if err != nil {
 			r.log.Error("the new configuration is not taken, the old one stays", "config", r.loaded.doc.File, "error", err)
 		}
 	}

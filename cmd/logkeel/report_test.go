@@ -18,16 +18,7 @@ collectors:
 rules: {files: [rules.yaml]}
 outputs:
   prometheus: {listen: METRICS}
-  email:
-    - name: ops
-      server: "%s"
-      tls: {ca_file: %s}
-      username: %s
-      password: "%s"
-      from: logkeel@shop.example
-      to: ops@shop.example
-      subject_prefix: "%s"
-      report: {}
+  email: [%s]
 `
 
 // The report adds up over stops, kills and reloads, can be read beside the
@@ -36,7 +27,7 @@ func TestReportCommand(t *testing.T) {
 	t.Parallel()
 	smtp := testenv.SMTP(t)
 	configured := func(prefix string) string {
-		return fmt.Sprintf(reportConfig, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password, prefix)
+		return fmt.Sprintf(reportConfig, mailOutput(smtp, `report: {}, subject_prefix: "`+prefix+`"`))
 	}
 	a := newAgent(t, configured("[one]"))
 	a.write("rules.yaml", "groups:\n  - name: app\n    rules:\n      - {name: Oops, class: error, match: oops, alert: false}\n")
@@ -118,7 +109,7 @@ func TestReportCommand(t *testing.T) {
 func TestKilledWhileItReports(t *testing.T) {
 	t.Parallel()
 	smtp := testenv.SMTP(t)
-	a := newAgent(t, fmt.Sprintf(reportConfig, smtp.Addr, smtp.CAFile, smtp.Username, smtp.Password, ""))
+	a := newAgent(t, fmt.Sprintf(reportConfig, mailOutput(smtp, "report: {}")))
 	a.write("rules.yaml", "groups: []\n")
 	state := filepath.Join(filepath.Dir(a.config), "state", "report")
 	if err := os.MkdirAll(state, 0o700); err != nil {

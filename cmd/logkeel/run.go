@@ -18,7 +18,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/history"
 	"github.com/webgrip/logkeel/agent/silence"
+	"github.com/webgrip/logkeel/agent/tap"
+	"github.com/webgrip/logkeel/outputs/statuspage"
 )
 
 func runCommand(config *string) *cobra.Command {
@@ -60,8 +63,13 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	}
 	r := &runner{
 		loaded: l, tried: l, log: log, level: level, ledger: ledger, dir: dir.Path, began: time.Now(),
-		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)),
+		quiet: silence.NewWatch(dir.Path, agent.NewTrouble(log)), history: history.New(statuspage.Tracks()...),
+		manager: newServiceManager(os.Getenv, os.Getpid(), log),
 	}
+	r.tap = tap.NewHub(tap.Options{
+		Dir: dir.Path, Version: buildVersion(), Log: log,
+		Rules: func() []*agent.Rule { return r.rules.Load().Rules() },
+	})
 	r.reloaded(nil)
 	r.rules.Store(l.rules)
 	parts := r.parts(l)
@@ -74,11 +82,22 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 		log.Warn("no output is configured; findings are counted for nobody")
 	}
 	defer log.Info("logkeel has stopped")
+	r.observeOnce()
 	ctx, stop := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	defer watching.Wait()
 	defer stop()
 	watching.Go(func() { r.watch(ctx, hup) })
+	looking, blind := context.WithCancel(context.WithoutCancel(ctx)) // until the last line
+	defer blind()
+	watching.Go(func() { r.tap.Run(looking, r.agent) })
+	watching.Go(func() { r.observe(ctx) })
+	watching.Go(func() { r.manager.watch(ctx, r.agent.MeterSelf) })
+	r.manager.ready(r.status())
+	watching.Go(func() {
+		<-ctx.Done()
+		r.manager.stopping()
+	})
 	return r.agent.Run(ctx)
 }
 
@@ -224,6 +243,9 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   http://%s/metrics", o.Listen)
+		if o.StatusPage {
+			p("           and for people, at http://%s/, how the agent does", o.Listen)
+		}
 	}
 	_, err := fmt.Fprintf(w, "  keeps    %s\n", l.StateDir)
 	return err

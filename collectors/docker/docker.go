@@ -83,17 +83,21 @@ var (
 	_ agent.Meter     = (*Collector)(nil)
 )
 
+// hostOr is the API's address where none may be configured.
+func hostOr(host string) (address string, fromEnv bool) {
+	if host != "" {
+		return host, false
+	}
+	if host = os.Getenv("DOCKER_HOST"); host != "" {
+		return host, true
+	}
+	return defaultHost, false
+}
+
 // New returns a collector that knows nothing yet. It fails if the configuration
 // is wrong; the engine need not be there.
 func New(cfg Config, log *slog.Logger) (*Collector, error) {
-	host, fromEnv := cfg.Host, false
-	if host == "" {
-		if host = os.Getenv("DOCKER_HOST"); host != "" {
-			fromEnv = true
-		} else {
-			host = defaultHost
-		}
-	}
+	host, fromEnv := hostOr(cfg.Host)
 	if err := checkHost(host); err != nil {
 		where := "host"
 		if fromEnv {

@@ -147,7 +147,7 @@ func (o *Output) mark(in *instance, batch []sending, how func(t *told, ends bool
 		}
 		t, before := e.Told[in.key], e.Told[in.key]
 		how(&t, s.ends && !e.Ended.IsZero(), now)
-		e.Told[in.key] = t
+		e.Told[in.key], e.text = t, nil
 		o.store.dirty = o.store.dirty || t.First != before.First || t.Over != before.Over
 	}
 }

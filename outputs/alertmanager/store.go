@@ -35,6 +35,7 @@ type entry struct {
 	Told        map[string]told   `json:"told,omitempty"`    // by instance
 
 	print string // of Labels: what Alertmanager tells alerts apart by
+	text  []byte // as it is in the file; nil where it changed since it was made
 }
 
 // told is how far one instance is with one alert.
@@ -63,6 +64,8 @@ type store struct {
 	done    []string          // IDs of alerts that are over and told, the oldest first
 	gone    map[string]uint64 // and their revisions
 	dirty   bool              // the file lacks something that may be lost
+	owing   bool              // and something that may not
+	size    int               // of the file, when it was last written
 }
 
 // saved is the file.
@@ -120,21 +123,42 @@ func parse(data []byte) (f saved, err error) {
 	return f, nil
 }
 
-// save writes the file.
+// save writes the file. Of entries that did not change it has the text already:
+// they are most, and to make it takes longer than to write it.
 func (s *store) save() error {
-	f := saved{Version: 1, Alerts: s.all()}
-	for _, id := range s.done {
-		f.Done = append(f.Done, done{id, s.gone[id]})
+	s.dirty, s.owing = true, true
+	b := append(make([]byte, 0, s.size+s.size/8), `{"version":1,"alerts":[`...)
+	for i, e := range s.all() {
+		if e.text == nil {
+			text, err := json.Marshal(e)
+			if err != nil {
+				return err
+			}
+			e.text = text
+		}
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, e.text...)
 	}
-	data, err := json.Marshal(f)
-	if err != nil {
+	b = append(b, ']')
+	if len(s.done) > 0 {
+		over := make([]done, len(s.done))
+		for i, id := range s.done {
+			over[i] = done{id, s.gone[id]}
+		}
+		text, err := json.Marshal(over)
+		if err != nil {
+			return err
+		}
+		b = append(append(b, `,"done":`...), text...)
+	}
+	b = append(b, '}')
+	s.size = len(b)
+	if err := agent.ReplaceFile(s.path, b); err != nil {
 		return err
 	}
-	if err := agent.ReplaceFile(s.path, data); err != nil {
-		s.dirty = true
-		return err
-	}
-	s.dirty = false
+	s.dirty, s.owing = false, false
 	return nil
 }
 
@@ -173,7 +197,7 @@ func (s *store) supersede(print string) {
 		for instance, t := range e.Told {
 			if n := fires.Told[instance]; n.First.IsZero() && !t.First.IsZero() && !t.Over {
 				n.First = t.First
-				fires.Told[instance] = n
+				fires.Told[instance], fires.text = n, nil
 			}
 		}
 		s.remove(e)

@@ -11,10 +11,12 @@ import (
 )
 
 // Notify takes alerts as they stand now; they are on the disk when it returns.
+// Where they cannot be, they are sent all the same, and the error wraps
+// agent.ErrInMemory.
 func (o *Output) Notify(ctx context.Context, alerts []agent.Alert) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	now, must, news := time.Now(), o.store.dirty, false
+	now, must, news := time.Now(), o.store.owing, false
 	for i := range alerts {
 		a := &alerts[i]
 		if rank(a.Rule.Severity) > rank(o.c.MinSeverity) {
@@ -35,8 +37,8 @@ func (o *Output) Notify(ctx context.Context, alerts []agent.Alert) error {
 // save writes the file, and says where it cannot.
 func (o *Output) save() error {
 	if err := o.store.save(); err != nil {
-		err = fmt.Errorf("output %s: keep alerts: %w", o.c.Name, err)
-		o.unwritten.Fail(err, "alerts cannot be kept")
+		err = fmt.Errorf("output %s: %w: %w", o.c.Name, agent.ErrInMemory, err)
+		o.unwritten.Fail(err, "alerts cannot be written, and are sent from memory; free space in state_dir or make it writable")
 		return err
 	}
 	o.unwritten.Clear("alerts are kept again")
@@ -75,7 +77,7 @@ func (o *Output) take(a *agent.Alert, now time.Time) bool {
 
 // note has the entry say what the alert says.
 func (o *Output) note(e *entry, a *agent.Alert, now time.Time) {
-	e.Revision, e.Annotations = max(e.Revision, a.Revision), annotationsOf(a)
+	e.Revision, e.Annotations, e.text = max(e.Revision, a.Revision), annotationsOf(a), nil
 	switch {
 	case a.Firing() && !e.Ended.IsZero(): // it goes on after all
 		e.Ended, e.EndSeen = time.Time{}, time.Time{}
@@ -91,7 +93,7 @@ func (o *Output) note(e *entry, a *agent.Alert, now time.Time) {
 // end notes that it is over. An end before the start is none to Alertmanager, and
 // with one that is to come, by a log's own clock, it would fire until then.
 func (e *entry) end(at, now time.Time) {
-	e.Ended, e.EndSeen = within(at, e.Starts, now), now
+	e.Ended, e.EndSeen, e.text = within(at, e.Starts, now), now, nil
 }
 
 // within is t, or the bound that it is beyond.

@@ -60,22 +60,8 @@ func (s *sender) send(ctx context.Context, from *mail.Address, to []*mail.Addres
 	if err != nil {
 		return d, err
 	}
-	at = stepMail
-	if err := c.Mail("<" + from.Address + ">"); err != nil {
-		return d, err
-	}
-	at = stepRcpt
-	for _, a := range to {
-		err := c.Rcpt("<" + a.Address + ">")
-		var reply *textproto.Error
-		switch {
-		case err == nil:
-			d.taken = append(d.taken, a)
-		case errors.As(err, &reply) && reply.Code != 421:
-			d.failed = append(d.failed, rcptError{to: a, err: s.explain(ctx, at, err), final: final(reply)})
-		default:
-			return delivery{}, err
-		}
+	if d, err = s.envelope(ctx, c, from, to, &at); err != nil {
+		return delivery{}, err
 	}
 	if len(d.taken) == 0 {
 		s.quit(conn, c)
@@ -85,6 +71,28 @@ func (s *sender) send(ctx context.Context, from *mail.Address, to []*mail.Addres
 		return delivery{}, err
 	}
 	s.quit(conn, c)
+	return d, nil
+}
+
+// envelope says who the mail is from, and asks for each recipient whether it is taken.
+func (s *sender) envelope(ctx context.Context, c *smtp.Client, from *mail.Address, to []*mail.Address, at *step) (d delivery, err error) {
+	*at = stepMail
+	if err := c.Mail("<" + from.Address + ">"); err != nil {
+		return d, err
+	}
+	*at = stepRcpt
+	for _, a := range to {
+		err := c.Rcpt("<" + a.Address + ">")
+		var reply *textproto.Error
+		switch {
+		case err == nil:
+			d.taken = append(d.taken, a)
+		case errors.As(err, &reply) && reply.Code != 421:
+			d.failed = append(d.failed, rcptError{to: a, err: s.explain(ctx, *at, err), final: final(reply)})
+		default:
+			return delivery{}, err
+		}
+	}
 	return d, nil
 }
 

@@ -184,12 +184,18 @@ func (l *lane) write(conn net.Conn, s *link, b []byte) error {
 	return nil
 }
 
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
+func (l *lane) connect(ctx context.Context, s *server) (net.Conn, *msgp.Reader, error) {
+	return s.connect(ctx, time.Duration(l.c.ConnectTimeout), l.o.dial)
+}
+
 // connect dials, secures and, where there is a shared key, shakes hands.
-func (l *lane) connect(ctx context.Context, s *server) (_ net.Conn, _ *msgp.Reader, err error) {
+func (s *server) connect(ctx context.Context, timeout time.Duration, dial dialFunc) (_ net.Conn, _ *msgp.Reader, err error) {
 	parent := ctx
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(l.c.ConnectTimeout))
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	conn, err := l.o.dial(ctx, s.network, s.dial)
+	conn, err := dial(ctx, s.network, s.dial)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect: %w", err)
 	}

@@ -23,10 +23,14 @@ import (
 type Config struct {
 	Listen    string `yaml:"listen"`     // host:port; loopback unless said otherwise
 	MaxSeries int    `yaml:"max_series"` // of one metric; the rest is added up in one
+	// StatusPage shows people at / how the agent does.
+	StatusPage bool `yaml:"status_page"`
 }
 
 // SetDefaults fills in what a configuration may leave out.
-func (c *Config) SetDefaults() { *c = Config{Listen: "127.0.0.1:9765", MaxSeries: 10_000} }
+func (c *Config) SetDefaults() {
+	*c = Config{Listen: "127.0.0.1:9765", MaxSeries: 10_000, StatusPage: true}
+}
 
 // Check says what is wrong with the section at path.
 func (c *Config) Check(d *conf.Doc, path string) error {
@@ -58,7 +62,7 @@ type Output struct {
 var _ agent.Output = (*Output)(nil)
 
 // New returns the server; Run starts it.
-func New(c Config, meter MeterFunc, log *slog.Logger) *Output {
+func New(c Config, meter MeterFunc, page http.Handler, log *slog.Logger) *Output {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
 		&bridge{meter: meter, max: c.MaxSeries, descs: map[string]*prometheus.Desc{}},
@@ -73,6 +77,9 @@ func New(c Config, meter MeterFunc, log *slog.Logger) *Output {
 		}).ServeHTTP(w, r)
 	})
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "logkeel is healthy.") })
+	if c.StatusPage && page != nil {
+		mux.Handle("GET /{$}", page)
+	}
 	return &Output{c: c, log: log, handler: mux}
 }
 

@@ -22,7 +22,7 @@ import (
 func serve(t *testing.T, c Config, meter MeterFunc) string {
 	t.Helper()
 	c.Listen = "127.0.0.1:0"
-	o := New(c, meter, slog.New(slog.DiscardHandler))
+	o := New(c, meter, nil, slog.New(slog.DiscardHandler))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- o.Run(ctx) }()
@@ -135,7 +135,7 @@ func TestOneErrorAScrape(t *testing.T) {
 			for i := range 50 {
 				yield(agent.Sample{Name: fmt.Sprintf("logkeel_x%d", i), Help: strings.Repeat("X", 1000)})
 			}
-		}, slog.New(slog.NewTextHandler(&log, nil)))
+		}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 		o.handler.ServeHTTP(failing{httptest.NewRecorder(), tt.err}, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 		if n := strings.Count(log.String(), "metrics are incomplete"); n != tt.says {
 			t.Errorf("%v is said %d times, want %d:\n%s", tt.err, n, tt.says, log.String())
@@ -151,7 +151,7 @@ func TestAddressInUse(t *testing.T) {
 	defer ln.Close()
 	c := defaults()
 	c.Listen = ln.Addr().String()
-	err = New(c, func(func(agent.Sample)) {}, slog.New(slog.DiscardHandler)).Run(t.Context())
+	err = New(c, func(func(agent.Sample)) {}, nil, slog.New(slog.DiscardHandler)).Run(t.Context())
 	want := "outputs.prometheus.listen: listen tcp " + c.Listen + ": bind: address already in use; free the port or choose another"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
@@ -164,7 +164,7 @@ func BenchmarkScrape(b *testing.B) {
 		for i := range 3000 {
 			yield(agent.Sample{Name: "logkeel_many_total", Help: "Many.", Type: agent.Counter, Value: 2, Labels: []agent.Label{{Name: "n", Value: fmt.Sprint(i)}}})
 		}
-	}, slog.New(slog.DiscardHandler))
+	}, nil, slog.New(slog.DiscardHandler))
 	req, _ := http.NewRequest(http.MethodGet, "/metrics", nil)
 	for b.Loop() {
 		o.handler.ServeHTTP(discard{}, req)
@@ -176,3 +176,27 @@ type discard struct{}
 func (discard) Header() http.Header         { return http.Header{} }
 func (discard) WriteHeader(int)             {}
 func (discard) Write(b []byte) (int, error) { return len(b), nil }
+
+func TestStatusPage(t *testing.T) {
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "how it does") })
+	for _, tt := range []struct {
+		on   bool
+		page http.Handler
+		code int
+	}{{true, page, 200}, {false, page, 404}, {true, nil, 404}} {
+		c := defaults()
+		c.StatusPage = tt.on
+		o := New(c, func(func(agent.Sample)) {}, tt.page, slog.New(slog.DiscardHandler))
+		for path, want := range map[string]int{"/": tt.code, "/other": 404, "/metrics": 200, "/-/healthy": 200} {
+			w := httptest.NewRecorder()
+			o.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+			if w.Code != want {
+				t.Errorf("%v: %s: %d, want %d", tt.on, path, w.Code, want)
+			}
+		}
+		w := httptest.NewRecorder()
+		if o.handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil)); w.Code < 400 {
+			t.Errorf("POST: %d", w.Code)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package setup
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// composeYAML is the service. dir is the folder that agent.yaml is in.
+func (p *Plan) composeYAML(dir string) string {
+	w := &page{}
+	w.comment("", "The service logkeel, made by `logkeel init` of %s.", p.Origin)
+	if p.Project != "" {
+		w.line("# It goes with the project's own file, from its folder:")
+		w.comment("", "  docker compose --file %s --file %s up --detach", p.base(), path.Join(dir, composeName))
+	} else {
+		w.comment("", "  docker compose --file %s up --detach", path.Join(dir, composeName))
+	}
+	w.line("services:")
+	w.line("  logkeel:")
+	w.line("    image: %s", quote(p.Image))
+	w.line("    restart: unless-stopped")
+	w.line(`    ports: ["127.0.0.1:9765:9765"]   # the page of metrics needs no password`)
+	w.line("    environment:   # of .env, or of the shell")
+	for _, v := range []string{"LOGKEEL_DB_PASSWORD", "LOGKEEL_SMTP_PASSWORD", "REDIS_PASSWORD"} {
+		w.line(`      %s: "${%s:-}"`, v, v)
+	}
+	w.line("    volumes:")
+	p.bind(w, path.Join(dir, agentName), "/etc/logkeel/"+agentName)
+	p.bind(w, path.Join(dir, "rules"), "/etc/logkeel/rules")
+	w.line("      # Whoever can connect to the socket is master of the engine; a proxy that")
+	w.line("      # passes GET is enough: collectors.docker.host names it then.")
+	p.bind(w, "/var/run/docker.sock", "/var/run/docker.sock")
+	p.bind(w, path.Join(p.Root, "containers"), path.Join(p.Root, "containers"))
+	w.line("      - /:/host:ro,rslave")
+	w.line("      - logkeel-state:/state")
+	external := map[string]string{}
+	var done []string
+	for _, l := range p.Logs {
+		m := l.Mount
+		if slices.Contains(done, m.Source) {
+			continue
+		}
+		done = append(done, m.Source)
+		if m.Volume == "" {
+			p.bind(w, m.Source, m.Source)
+			continue
+		}
+		key := m.Volume
+		if m.External != "" {
+			key = "v-" + otherThanName.ReplaceAllString(key, "-")
+			external[key] = m.External
+		}
+		w.line("      - {type: volume, source: %s, target: %s, read_only: true}", quote(key), quote(m.Source))
+	}
+	if p.Backups != "" && !slices.Contains(done, p.Backups) {
+		p.bind(w, p.Backups, p.Backups)
+	}
+	p.writeNetworks(w)
+	w.line(`    healthcheck: {test: ["CMD", "/logkeel", "health"], interval: 30s, timeout: 5s, start_period: 10s}`)
+	w.line("    labels: {logkeel.ignore: \"true\"}   # it does not read what it writes")
+	w.line("    read_only: true")
+	w.line("    cap_drop: [ALL]")
+	w.line("    cap_add: [DAC_READ_SEARCH]   # to read logs whoever owns them, and to write nothing")
+	w.line(`    security_opt: ["no-new-privileges:true"]`)
+	w.line("    mem_limit: 256m")
+	w.line(`    logging: {driver: json-file, options: {max-size: 10m, max-file: "3"}}`)
+	w.line("")
+	w.line("volumes:")
+	w.line("  logkeel-state:")
+	for _, key := range sortedKeys(external) {
+		w.line("  %s: {external: true, name: %s}", quote(key), quote(external[key]))
+	}
+	first := true
+	for _, n := range p.Networks {
+		if n.External == "" {
+			continue
+		}
+		if first {
+			w.line("")
+			w.line("networks:")
+			first = false
+		}
+		w.line("  %s: {external: true, name: %s}", quote(n.Key), quote(n.External))
+	}
+	return w.b.String()
+}
+
+func (p *Plan) base() string {
+	if p.Compose == "" {
+		return "compose.yaml"
+	}
+	return p.Compose
+}
+
+// bind writes a folder or a file of the machine, read-only: in the short form, in
+// which Compose makes a folder that is not there yet, wherever that is possible.
+func (p *Plan) bind(w *page, source, target string) {
+	if strings.Contains(source+target, ":") {
+		w.line("      - {type: bind, source: %s, target: %s, read_only: true}", quote(source), quote(target))
+		return
+	}
+	w.line("      - %s", quote(source+":"+target+":ro"))
+}
+
+func (p *Plan) writeNetworks(w *page) {
+	if len(p.Networks) == 0 {
+		return
+	}
+	w.line("    networks:")
+	for _, n := range p.Networks {
+		w.line("      - %s", quote(n.Key))
+	}
+}
+
+// ownRules is a rule file that shows how one is written, with its tests.
+const ownRules = `# Your own rules. logkeel test runs the tests; docs/rules.md has all keys.
+groups:
+  - name: own
+    rules:
+      - name: PaymentDeclined
+        class: error
+        severity: warning
+        match: 'payment (declined|refused)'
+        not: 'test card'
+        threshold: 3
+        window: 10m
+        summary: several payments were declined
+        runbook: |
+          docker compose logs --since 15m | grep -i payment
+          Is it every bank, or one? Look at the provider's status page.
+tests:
+  - rule: PaymentDeclined
+    finds: ['order 17: payment declined']
+    ignores: ['order 18: payment accepted', 'test card: payment declined']
+`

@@ -1,0 +1,75 @@
+package postgres
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/server"
+	"github.com/webgrip/logkeel/agent/tlsconf"
+)
+
+// Config is one server. It is reached by Address or by Socket.
+type Config struct {
+	Name       string          `yaml:"name"`
+	Address    string          `yaml:"address"` // host:port
+	Socket     string          `yaml:"socket"`  // path of the socket, or of its folder
+	User       string          `yaml:"user"`
+	Password   conf.Secret     `yaml:"password"`
+	Database   string          `yaml:"database"` // that is connected to; pg_stat_statements is looked for in it
+	TLS        *tlsconf.Config `yaml:"tls"`
+	Statements Statements      `yaml:"statements"`
+	Sizes      Sizes           `yaml:"sizes"`
+}
+
+// Statements say what is told of single statements.
+type Statements struct {
+	Limit int  `yaml:"limit"` // so many by their total time, and by their mean; 0: none
+	Text  bool `yaml:"text"`  // their text, without its values, as the label query
+}
+
+// Sizes say how often the sizes of databases are measured, for which the server
+// looks at each of their files.
+type Sizes struct {
+	Interval conf.Duration `yaml:"interval"` // 0: never
+}
+
+// SetDefaults fills in what a configuration may leave out.
+func (c *Config) SetDefaults() {
+	*c = Config{Database: "postgres", Statements: Statements{Limit: 20}, Sizes: Sizes{Interval: conf.Duration(5 * time.Minute)}}
+}
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+
+const maxStatements = 500
+
+// Check says what is wrong with the section at path.
+func (c *Config) Check(d *conf.Doc, path string) error {
+	var errs []error
+	bad := func(field, hint, format string, args ...any) {
+		errs = append(errs, d.Errorf(path+field, hint, format, args...))
+	}
+	if !nameForm.MatchString(c.Name) {
+		bad(".name", "give it a name of letters, digits, - . and _; its metrics are called by it", "%q is no name", c.Name)
+	}
+	server.Check(c.Address, c.Socket, "127.0.0.1:5432", "/run/postgresql/.s.PGSQL.5432", bad)
+	if c.User == "" {
+		bad(".user", "make a user of its own for the agent, as docs/samplers.md shows", "no user is set")
+	}
+	if c.Database == "" {
+		bad(".database", "write postgres, or the database that has the extension pg_stat_statements", "no database is set")
+	}
+	if c.Statements.Limit < 0 || c.Statements.Limit > maxStatements {
+		bad(".statements.limit", fmt.Sprintf("write 0 to %d", maxStatements), "%d is out of range", c.Statements.Limit)
+	}
+	if i := c.Sizes.Interval; i != 0 && (i < conf.Duration(time.Second) || i > conf.Duration(24*time.Hour)) {
+		bad(".sizes.interval", "write 1s to 24h, or 0s for never", "%s is out of range", i)
+	}
+	if c.TLS != nil && c.Socket != "" {
+		bad(".tls", "remove it, or set address in place of socket", "PostgreSQL has no TLS on a unix socket")
+		return conf.Join(errs...)
+	}
+	errs = append(errs, c.TLS.Check(d, path+".tls", server.Host(c.Address)))
+	return conf.Join(errs...)
+}
