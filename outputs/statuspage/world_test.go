@@ -134,7 +134,8 @@ func (w *world) meterSamplers(put putter, note noter) {
 		{"mysql", "db", "dial tcp 127.0.0.1:3306: connect: connection refused"},
 		{"redis", "cache", "no answer within 10s: read tcp 127.0.0.1:51234->127.0.0.1:6379: i/o timeout"},
 		{"http", "shop", `GET http://localhost:8080/health: status 502, expected 2xx`},
-		{"host", "host", ""}, {"docker", "stats", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock"},
+		{"host", "host", ""},
+		{"docker", "stats", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock"},
 	} {
 		is := pick(s[0] == "host", 1, up)
 		note(s[2], upMetric, is, "kind", s[0], "target", s[1])
