@@ -96,7 +96,7 @@ collectors:
 	d := doctorOf(t, config, nil)
 	d.ends(1)
 	d.has("http/health", "http_json", "gone", "healthy", "logkeel probe health")
-	d.has("http/late", "clock_skew", "1h0m0s behind", "timedatectl set-ntp true")
+	d.has("http/late", "clock_skew", "1h0m", "timedatectl set-ntp true")
 	d.has("http/away", "http_no_answer", "connection refused", "logkeel probe away")
 	d.has("http/well", "", "it answers 200")
 	d.only("http/well")

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,11 +249,12 @@ func TestAFileSystemThatHangs(t *testing.T) {
 	root := machine(t, nil)
 	synctest.Test(t, func(t *testing.T) {
 		s := on(root, func(*Config) {})
-		back, calls := make(chan struct{}), 0
+		back := make(chan struct{})
+		var calls atomic.Int32
 		works := s.statfs
 		s.statfs = func(path string) (capacity, error) {
 			if strings.HasSuffix(path, "my disk") {
-				calls++
+				calls.Add(1)
 				<-back
 			}
 			return works(path)
@@ -270,8 +272,8 @@ func TestAFileSystemThatHangs(t *testing.T) {
 				t.Errorf("snapshot %d took %s", i, took)
 			}
 		}
-		if calls != 1 {
-			t.Errorf("it was asked %d times", calls)
+		if n := calls.Load(); n != 1 {
+			t.Errorf("it was asked %d times", n)
 		}
 		close(back)
 		synctest.Wait()

@@ -130,7 +130,8 @@ func (s *Sampler) plainer(err error) error {
 	switch text := err.Error(); {
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return fmt.Errorf("%w: the server does not speak TLS; should the URL begin with http:// ?", err)
-	case s.version == "2" && (strings.Contains(text, "no application protocol") || strings.Contains(text, "HTTP/1.1 header")):
+	case s.version == "2" && (strings.Contains(text, "no application protocol") || strings.Contains(text, "HTTP/1.1 header") ||
+		strings.Contains(text, "http2: client conn could not be established")): // which of the two depends on who is quicker
 		return fmt.Errorf("%w: the server does not speak HTTP/2; leave http_version out", err)
 	case errors.As(err, &op) && (op.Op == "proxyconnect" || strings.HasPrefix(op.Op, "socks")):
 		return fmt.Errorf("the proxy %s: %w", s.proxy, op.Err)
