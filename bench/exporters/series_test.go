@@ -109,7 +109,8 @@ func (d difference) String() string {
 }
 
 // compare wants each series of theirs among ours, which were taken before and
-// after, with a value that is a tenth beside what lies between at most.
+// after, with a value that is a tenth beside what lies between at most, or in the
+// same region where it moves.
 func compare(before, theirs, after Series) (equal int, different []difference) {
 	for _, key := range slices.Sorted(maps.Keys(theirs)) {
 		v := theirs[key]
@@ -125,8 +126,8 @@ func compare(before, theirs, after Series) (equal int, different []difference) {
 			b = a
 		}
 		slack := 0.1*math.Abs(v) + 0.02
-		if strings.HasPrefix(key, "probe_") && strings.Contains(key, "_seconds") {
-			slack = 0.5 // each asks by itself
+		if a != b { // it moves: of what was in between nobody knows much
+			slack = math.Abs(a-b) + 0.5*max(math.Abs(a), math.Abs(b)) + 1
 		}
 		if math.IsNaN(v) || v >= min(a, b)-slack && v <= max(a, b)+slack {
 			equal++
