@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -239,14 +240,16 @@ func (m *model) check() {
 	}
 }
 
+var modelRuns = flag.Uint64("models", 11, "how many runs TestModel has; 32 are all kinds of configurations")
+
 // TestModel lets anything happen in any order.
 func TestModel(t *testing.T) {
-	runs := uint64(32)
-	if testing.Short() {
-		runs = 4
-	}
 	spoken := 0
-	for seed := range runs {
+	for run := range *modelRuns {
+		seed := run
+		if *modelRuns < 32 {
+			seed = 3 * run // some of each kind
+		}
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			inWorld(t, func(w *world) {
 				m := &model{
@@ -271,7 +274,7 @@ func TestModel(t *testing.T) {
 			})
 		})
 	}
-	if runs > 16 && spoken < 30 {
+	if spoken < int(*modelRuns)/3 {
 		t.Errorf("only %d notices were told while the disk was full", spoken)
 	}
 }
