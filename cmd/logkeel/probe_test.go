@@ -96,7 +96,7 @@ func TestProbePrintsWhatCurlPrints(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var wrong string
-			for range 6 { // a machine that is busy for a moment proves nothing about either
+			for range 12 { // a machine that is busy for a moment proves nothing about either
 				theirs, _ := curl(t, append([]string{"-w", file, "-o", "/dev/null", "-s", c.url}, c.flags...)...)
 				ours, stderr, code := logkeel(t, dir, append([]string{"probe", c.url}, c.flags...)...)
 				if code != c.code || (code == 0) != !strings.Contains(stderr, "GET http") {

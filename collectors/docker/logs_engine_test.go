@@ -242,7 +242,8 @@ func (e *logEngine) Logs(ctx context.Context, id string, q logQuery) (io.ReadClo
 	if len(e.cuts) > 0 {
 		cut, e.cuts = e.cuts[0], e.cuts[1:]
 	}
-	go func() { w.CloseWithError(e.send(ctx, w, id, q, e.life, cut)) }()
+	life := e.life
+	go func() { w.CloseWithError(e.send(ctx, w, id, q, life, cut)) }()
 	go func() {
 		<-ctx.Done()
 		r.CloseWithError(ctx.Err())
