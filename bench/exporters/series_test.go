@@ -182,16 +182,18 @@ func TestSeries(t *testing.T) {
 		t.Run(e.name, func(t *testing.T) {
 			equal, explained := 0, 0
 			for _, p := range e.pages[:min(2, len(e.pages))] { // the others are alike
-				before, theirs, after := w.threePages(t, p)
-				n, different := compare(before, theirs, after)
+				n, different := w.compare(t, p)
+				for again := 0; again < 4 && slices.ContainsFunc(different, func(d difference) bool { return why(known, e.name, d) == nil }); again++ {
+					n, different = w.compare(t, p) // something moved just then
+				}
 				equal += n
 				for _, d := range different {
-					at := slices.IndexFunc(known, func(x *explanation) bool { return x.exporter == e.name && x.series.MatchString(d.series) })
-					if at < 0 {
+					x := why(known, e.name, d)
+					if x == nil {
 						t.Errorf("%v", d)
 						continue
 					}
-					known[at].used++
+					x.used++
 					explained++
 				}
 			}
@@ -202,6 +204,22 @@ func TestSeries(t *testing.T) {
 	for _, x := range known {
 		t.Logf("%-18s %4d x %-60s %s", x.exporter, x.used, strings.TrimSuffix(strings.TrimPrefix(x.series.String(), "^"), `($|\{)`), x.why)
 	}
+}
+
+// why is the line that says why a series of the exporter's is not the same; nil: there
+// is none.
+func why(known []*explanation, exporter string, d difference) *explanation {
+	for _, x := range known {
+		if x.exporter == exporter && x.series.MatchString(d.series) {
+			return x
+		}
+	}
+	return nil
+}
+
+func (w *world) compare(t *testing.T, p page) (equal int, different []difference) {
+	t.Helper()
+	return compare(w.threePages(t, p))
 }
 
 // threePages are the agent's series, the exporter's and the agent's again.
