@@ -303,9 +303,7 @@ func TestRunFails(t *testing.T) {
 	case <-time.After(wait):
 		t.Fatal("Run does not return")
 	}
-	if n := goroutines(); n != 0 {
-		t.Errorf("%d goroutines are left", n)
-	}
+	w.until("no goroutine is left", func() bool { return goroutines() == 0 })
 	w.tail.newFS = fsnotify.NewWatcher
 	w.run(w.tail)
 	if err := appendTo(w.path("app.log"), "b\n"); err != nil {
