@@ -28,8 +28,8 @@ demo: build ## build it, and show the whole pipeline with stand-ins
 test: ## lint, all tests with the race detector and real servers, cross builds
 	agent/testenv/install.sh
 	$(MAKE) --no-print-directory lint
-	CGO_ENABLED=1 go test -race -vet=off -timeout 12m -p 3 $$(go list ./... | grep -v /cmd/logkeel$$)
-	CGO_ENABLED=1 go test -race -vet=off -timeout 12m -parallel 3 ./cmd/logkeel # which waits most of the time
+	CGO_ENABLED=1 go test -race -vet=off -timeout 20m -p 3 $$(go list ./... | grep -v /cmd/logkeel$$)
+	CGO_ENABLED=1 go test -race -vet=off -timeout 20m -parallel 3 ./cmd/logkeel # which waits most of the time
 	go test -vet=off ./rules/... -run Alloc
 	go run ./cmd/logkeel test --packs --require-tests
 	go vet -tags purego ./rules/... ./collectors/tail
