@@ -43,6 +43,7 @@ lint: ## gofumpt, go vet, staticcheck, shellcheck
 	@echo gofumpt; files=$$(go run $(GOFUMPT) -l .) && \
 		if [ -n "$$files" ]; then echo "not formatted; run: go run $(GOFUMPT) -w ."; echo "$$files"; exit 1; fi
 	go vet ./...
+	go vet -tags measure ./bench/exporters
 	@echo staticcheck; go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then \
 		echo shellcheck; git grep -lE '^#!/.*[/ ](ba)?sh$$' | xargs shellcheck; \
@@ -62,7 +63,7 @@ faults: ## run the fault campaign as root: FAULTS (200) runs, and as many beyond
 	go test -count 1 -timeout 0 -parallel 8 -run TestFaults -v ./cmd/logkeel -faults $(FAULTS)
 
 exporters: ## compare with the exporters that the agent stands in for: series, what it costs (COST=5m), and queries of dashboards and rules (QUERIES=folder)
-	go test -count 1 -timeout 0 -v ./bench/exporters -cost $(COST) $(if $(QUERIES),-queries $(abspath $(QUERIES))) $(if $(CADVISOR),-cadvisor $(CADVISOR)) | grep -v '^ *ts='
+	go test -tags measure -count 1 -timeout 0 -v ./bench/exporters -run 'Series|Cost$(if $(QUERIES),|Queries)' -cost $(COST) $(if $(QUERIES),-queries $(abspath $(QUERIES))) $(if $(CADVISOR),-cadvisor $(CADVISOR)) | grep -v '^ *ts='
 
 alertfaults: ## as long as they are meant to be: kills while it mails, a storm of a million lines, a server that answers 451; half an hour
 	go test -count 1 -timeout 0 -parallel 1 -run 'TestKilledWhileItMails|TestStorm' -v ./cmd/logkeel -mailkills 100 -stormlines 1000000

@@ -1,3 +1,5 @@
+//go:build measure
+
 package exporters
 
 import (
@@ -100,7 +102,7 @@ type tally struct{ asked, same, other, lost, elsewhere int }
 // one that scrapes the exporters, and one that scrapes the agent alone.
 func TestQueries(t *testing.T) {
 	if *queriesDir == "" {
-		t.Skip("no -queries DIR")
+		t.Fatal("-queries DIR says where dashboards and rules are")
 	}
 	w := newWorld(t, time.Second)
 	theirs := testenv.Prometheus(t, w.targets()...)

@@ -272,13 +272,14 @@ func TestServerThatHangs(t *testing.T) {
 }
 
 func TestOtherServers(t *testing.T) {
+	tooLong := welcome() + message('C', "SET\x00") + message('Z', "I") + message('T', "\x00\x01x\x00"+strings.Repeat("\x00", 18)) + message('D', "\x00\x01\x7f\xff\xff\xff")
 	for answer, say := range map[string]string{
 		"":                                     "closed the connection",
 		"HTTP/1.1 400 Bad Request\r\n\r\n":     "",
 		message('E', "C53300\x00Mtoo\x00\x00"): "max_connections",
 		message('E', "C28P01\x00Mno "+password+"\x1b[31m\x00\x00"):            `no <secret>\x1b[31m`,
 		message('E', "C57P03\x00Mthe database system is starting up\x00\x00"): "wait, or look at its log",
-		welcome() + message('C', "SET\x00") + message('Z', "I") + message('T', "\x00\x01x\x00"+strings.Repeat("\x00", 18)) + message('D', "\x00\x01\x7f\xff\xff\xff"): "",
+		tooLong:             "",
 		"R\x7f\xff\xff\xff": "",
 	} {
 		addr := testenv.Serve(t, func(c net.Conn) {
