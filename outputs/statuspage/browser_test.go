@@ -61,10 +61,17 @@ type look struct {
 	script bool
 }
 
-// TestLooks opens the page in every shape: nothing is refused by the browser,
-// nothing needs scrolling sideways, and nothing is asked of anybody else.
-func TestLooks(t *testing.T) {
+// TestBrowser has one browser for all that needs one: to start it takes longer
+// than most of what it is asked.
+func TestBrowser(t *testing.T) {
 	ctx := browser(t)
+	t.Run("looks", func(t *testing.T) { testLooks(t, ctx) })
+	t.Run("clicks", func(t *testing.T) { testClicks(t, ctx) })
+}
+
+// testLooks opens the page in every shape: nothing is refused by the browser,
+// nothing needs scrolling sideways, and nothing is asked of anybody else.
+func testLooks(t *testing.T, ctx context.Context) {
 	for _, l := range []look{
 		{"light", busy(), 1280, false, true},
 		{"dark", busy(), 1280, true, true},
@@ -104,7 +111,12 @@ func (l *look) test(t *testing.T, ctx context.Context) {
 		chromedp.Evaluate(`document.documentElement.scrollWidth`, &wide), // a phone's window grows with what is in it
 		chromedp.Evaluate(`getComputedStyle(document.body).backgroundColor`, &background),
 		chromedp.Evaluate(`document.getElementById("pause").hidden`, &plain),
-		chromedp.FullScreenshot(&picture, 100),
+		chromedp.ActionFunc(func(ctx context.Context) error {
+			if *shots == "" {
+				return nil // a picture takes longer than all the rest
+			}
+			return chromedp.FullScreenshot(&picture, 100).Do(ctx)
+		}),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -162,18 +174,21 @@ func tab(t *testing.T, ctx context.Context) (context.Context, func() []string) {
 	}
 }
 
-// TestClicks uses the page as people do.
-func TestClicks(t *testing.T) {
+// testClicks uses the page as people do.
+func testClicks(t *testing.T, ctx context.Context) {
 	w := many(300)
 	o := w.options()
 	var asked requests
 	srv := httptest.NewServer(asked.of(New(o)))
 	defer srv.Close()
-	ctx, complaints := tab(t, browser(t))
+	ctx, complaints := tab(t, ctx)
 	var rows, all int
 	var opened, pressed bool
 	var at, button string
 	const count, again = `document.querySelectorAll("#logs tbody tr").length`, `document.dispatchEvent(new Event("visibilitychange"))`
+	// What the page were to ask for would have been asked for after two frames.
+	const frames = `new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))`
+	awaited := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 	run := func(what string, actions ...chromedp.Action) {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -195,7 +210,7 @@ func TestClicks(t *testing.T) {
 	}
 	run("pause", chromedp.Click("#pause"), chromedp.Text("#pause", &button), chromedp.Evaluate(`document.getElementById("pause").getAttribute("aria-pressed") === "true"`, &pressed))
 	before := len(asked.all())
-	run("paused", chromedp.Evaluate(again, nil), chromedp.Sleep(200*time.Millisecond))
+	run("paused", chromedp.Evaluate(again, nil), chromedp.Evaluate(frames, nil, awaited))
 	if after := len(asked.all()); button != "Go on" || !pressed || after != before {
 		t.Errorf("paused, %q, %v: it asked %d times more", button, pressed, after-before)
 	}

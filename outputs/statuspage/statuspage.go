@@ -28,6 +28,7 @@ const (
 	maxOutputs    = 30
 	maxAlerts     = 20
 	maxEnded      = 20
+	maxWorst      = 3
 	maxOpen       = 5 // alerts that are over and shown at once
 	maxTroubles   = 20
 	maxKey        = 4 // labels of an alert
