@@ -67,6 +67,7 @@ func TestBrowser(t *testing.T) {
 	ctx := browser(t)
 	t.Run("looks", func(t *testing.T) { testLooks(t, ctx) })
 	t.Run("clicks", func(t *testing.T) { testClicks(t, ctx) })
+	t.Run("pictures", func(t *testing.T) { testPictures(t, ctx) })
 }
 
 // testLooks opens the page in every shape: nothing is refused by the browser,
