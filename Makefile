@@ -11,13 +11,17 @@ QUERIES     ?=
 CADVISOR    ?=
 BENCHFLAGS  ?=
 
-.PHONY: help build run demo test lint bench exporters microbench fuzz faults alertfaults
+.PHONY: help build image run demo test lint bench exporters microbench fuzz faults alertfaults
 
 help: ## print the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 build: ## build bin/logkeel, static, for this machine
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/logkeel ./cmd/logkeel
+
+image: build ## build the Docker image logkeel from bin/logkeel
+	cp deploy/agent.yaml $(wildcard /etc/ssl/certs/ca-certificates.crt) bin/
+	docker build --tag logkeel --file deploy/Dockerfile bin
 
 run: build ## build it and run it with agent.yaml
 	bin/logkeel run
