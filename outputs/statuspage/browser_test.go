@@ -199,6 +199,11 @@ func testClicks(t *testing.T, ctx context.Context) {
 		}
 	}
 	run("open", chromedp.Navigate(srv.URL+"/"), chromedp.WaitVisible("#page"), chromedp.Evaluate(count, &all))
+	var focused string
+	run("tab", chromedp.KeyEvent("\t"), chromedp.Evaluate(`document.activeElement.textContent + " " + getComputedStyle(document.activeElement).outlineStyle`, &focused))
+	if focused != "Reload solid" {
+		t.Errorf("the first that the keyboard comes to: %q", focused)
+	}
 	run("find", chromedp.SendKeys(`input[name=log]`, "SVC29"), chromedp.Click(`form button`), chromedp.WaitVisible(`//span[text()="10 of 300"]`), chromedp.Evaluate(count, &rows), chromedp.Location(&at))
 	if all != maxLogs || rows != 10 || at != srv.URL+"/?log=SVC29" {
 		t.Errorf("%d rows, then %d at %s", all, rows, at)

@@ -1,6 +1,11 @@
 package statuspage
 
-import "fmt"
+import (
+	"fmt"
+	"testing"
+
+	"github.com/webgrip/logkeel/agent"
+)
 
 func (w *world) meterSamplers(put putter, note noter) {
 	up := pick(w.bad, 0.0, 1)
@@ -72,5 +77,53 @@ func (w *world) meterRest(put putter, note noter) {
 		put("logkeel_job_running", pick(job == "cleanup", 1.0, 0), "target", "jobs", "name", job)
 		note("exit code 1: the mailbox is full", "logkeel_job_failed", pick(job == "invoices", 1.0, 0), "target", "jobs", "name", job)
 		put("logkeel_job_missed", 0, "target", "jobs", "name", job)
+	}
+}
+
+// TestWorries: a sampler that could measure does not look well where what it has
+// measured is not, and only there.
+func TestWorries(t *testing.T) {
+	job := func(metric, job, note string, v float64) agent.Sample {
+		s := gaugeOf(metric, v, "target", "jobs", "name", job)
+		s.Note = note
+		return s
+	}
+	for name, c := range map[string]struct {
+		kind, target string
+		samples      []agent.Sample
+		want         state
+		says         string
+	}{
+		"all is well":      {"jobs", "jobs", []agent.Sample{job("logkeel_job_failed", "nightly", "", 0)}, ok, ""},
+		"a job has failed": {"jobs", "jobs", []agent.Sample{job("logkeel_job_failed", "nightly", "exit code 3", 1)}, warn, "nightly failed: exit code 3"},
+		"two things": {
+			"jobs", "jobs",
+			[]agent.Sample{job("logkeel_job_missed", "nightly", "", 1), job("logkeel_job_too_long", "hourly", "", 1)},
+			warn, "nightly missed, and 1 more",
+		},
+		"a stale backup":    {"backups", "db", []agent.Sample{gaugeOf("logkeel_backup_problem", 1, "target", "db", "problem", "stale")}, warn, "stale"},
+		"another's backup":  {"backups", "db", []agent.Sample{gaugeOf("logkeel_backup_problem", 1, "target", "files", "problem", "stale")}, ok, ""},
+		"a changed file":    {"integrity", "etc", []agent.Sample{gaugeOf("logkeel_integrity_finding", 1, "target", "etc", "path", "/etc/passwd", "kind", "mode")}, warn, "/etc/passwd mode"},
+		"it does not count": {"integrity", "etc", []agent.Sample{gaugeOf("logkeel_integrity_finding", nan(), "target", "etc", "path", "x", "kind", "mode")}, ok, ""},
+	} {
+		w := &world{empty: true, minutes: 2, extra: append(c.samples, gaugeOf(upMetric, 1, "kind", c.kind, "target", c.target))}
+		rows := build(w.options(), "").Samplers
+		if len(rows) != 1 || rows[0].State != c.want || rows[0].Error != c.says {
+			t.Errorf("%s: %+v", name, rows)
+		}
+	}
+}
+
+// TestWorst: the verdict names critical alerts that no other one explains.
+func TestWorst(t *testing.T) {
+	p := build(broken().options(), "")
+	if len(p.Worst) != 1 || p.Worst[0].Rule != "mysql-down" || p.State != bad {
+		t.Errorf("%s: %+v", p.State, p.Worst)
+	}
+	if p := build(many(30).options(), ""); len(p.Worst) != maxWorst {
+		t.Errorf("%d are named", len(p.Worst))
+	}
+	if p := build(busy().options(), ""); len(p.Worst) != 0 || p.State != warn {
+		t.Errorf("%s: %+v", p.State, p.Worst)
 	}
 }
