@@ -40,7 +40,7 @@ func browser(t *testing.T) context.Context {
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-dev-shm-usage", true), chromedp.Flag("hide-scrollbars", false),
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute) // t.Context is over before the clean-up
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute) // t.Context is over before the clean-up
 	t.Cleanup(cancel)
 	ctx, end := chromedp.NewExecAllocator(ctx, options...)
 	t.Cleanup(end)
