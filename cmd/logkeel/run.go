@@ -35,6 +35,7 @@ reading, waits until what it has read is acknowledged or on the disk
 SIGHUP makes it read agent.yaml and the rule files again, as does a change of
 one of them (reload_on_change). Only what has changed is restarted; where the new
 configuration is wrong, that is said and the old one stays.`,
+		Annotations: map[string]string{patient: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := load(*config)
 			if err != nil {
@@ -67,7 +68,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 		manager: newServiceManager(os.Getenv, os.Getpid(), log),
 	}
 	r.tap = tap.NewHub(tap.Options{
-		Dir: dir.Path, Version: buildVersion(), Log: log,
+		Dir: dir.Path, Version: thisBuild().short(), Log: log,
 		Rules: func() []*agent.Rule { return r.rules.Load().Rules() },
 	})
 	r.reloaded(nil)

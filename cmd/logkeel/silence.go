@@ -98,6 +98,9 @@ func silenceArgs(c *cobra.Command, args []string) error {
 	case 0, 2:
 		return nil
 	case 1:
+		if near := similarCommands(c, args[0]); len(near) > 0 {
+			return unknownCommand(c, args[0])
+		}
 		return usageError{fmt.Errorf("for how long? Write %s %s 4h", c.CommandPath(), shellQuote(args[0]))}
 	}
 	return usageError{fmt.Errorf("it takes what to silence, in quotes, and for how long; see %s --help", c.CommandPath())}
