@@ -29,6 +29,9 @@ answer.`,
 			if l.Outputs.Prometheus == nil {
 				return usageError{errors.New("there is no outputs.prometheus to ask; add it")}
 			}
+			now, end := working(cmd, false)
+			defer end()
+			now("asking the agent at %s", l.Outputs.Prometheus.Listen)
 			return healthy(cmd.Context(), l.Outputs.Prometheus)
 		},
 	}

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/webgrip/logkeel/agent/printable"
 )
@@ -44,6 +48,20 @@ func during(out, errs io.Writer, quiet bool, text func(took time.Duration) strin
 	}
 	p.start()
 	return sync.OnceFunc(p.end)
+}
+
+// working is during for commands that say now and then what they do.
+func working(cmd *cobra.Command, quiet bool) (now func(format string, args ...any), end func()) {
+	var text atomic.Value
+	text.Store("")
+	end = during(cmd.OutOrStdout(), cmd.ErrOrStderr(), quiet, func(took time.Duration) string {
+		doing := text.Load().(string)
+		if doing == "" {
+			return ""
+		}
+		return fmt.Sprintf("%s (%s)", doing, took.Truncate(time.Second))
+	})
+	return func(format string, args ...any) { text.Store(fmt.Sprintf(format, args...)) }, end
 }
 
 func (p *progress) start() {
@@ -87,6 +105,9 @@ func (p *progress) run() {
 // show writes the line, unless one of the command's own is half written.
 func (p *progress) show(took time.Duration) {
 	text := p.text(took)
+	if text == "" {
+		return
+	}
 	for _, c := range p.out {
 		c.mu.Lock()
 		defer c.mu.Unlock()

@@ -150,7 +150,9 @@ code 1 says that someone does not get it.`,
 			if err := l.summary(cmd.OutOrStdout()); err != nil {
 				return err
 			}
-			return sendTests(cmd.Context(), cmd.OutOrStdout(), all)
+			now, end := working(cmd, false)
+			defer end()
+			return sendTests(cmd.Context(), cmd.OutOrStdout(), all, now)
 		},
 	}
 	c.Flags().BoolVar(&send, "send-test", false, "send a test through each output that tells people of alerts")

@@ -86,7 +86,9 @@ func runScan(cmd *cobra.Command, config string, f *scanFlags, args []string) err
 	o := scan.Options{
 		Files: args, In: cmd.InOrStdin(), Rotated: f.rotated, Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
 		JSON: f.json, Quiet: f.quiet, Limit: f.limit, Now: now, Color: styleOf(cmd.OutOrStdout()).color,
-		Progress: isTerminal(cmd.ErrOrStderr()),
+		Progress: func(text func(time.Duration) string) func() {
+			return during(cmd.OutOrStdout(), cmd.ErrOrStderr(), f.quiet, text)
+		},
 	}
 	if err := f.apply(&o, now); err != nil {
 		return usageError{err}

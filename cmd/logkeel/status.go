@@ -52,6 +52,9 @@ func showStatus(cmd *cobra.Command, l *loaded, asJSON bool) error {
 		return usageError{errors.New("there is no outputs.prometheus to ask; add it:\n\n  outputs:\n    prometheus: {}\n\n" + l.whoRuns())}
 	}
 	listen := l.Outputs.Prometheus.Listen
+	doing, end := working(cmd, false)
+	defer end()
+	doing("asking the agent at %s", listen)
 	before, err := scrape(ctx, l.Outputs.Prometheus)
 	if err != nil {
 		says := noAgent{Health: agent.Failed.String(), Problems: []problem{{
@@ -69,7 +72,9 @@ func showStatus(cmd *cobra.Command, l *loaded, asJSON bool) error {
 		return fmt.Errorf("the agent at %s does not answer any more: %w", listen, err)
 	}
 	s := statusOf(l, before, now)
+	doing("asking samplers that fail")
 	s.explain(ctx, l)
+	end()
 	s.judge(now)
 	out := cmd.OutOrStdout()
 	if asJSON {
