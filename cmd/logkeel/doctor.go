@@ -69,7 +69,10 @@ configuration is wrong. docs/doctor.md lists the causes that --json names.`,
 			if err != nil {
 				return err
 			}
+			now, end := working(cmd, false)
+			now("looking for an agent that runs")
 			all, err := chosen(l.checkups(cmd.Context(), send), args)
+			end()
 			if err != nil {
 				return err
 			}
