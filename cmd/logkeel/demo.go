@@ -23,6 +23,9 @@ format, and ships them to servers that it plays itself. It needs nothing, reads
 none of your logs, listens on 127.0.0.1 only, and leaves nothing behind.
 
 Exit code 1 says that a line was lost.`,
+		Example: `  logkeel demo
+  logkeel demo --duration 1m
+  logkeel demo --keep                  # and look at it: it prints where`,
 		Annotations: map[string]string{patient: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if duration < demo.MinDuration || duration > demo.MaxDuration {

@@ -34,7 +34,13 @@ reading, waits until what it has read is acknowledged or on the disk
 
 SIGHUP makes it read agent.yaml and the rule files again, as does a change of
 one of them (reload_on_change). Only what has changed is restarted; where the new
-configuration is wrong, that is said and the old one stays.`,
+configuration is wrong, that is said and the old one stays.
+
+Its own log goes to standard error, as section log says. Exit codes: 0 it was told
+to stop, 1 it failed, 2 the configuration is wrong, or another agent runs with it.`,
+		Example: `  logkeel run
+  logkeel run --config /etc/logkeel/agent.yaml
+  docker compose up --detach logkeel      # as a service; see logkeel init`,
 		Annotations: map[string]string{patient: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := load(*config)
