@@ -25,7 +25,7 @@ none of your logs, listens on 127.0.0.1 only, and leaves nothing behind.
 Exit code 1 says that a line was lost.`,
 		Example: `  logkeel demo
   logkeel demo --duration 1m
-  logkeel demo --keep                  # and look at it: it prints where`,
+  logkeel demo --keep                  # and go on, until Ctrl-C`,
 		Annotations: map[string]string{patient: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if duration < demo.MinDuration || duration > demo.MaxDuration {

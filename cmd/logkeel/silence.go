@@ -68,7 +68,7 @@ it within two seconds.`,
 		Long: `List prints each silence: its ID, until when it holds, what it is about, who made
 it and when, and the comment.`,
 		Example: "  logkeel silence list",
-		Args:  noArgs,
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			book, dir, err := silences(*config)
 			if err != nil {
