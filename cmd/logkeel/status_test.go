@@ -85,7 +85,9 @@ outputs:
 		t.Errorf("last acknowledged: %+v", o)
 	}
 	// It is observed four times a minute.
-	ask(3, func() bool { return s.LastHour != nil && s.LastHour.Lines == 100 && s.LastHour.Findings == 1 && s.LastHour.Fired == 1 })
+	ask(3, func() bool {
+		return s.LastHour != nil && s.LastHour.Lines == 100 && s.LastHour.Findings == 1 && s.LastHour.Fired == 1
+	})
 	if h := s.LastHour; h.Until.Sub(h.Since) > time.Hour || h.Since.Before(s.Started.Add(-time.Minute)) {
 		t.Errorf("the last hour is from %s until %s", h.Since, h.Until)
 	}
