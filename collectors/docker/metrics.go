@@ -56,7 +56,7 @@ func (m *measured) samples(p *past, yield func(agent.Sample)) {
 		p.images.samples(&m.audit, e)
 	}
 	if p.sizes != nil {
-		e.optional(e.gauge, "container_fs_usage_bytes", "Number of bytes that the container wrote into its own file system; volumes and its log are not in it.", p.sizes.of(m.container.ID))
+		e.optional(e.gauge, "container_fs_usage_bytes", "Number of bytes that are consumed by the container on this filesystem.", p.sizes.of(m.container.ID))
 	}
 	m.state.samples(e)
 	if m.state.running {
