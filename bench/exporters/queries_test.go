@@ -104,11 +104,13 @@ func TestQueries(t *testing.T) {
 	if *queriesDir == "" {
 		t.Fatal("-queries DIR says where dashboards and rules are")
 	}
-	w := newWorld(t, time.Second)
-	theirs := testenv.Prometheus(t, w.targets()...)
-	ours := testenv.Prometheus(t, strings.TrimSuffix(strings.TrimPrefix(w.page, "http://"), "/metrics"))
-	theirs.Await(`rate(mysql_global_status_queries[20s]) > 0`, 40*time.Second)
-	ours.Await(`rate(mysql_global_status_queries[20s]) > 0`, 40*time.Second)
+	const interval = 3 * time.Second // a busy machine needs as long
+	w := newWorld(t, interval)
+	theirs := testenv.PrometheusEvery(t, interval, w.targets()...)
+	ours := testenv.PrometheusEvery(t, interval, strings.TrimSuffix(strings.TrimPrefix(w.page, "http://"), "/metrics"))
+	theirs.Await(`rate(mysql_global_status_queries[20s]) > 0`, 3*time.Minute)
+	ours.Await(`rate(mysql_global_status_queries[20s]) > 0`, 3*time.Minute)
+	ours.Await(fmt.Sprintf(`count(container_fs_usage_bytes{name!=""}) == %d`, containers), 3*time.Minute)
 	time.Sleep(25 * time.Second)
 
 	total := map[string]*tally{}

@@ -100,7 +100,7 @@ collectors:
   docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s, sizes: {interval: 1m}}}
   mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, tables: {}, statements: {limit: 200, text: true}}]
   redis: [{name: cache, address: "%[5]s", interval: %[3]s, config: true, slowlog: {entries: true}, queues: ["queues:default"]}]
-  postgres: [{name: pg, address: "%[8]s", user: agent, password: secret, interval: %[3]s, timeout: 1s, sizes: {interval: %[3]s}}]
+  postgres: [{name: pg, address: "%[8]s", user: agent, password: secret, interval: %[3]s, sizes: {interval: %[3]s}}]
   http:
 %[6]soutputs:
   prometheus: {listen: "%[7]s"}
