@@ -113,3 +113,24 @@ func TestSizeAnswers(t *testing.T) {
 		}
 	}
 }
+
+func TestSizesConfig(t *testing.T) {
+	for section, words := range map[string]string{
+		"{}":               "",
+		"{interval: 1m}":   "",
+		"{interval: 59s}":  "d.yaml:1: sizes.interval: 59s is out of range; write 1m to 24h",
+		"{interval: 2d}":   "write 1m to 24h",
+		"{interval: fast}": "interval",
+	} {
+		var c struct {
+			Sizes *SizesConfig `yaml:"sizes"`
+		}
+		d, err := conf.Decode("d.yaml", []byte("sizes: "+section+"\n"), &c, conf.Options{})
+		if err == nil {
+			err = c.Sizes.Check(d, "sizes")
+		}
+		if (err == nil) != (words == "") || err != nil && !strings.Contains(err.Error(), words) {
+			t.Errorf("%s: %v, want %q", section, err, words)
+		}
+	}
+}
