@@ -27,6 +27,7 @@ release: ## make dist/: an archive for each of amd64 and arm64, the same bytes f
 	deploy/release.sh
 
 release-check: ## build the release twice, in two folders and from nothing, and compare
+	go test -tags release -count 1 ./deploy -run TestReleaseIs
 	deploy/release-check.sh
 
 run: build ## build it and run it with agent.yaml
@@ -53,6 +54,7 @@ lint: ## gofumpt, go vet, staticcheck, shellcheck
 		if [ -n "$$files" ]; then echo "not formatted; run: go run $(GOFUMPT) -w ."; echo "$$files"; exit 1; fi
 	go vet ./...
 	go vet -tags measure ./bench/exporters
+	go vet -tags release ./deploy
 	@echo staticcheck; go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then \
 		echo shellcheck; git grep -lE '^#!/.*[/ ](ba)?sh$$' | xargs shellcheck; \
