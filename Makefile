@@ -11,10 +11,10 @@ QUERIES     ?=
 CADVISOR    ?=
 BENCHFLAGS  ?=
 
-.PHONY: help build image run demo test lint bench exporters microbench fuzz faults alertfaults
+.PHONY: help build image release release-check run demo test lint bench exporters microbench fuzz faults alertfaults
 
 help: ## print the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 build: ## build bin/logkeel, static, for this machine
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/logkeel ./cmd/logkeel
@@ -22,6 +22,13 @@ build: ## build bin/logkeel, static, for this machine
 image: build ## build the Docker image logkeel from bin/logkeel
 	cp deploy/agent.yaml $(wildcard /etc/ssl/certs/ca-certificates.crt) bin/
 	docker build --tag logkeel --file deploy/Dockerfile bin
+
+release: ## make dist/: an archive for each of amd64 and arm64, the same bytes from the same commit; VERSION, ARCHES
+	deploy/release.sh
+
+release-check: ## build the release twice, in two folders and from nothing, and compare
+	go test -tags release -count 1 ./deploy -run TestReleaseIs
+	deploy/release-check.sh
 
 run: build ## build it and run it with agent.yaml
 	bin/logkeel run
@@ -47,6 +54,7 @@ lint: ## gofumpt, go vet, staticcheck, shellcheck
 		if [ -n "$$files" ]; then echo "not formatted; run: go run $(GOFUMPT) -w ."; echo "$$files"; exit 1; fi
 	go vet ./...
 	go vet -tags measure ./bench/exporters
+	go vet -tags release ./deploy
 	@echo staticcheck; go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then \
 		echo shellcheck; git grep -lE '^#!/.*[/ ](ba)?sh$$' | xargs shellcheck; \
