@@ -58,7 +58,7 @@ func blackbox(t *testing.T, config string) func(module, target string) map[strin
 		page, _ := io.ReadAll(resp.Body)
 		return series(string(page))
 	}
-	for end := time.Now().Add(20 * time.Second); ask("plain", "http://127.0.0.1:1/") == nil; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ask("plain", "http://127.0.0.1:1/") == nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the exporter does not come up")
 		}

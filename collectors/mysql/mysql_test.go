@@ -309,7 +309,7 @@ func TestRestart(t *testing.T) {
 	for _, c := range taken {
 		c.Close()
 	}
-	for range 500 {
+	for range 6000 {
 		if hasRoom(t, srv.Addr) {
 			break
 		}
@@ -317,7 +317,7 @@ func TestRestart(t *testing.T) {
 	}
 
 	s.Close()
-	for range 500 {
+	for range 6000 {
 		if count() == "0" {
 			break
 		}

@@ -169,7 +169,7 @@ func TestReplication(t *testing.T) {
 
 func await(t *testing.T, done func() bool) {
 	t.Helper()
-	for range 1500 {
+	for range 6000 {
 		if done() {
 			return
 		}
