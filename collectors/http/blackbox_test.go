@@ -104,12 +104,12 @@ func TestAgainstBlackbox(t *testing.T) {
 	t.Parallel()
 	certs := testenv.Certificates(t)
 	ask := blackbox(t, fmt.Sprintf(`modules:
-  plain: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}
-  ca: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4, tls_config: {ca_file: %s}}}
-  insecure: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4, tls_config: {insecure_skip_verify: true}}}
-  judging: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4, fail_if_body_not_matches_regexp: [nothere]}}
-  headers: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4, fail_if_header_not_matches: [{header: Content-Type, regexp: json}]}}
-  http1: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4, enable_http2: false, tls_config: {ca_file: %[1]s}}}
+  plain: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4}}
+  ca: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4, tls_config: {ca_file: %s}}}
+  insecure: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4, tls_config: {insecure_skip_verify: true}}}
+  judging: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4, fail_if_body_not_matches_regexp: [nothere]}}
+  headers: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4, fail_if_header_not_matches: [{header: Content-Type, regexp: json}]}}
+  http1: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4, enable_http2: false, tls_config: {ca_file: %[1]s}}}
 `, filepath.Join(certs, "ca.pem")))
 	site := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
