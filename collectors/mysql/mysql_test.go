@@ -368,7 +368,7 @@ func TestOtherServers(t *testing.T) {
 	} {
 		addr := testenv.Serve(t, func(c net.Conn) {
 			io.WriteString(c, answer)
-			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			c.SetReadDeadline(time.Now().Add(2 * time.Second))
 			io.Copy(io.Discard, c)
 		})
 		got, err := take(t, newSampler(t, as(addr, "logkeel")))
