@@ -73,7 +73,9 @@ func Run(ctx context.Context, all []agent.Checkup, timeout time.Duration, waitin
 			}
 		}
 		mu.Unlock()
-		waiting(titles)
+		if len(titles) > 0 { // else the last has just ended
+			waiting(titles)
+		}
 	}
 }
 
