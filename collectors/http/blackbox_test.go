@@ -158,7 +158,9 @@ func TestAgainstBlackbox(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			var wrong []string
-			for range 3 { // a machine that is busy for a moment proves nothing
+			// A machine that is busy for a moment proves nothing; what is measured
+			// wrongly is so each time.
+			for end := time.Now().Add(time.Minute); len(wrong) == 0 || time.Now().Before(end); {
 				if wrong = unlike(ours(t, sampler(t, "url: "+c.url+"\nip: 4"+c.item)), ask(c.module, c.url), c.differ); len(wrong) == 0 {
 					return
 				}
