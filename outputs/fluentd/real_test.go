@@ -58,6 +58,7 @@ func TestRealReceiver(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := testenv.ForwardReceiver(t, tt.server)
 			st := newState(t)
 			o, _ := st.open(config(func(c *Config) {
