@@ -44,12 +44,12 @@ outputs:
 	a.start()
 	a.awaitUp()
 	put(t, logs+"/app.log", strings.Repeat("all is well\n", 99), 0o600)
-	receiver.Await(99, 20*time.Second)
+	receiver.Await(99, waitLong)
 
 	var s status
 	ask := func(want int, done func() bool) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(waitLong); ; time.Sleep(100 * time.Millisecond) {
 			out, code = logkeelRun(t, nil, "status", "--json", "--config", a.config)
 			s = status{}
 			if err := json.Unmarshal([]byte(out), &s); err != nil {
