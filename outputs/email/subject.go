@@ -39,7 +39,7 @@ func extent(n *notify.Notice) string {
 	if count := findings(n); count > 0 {
 		return times(count)
 	}
-	if alerts := told(n); len(alerts) == 1 && alerts[0].Firing() && unitOf(alerts[0].Condition) != "" && !alerts[0].Absent {
+	if alerts := told(n); len(alerts) == 1 && alerts[0].Firing() && alerts[0].Measured() && unitOf(alerts[0].Condition) != "" {
 		return quantity(alerts[0].Value, unitOf(alerts[0].Condition))
 	}
 	return ""

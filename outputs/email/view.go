@@ -205,7 +205,7 @@ func (r *renderer) facts(a *agent.Alert, l limits) (all []fact) {
 	}
 	if a.Condition != "" {
 		add("Condition", a.Condition)
-		if !a.Absent {
+		if a.Measured() {
 			add("Value", measured(a))
 		}
 	}
