@@ -167,6 +167,8 @@ func guess(m Mount, roles []Role) []LogFiles {
 		return one("/*.log")
 	case is(Laravel) && path.Base(m.Target) == "storage":
 		return one("/logs/*.log")
+	case is(Laravel) && m.Target == "/data": // that of images which keep all in one volume
+		return one("/storage/logs/*.log")
 	case is(Laravel) && slices.Contains([]string{"/var/www/html", "/var/www/app", "/var/www", "/app", "/srv/app"}, m.Target):
 		return one("/storage/logs/*.log")
 	}
