@@ -40,7 +40,7 @@ func findLogs(root fs.FS, f *Found) (all []LogFiles, unread []string) {
 			if engineOwn(m.Source, f.Root) {
 				continue
 			}
-			found, err := look(root, m)
+			found, err := look(root, m, data(m.Target, roles))
 			if err != nil {
 				found = guess(m, roles)
 				if len(found) > 0 || logFolder(m.Target) || !data(m.Target, roles) {
@@ -92,18 +92,22 @@ func logFolder(target string) bool {
 
 var (
 	logName   = regexp.MustCompile(`(?i)\.log$|^(access|error|debug)[_-]log$`)
+	notLog    = regexp.MustCompile(`^(?:tc|ddl[_-]recovery(?:-backup)?|aria_log_control)\.log$`) // MariaDB's own data
 	globSigns = regexp.MustCompile(`[\\*?\[\]]`)
 )
 
-// look finds files that are logs in a mount. Links are not followed.
-func look(root fs.FS, m Mount) ([]LogFiles, error) {
+func isLog(name string) bool { return logName.MatchString(name) && !notLog.MatchString(name) }
+
+// look finds files that are logs in a mount. Links are not followed. exact says that
+// what will come is not to be read: a server's own data may be called .log as well.
+func look(root fs.FS, m Mount, exact bool) ([]LogFiles, error) {
 	base := strings.TrimPrefix(path.Clean(m.Source), "/")
 	info, err := fs.Stat(root, base)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		if info.Mode().IsRegular() && logName.MatchString(path.Base(base)) {
+		if info.Mode().IsRegular() && isLog(path.Base(base)) {
 			return []LogFiles{{Glob: escapeGlob("/" + base), Seen: 1}}, nil
 		}
 		return nil, nil
@@ -123,8 +127,12 @@ func look(root fs.FS, m Mount) ([]LogFiles, error) {
 			return fs.SkipDir
 		case e.IsDir() && name != base && (slices.Contains(passedOver, e.Name()) || strings.Count(rest, "/") >= maxDepth):
 			return fs.SkipDir
-		case e.Type().IsRegular() && logName.MatchString(e.Name()):
-			counts[path.Dir(name)+"\x00"+pattern(e.Name())]++
+		case e.Type().IsRegular() && isLog(e.Name()):
+			glob := pattern(e.Name())
+			if exact {
+				glob = escapeGlob(e.Name())
+			}
+			counts[path.Dir(name)+"\x00"+glob]++
 		}
 		return nil
 	})

@@ -200,12 +200,12 @@ func (p *Plan) print(out io.Writer) {
 	for i := range p.Stores {
 		t := &p.Stores[i]
 		if !t.Kind.redis() {
-			fmt.Fprintf(out, "\nIn %s, as an administrator, with a password of your own in place of ...; then LOGKEEL_DB_PASSWORD=... into .env:\n", t.Service.Host)
+			fmt.Fprintf(out, "\nIn %s, as an administrator, with a password of your own in place of ...; then LOGKEEL_DB_PASSWORD=... into .env:\n", printable.Line(t.Service.Name))
 			for _, g := range t.grants() {
 				fmt.Fprintln(out, " ", g)
 			}
 		} else {
-			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", t.Service.Host, redisACL)
+			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", printable.Line(t.Service.Name), redisACL)
 		}
 	}
 	fmt.Fprintln(out)
