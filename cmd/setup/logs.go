@@ -2,6 +2,7 @@ package setup
 
 import (
 	"cmp"
+	"errors"
 	"io/fs"
 	"path"
 	"regexp"
@@ -43,7 +44,8 @@ func findLogs(root fs.FS, f *Found) (all []LogFiles, unread []string) {
 			found, err := look(root, m, data(m.Target, roles))
 			if err != nil {
 				found = guess(m, roles)
-				if len(found) > 0 || logFolder(m.Target) || !data(m.Target, roles) {
+				gone := errors.Is(err, fs.ErrNotExist) && m.Volume == "" // it may come
+				if !gone && (len(found) > 0 || logFolder(m.Target) || !data(m.Target, roles)) {
 					unread = append(unread, m.Source)
 				}
 			} else if len(found) == 0 {

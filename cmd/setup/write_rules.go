@@ -43,11 +43,13 @@ func (p *Plan) rulesYAML() string {
 		tests.WriteString(loginTests)
 	}
 	if p.hasMySQL() {
-		source := ""
+		source, schema := "", "shop"
 		if all := p.schemas(); len(all) > 0 {
+			schema = all[0]
 			source = "        source: {schema: [" + strings.Join(quoted(all), ", ") + "]}\n"
 		}
 		rules.WriteString(strings.Replace(queryRule, "SOURCE\n", source, 1))
+		tests.WriteString(strings.Replace(queryTests, "SCHEMA", quote(schema), 1))
 	}
 	if len(p.Pages) > 0 {
 		rules.WriteString(pageRule)
@@ -133,6 +135,13 @@ const loginTests = `  - rule: LoginsRefused
     ignores:
       - '192.0.2.7 - - [09/Jan/2026:14:30:04 +0000] "POST /api/v1/login HTTP/1.1" 200 59 "-" "curl/8"'
       - '192.0.2.7 - - [09/Jan/2026:14:30:04 +0000] "GET /api/v1/invoices HTTP/1.1" 401 59 "-" "curl/8"'
+`
+
+const queryTests = `  - name: statements are slow for 20 s
+    input:
+      - {sample: logkeel_mysql_statement_seconds_avg, labels: {target: db, schema: SCHEMA, digest: a}, value: 1.5, repeat: 3, every: 15s}
+    expect:
+      alerts: [{rule: QuerySlow, at: 30s}]
 `
 
 const pageTests = `  - name: a page is slow for 20 s
