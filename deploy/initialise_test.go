@@ -44,7 +44,7 @@ func (d *deployment) initialise(logkeel string) {
 	}
 	d.t.Cleanup(func() {
 		if d.t.Failed() {
-			d.t.Logf("logkeel init said:\n%s\nand wrote:\n%s", out, read(t, filepath.Join(dir, "agent.yaml")))
+			d.t.Logf("logkeel init said:\n%s\nand wrote:\n%s", out, read(t, filepath.Join(dir, "logkeel", "agent.yaml")))
 		}
 	})
 	d.grant(string(out))
@@ -86,7 +86,7 @@ func (d *deployment) adapt(dir string) {
 		}
 		write(t, filepath.Join(dir, name), string(b), 0o644)
 	}
-	rewrite("agent.yaml", func(v map[string]any) {
+	rewrite("logkeel/agent.yaml", func(v map[string]any) {
 		collectors, outputs := v["collectors"].(map[string]any), v["outputs"].(map[string]any)
 		delete(collectors, "host")
 		collectors["docker"].(map[string]any)["stats"] = map[string]any{"interval": "2s"}

@@ -104,7 +104,7 @@ func TestCommandLine(t *testing.T) {
 		{"run extra", exitUsage, "", `unknown argument "extra"; see logkeel run --help`},
 		{"check --confg x", exitUsage, "", "unknown flag --confg; did you mean --config? See logkeel check --help"},
 		{"check -c nowhere.yaml", exitUsage, "", "nowhere.yaml: there is no such file"},
-		{"run", exitUsage, "", "no configuration: neither agent.yaml nor /etc/logkeel/agent.yaml is there; name one with --config"},
+		{"run", exitUsage, "", "no configuration: none of agent.yaml, /etc/logkeel/agent.yaml, logkeel/agent.yaml is there; name one with --config"},
 	} {
 		stdout, stderr, code := logkeel(t, empty, strings.Fields(c.args)...)
 		if code != c.code || !strings.Contains(stdout, c.stdout) || !strings.Contains(stderr, c.stderr) || c.stdout == "" && stdout != "" {

@@ -46,7 +46,7 @@ type loaded struct {
 	files   []fileStand // that it was read from, as they were before
 }
 
-var defaultPaths = []string{"agent.yaml", "/etc/logkeel/agent.yaml"}
+var defaultPaths = []string{"agent.yaml", "/etc/logkeel/agent.yaml", "logkeel/agent.yaml"}
 
 // configPath is the file to read where none was named.
 func configPath(flag string) (string, error) {
@@ -61,7 +61,7 @@ func configPath(flag string) (string, error) {
 			return p, nil
 		}
 	}
-	return "", fmt.Errorf("no configuration: neither %s nor %s is there; name one with --config", defaultPaths[0], defaultPaths[1])
+	return "", fmt.Errorf("no configuration: none of %s is there; name one with --config", strings.Join(defaultPaths, ", "))
 }
 
 // load reads and checks everything, and says all that is wrong at once.

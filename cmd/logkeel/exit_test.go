@@ -41,7 +41,7 @@ type ending struct {
 var endings = []ending{
 	{"init", 0, "init --compose compose.yaml --dir fresh --no-scan"},
 	{"init", 1, "init --host unix:///nowhere/docker.sock"},
-	{"init", 2, "init --compose compose.yaml --dir . --no-scan"}, // agent.yaml is there
+	{"init", 2, "init --compose compose.yaml --dir fresh --no-scan"}, // they are there by now
 	{"check", 0, "check"},
 	{"check", 1, "check --send-test"},
 	{"check", 2, "check -c wrong.yaml"},

@@ -30,7 +30,7 @@ func initCommand() *cobra.Command {
 		Short: "Look at what runs, and write a configuration for it",
 		Long: `Init looks at the engine's containers, or at a Compose file, recognises
 applications, web servers, MariaDB, MySQL, PostgreSQL, Redis and Valkey, looks for
-log files in volumes, and writes agent.yaml, rules/own.yaml and
+log files in volumes, and writes logkeel/agent.yaml, logkeel/rules/own.yaml and
 compose.logkeel.yaml, an addition to the Compose file with the service logkeel.
 It says what it found and what not, which rights the agent needs, and what the
 rules find in last week's logs. It asks nothing, and changes nothing else.
@@ -46,7 +46,7 @@ written; 2 the command line or the Compose file is wrong, or files are there.`,
 		Example: `  logkeel init                          # of the containers that run here
   logkeel init --compose compose.yaml   # no engine is needed
   logkeel init --mail-to ops@example.com --smtp smtp.example.com:587
-  logkeel init --project shop --dir logkeel --fluentd fluentd:24224
+  logkeel init --project shop --dir /srv/shop --fluentd fluentd:24224
   logkeel init --dry-run | less         # what would be written`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -45,7 +45,7 @@ func TestInitOfAnEngine(t *testing.T) {
 			t.Errorf("%q is not said", want)
 		}
 	}
-	agent, _ := os.ReadFile(filepath.Join(dir, "agent.yaml"))
+	agent, _ := os.ReadFile(filepath.Join(dir, "logkeel", "agent.yaml"))
 	compose, _ := os.ReadFile(filepath.Join(dir, "compose.logkeel.yaml"))
 	if !strings.Contains(string(agent), "include: [{project: shop}]") || !strings.Contains(string(compose), "source: data, target: "+filepath.Dir(filepath.Dir(log))) {
 		t.Errorf("%s\n%s", agent, compose)

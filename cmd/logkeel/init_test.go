@@ -95,8 +95,8 @@ func TestInit(t *testing.T) {
 func TestInitReplacesNothing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	compose, own := filepath.Join(dir, "compose.yaml"), filepath.Join(dir, "agent.yaml")
-	if err := errors.Join(os.WriteFile(compose, []byte("services: {web: {image: nginx}}\n"), 0o600), os.WriteFile(own, []byte("mine"), 0o600)); err != nil {
+	compose, own := filepath.Join(dir, "compose.yaml"), filepath.Join(dir, "logkeel", "agent.yaml")
+	if err := errors.Join(os.Mkdir(filepath.Dir(own), 0o700), os.WriteFile(compose, []byte("services: {web: {image: nginx}}\n"), 0o600), os.WriteFile(own, []byte("mine"), 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	out, code := logkeelIn(t, dir, "init", "--no-scan", "--compose", "compose.yaml")
@@ -154,7 +154,7 @@ func TestInitWithoutAnEngine(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "the engine does not answer") || !strings.Contains(string(out), "docker-compose.yml alone") {
 		t.Errorf("%v: %s", err, out)
 	}
-	agent, _ := os.ReadFile(filepath.Join(dir, "agent.yaml"))
+	agent, _ := os.ReadFile(filepath.Join(dir, "logkeel", "agent.yaml"))
 	if !strings.Contains(string(agent), `url: "${ALERT_URL}"`) {
 		t.Errorf("%s", agent)
 	}

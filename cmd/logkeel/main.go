@@ -90,7 +90,7 @@ has them command by command.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("logkeel {{.Version}}\n")
-	config := root.PersistentFlags().StringP("config", "c", "", "configuration file (default $LOGKEEL_CONFIG, ./agent.yaml, /etc/logkeel/agent.yaml)")
+	config := root.PersistentFlags().StringP("config", "c", "", "configuration file (default $LOGKEEL_CONFIG, ./agent.yaml, /etc/logkeel/agent.yaml, ./logkeel/agent.yaml)")
 	root.AddCommand(runCommand(config), checkCommand(config), testCommand(config), explainCommand(config), healthCommand(config), reportCommand(config), demoCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		if c.Args == nil {

@@ -12,16 +12,17 @@ const ownService = "logkeel"
 // A Plan is what is configured.
 type Plan struct {
 	*Found
-	Packs    []string
-	Stores   []Target // databases, Redis and Valkey
-	Pages    []Target
-	Logs     []LogFiles
-	Backups  []BackupSet
-	Local    bool // all are in the host's network, and the agent is as well
-	Logins   bool // there is what people log in to
-	Networks []Network
-	Rows     []Row
-	Missing  []string // what could not be found, or has to be done
+	Packs         []string
+	Stores        []Target // databases, Redis and Valkey
+	Pages         []Target
+	Logs          []LogFiles
+	Backups       []BackupSet
+	Local         bool // all are in the host's network, and the agent is as well
+	Logins        bool // there is what people log in to
+	RootIsPrivate bool // of the machine: / is no shared mount, which rslave takes
+	Networks      []Network
+	Rows          []Row
+	Missing       []string // what could not be found, or has to be done
 
 	MailTo         []string
 	SMTP, MailFrom string
@@ -49,6 +50,7 @@ func makePlan(f *Found, root fs.FS, answers func(url string) bool) *Plan {
 	p := &Plan{Found: f, Packs: []string{"operations", "samples"}}
 	taken := names{}
 	p.Local = onHost(f)
+	p.RootIsPrivate = f.Engine && rootIsPrivate(root)
 	var unread []string
 	p.Logs, unread = findLogs(root, f)
 	queues, prefix := laravelQueues(f)

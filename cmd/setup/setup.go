@@ -19,8 +19,8 @@ import (
 
 // The files that are written.
 const (
-	agentName   = "agent.yaml"
-	rulesName   = "rules/own.yaml"
+	agentName   = "logkeel/agent.yaml"
+	rulesName   = "logkeel/rules/own.yaml"
 	composeName = "compose.logkeel.yaml"
 
 	defaultHost     = "unix:///var/run/docker.sock"

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// composeYAML is the service. dir is the folder that agent.yaml is in.
+// composeYAML is the service. dir is the folder that it is in.
 func (p *Plan) composeYAML(dir string) string {
 	w := &page{}
 	w.comment("", "The service logkeel, made by `logkeel init` of %s.", p.Origin)
@@ -34,15 +34,19 @@ func (p *Plan) composeYAML(dir string) string {
 		w.line(`      %s: "${%s:-}"`, v, v)
 	}
 	w.line("    volumes:")
-	p.bind(w, path.Join(dir, agentName), "/etc/logkeel/"+agentName)
-	p.bind(w, path.Join(dir, "rules"), "/etc/logkeel/rules")
+	w.line("      # The folder, and not the file: editors put a new file in the place of the old one.")
+	p.bind(w, path.Join(dir, path.Dir(agentName)), "/etc/logkeel")
 	if socket, ok := strings.CutPrefix(p.host(), "unix://"); ok {
 		w.line("      # Whoever can connect to the socket is master of the engine; a proxy that")
 		w.line("      # passes GET is enough: collectors.docker.host names it then.")
 		p.bind(w, socket, socket)
 	}
 	p.bind(w, path.Join(p.Root, "containers"), path.Join(p.Root, "containers"))
-	w.line("      - /:/host:ro,rslave")
+	if p.RootIsPrivate {
+		w.line("      - /:/host:ro   # without rslave: / is no shared mount here")
+	} else {
+		w.line("      - /:/host:ro,rslave")
+	}
 	w.line("      - logkeel-state:/state")
 	external := map[string]string{}
 	var done []string
