@@ -13,13 +13,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// restEvery is how often what of the program was not needed lately is let go.
-const restEvery = time.Minute
+// restEvery is how often what of the program was not needed lately is let go,
+// restSoon how long after the start it is for the first time: it doubles.
+const (
+	restSoon  = time.Second
+	restEvery = time.Minute
+)
 
 // A region is a part of this process's memory.
 type region struct{ from, to uintptr }
 
-// rest lets go, at once and each minute, of those pages of the program that were
+// rest lets go, at once, soon and then each minute, of those pages of the program that were
 // needed at some time and may not be needed again: what reading the
 // configuration takes, a report, somebody who looks at the status page. Linux
 // maps 64 KiB around whatever is touched and takes nothing back unless memory is
@@ -28,14 +32,12 @@ type region struct{ from, to uintptr }
 // disk as long as it is there.
 func rest(ctx context.Context, program string) {
 	debug.FreeOSMemory() // what reading the configuration and the rules took
-	tick := time.NewTicker(restEvery)
-	defer tick.Stop()
-	for {
+	for wait := restSoon; ; wait = min(2*wait, restEvery) {
 		letGo(program)
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(wait):
 		}
 	}
 }
@@ -74,13 +76,13 @@ func programRegions(smaps io.Reader, program string) (out []region) {
 		}
 		if key, ok := strings.CutSuffix(fields[0], ":"); ok {
 			switch key {
-			case "Anonymous", "Private_Dirty", "Swap":
+			case "Anonymous", "Swap":
 				clean = clean && fields[1] == "0"
 			}
 			continue
 		}
 		end()
-		if len(fields) == 6 && fields[1][1] == '-' && fields[5] == program {
+		if len(fields) == 6 && strings.HasPrefix(fields[1], "r-") && fields[5] == program {
 			now, mine = parseRegion(fields[0])
 		}
 	}
