@@ -34,7 +34,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(30) // what there is are buffers, in which nothing is looked for: it may be done twice as often
+		debug.SetGCPercent(30) // what there is are buffers, in which nothing is looked for: it may be done three times as often
 	}
 	os.Exit(execute(ctx, os.Args[1:]))
 }
