@@ -28,7 +28,7 @@ type fault struct {
 
 // Times are those of rules and group_wait, and what a machine that does much else
 // needs beside them.
-const slack = time.Minute
+const slack = 3 * time.Minute
 
 // plantedFaults are done all at once, but for the last one, which others are
 // explained by.
@@ -146,7 +146,7 @@ func (d *deployment) up() {
 		}
 	})
 	var page string
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		page = d.page()
 		missing := slices.DeleteFunc(slices.Clone(well), func(s string) bool { return strings.Contains(page, s+"\n") })
 		if len(missing) == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -51,7 +52,7 @@ func (s *status) judge(now *scraped) {
 	}
 	for _, m := range s.Samplers {
 		if !m.Up && m.Error == "" {
-			add(fmt.Sprintf("%s/%s could not be measured in full, and can now", m.Kind, m.Target), "", "wait for the next snapshot")
+			add(fmt.Sprintf("%s/%s was not measured in full the last time", m.Kind, m.Target), "", "logkeel doctor, which says why if it is not over")
 		}
 	}
 	firing := 0.0
@@ -134,6 +135,9 @@ func (s *status) print(w io.Writer, now time.Time) error {
 		}
 		return text
 	})
+	if h := s.LastHour; h != nil {
+		b.line("last hour", "%s, %s, %s%s", agent.Count(int(h.Lines), "line"), agent.Count(int(h.Findings), "finding"), agent.Count(int(h.Fired), "alert"), sinceStart(h))
+	}
 	if len(s.Findings) == 0 {
 		b.line("findings", "none since the start")
 	} else {
@@ -149,9 +153,17 @@ func (s *status) print(w io.Writer, now time.Time) error {
 		return fmt.Sprintf("%6.0f  %s (%s), %s", a.Count, a.Rule, a.Severity, a.State)
 	})
 	s.printSamplers(b)
-	s.printOutputs(b)
+	s.printOutputs(b, now)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// sinceStart says where an hour is none, for the agent began within it.
+func sinceStart(h *hour) string {
+	if took := h.Until.Sub(h.Since); took < time.Hour-time.Minute {
+		return ", in the " + lasting(took.Seconds()) + " since the start"
+	}
+	return ""
 }
 
 // list writes the first few of something.
@@ -178,12 +190,12 @@ func (s *status) printSamplers(b *screen) {
 	b.line("samplers", "%d of %d are measured in full", up, len(s.Samplers))
 	for _, m := range s.Samplers {
 		if !m.Up {
-			b.line("", "%s/%s: %s", m.Kind, m.Target, m.Error)
+			b.line("", "%s/%s: %s", m.Kind, m.Target, cmp.Or(m.Error, "not in full the last time"))
 		}
 	}
 }
 
-func (s *status) printOutputs(b *screen) {
+func (s *status) printOutputs(b *screen, now time.Time) {
 	if len(s.Outputs) == 0 {
 		b.line("outputs", "none: nobody is told anything")
 	}
@@ -199,6 +211,9 @@ func (s *status) printOutputs(b *screen) {
 		}
 		if o.SpoolMaxBytes > 0 {
 			says = append(says, size(o.SpoolBytes)+" of "+size(o.SpoolMaxBytes)+" spooled")
+		}
+		if at := o.LastAcknowledged; !at.IsZero() {
+			says = append(says, "last acknowledged "+lasting(max(0, now.Sub(at).Seconds()))+" ago")
 		}
 		if o.LagSeconds > 1 {
 			says = append(says, "oldest record "+lasting(o.LagSeconds)+" old")
