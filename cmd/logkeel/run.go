@@ -99,6 +99,9 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	defer blind()
 	watching.Go(func() { r.tap.Run(looking, r.agent) })
 	watching.Go(func() { r.observe(ctx) })
+	if program, err := os.Executable(); err == nil {
+		watching.Go(func() { rest(ctx, program) })
+	}
 	watching.Go(func() { r.manager.watch(ctx, r.agent.MeterSelf) })
 	r.manager.ready(r.status())
 	watching.Go(func() {

@@ -92,12 +92,12 @@ func New(c Config, meter MeterFunc, page http.Handler, log *slog.Logger) *Output
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle("GET /metrics", compressed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		promhttp.HandlerFor(reg, promhttp.HandlerOpts{
 			ErrorLog:      &errorLog{log: log},
-			ErrorHandling: promhttp.ContinueOnError,
+			ErrorHandling: promhttp.ContinueOnError, DisableCompression: true,
 		}).ServeHTTP(w, r)
-	})
+	})))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "logkeel is healthy.") })
 	if c.StatusPage && page != nil {
 		mux.Handle("GET /{$}", page)
