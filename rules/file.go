@@ -21,6 +21,9 @@ type ruleFile struct {
 	Tests   []Test        `yaml:"tests"`
 }
 
+// Format is a pointer to what a file of rules is decoded into, for a schema of it.
+func Format() any { return new(ruleFile) }
+
 type groupSpec struct {
 	Name  string     `yaml:"name"`
 	Rules []ruleSpec `yaml:"rules"`

@@ -43,6 +43,11 @@ func (c *counted) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (counted) JSONSchema() string {
+	return `{"title": "true or a named group", "anyOf": [{"enum": [true]}, {"type": ["string", "number"], "minLength": 1, "not": {"enum": ["false"]}}]}`
+}
+
 // metric reads what the rule's findings are for Prometheus, after its expressions.
 func (p *problems) metric(spec *ruleSpec, l *loaded) {
 	l.policy.quiet = !spec.Alert

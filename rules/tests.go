@@ -75,6 +75,11 @@ func (v *testValue) UnmarshalYAML(n *yaml.Node) error {
 	return v.level.UnmarshalYAML(n)
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (testValue) JSONSchema() string {
+	return `{"title": "number, duration, size or none", "anyOf": [{"enum": ["none"]}, ` + level(0).JSONSchema() + `]}`
+}
+
 // A TestExpect is what has to come of a test's input.
 type TestExpect struct {
 	Findings map[string]int `yaml:"findings"` // by rule; others must find nothing. nil: not asked

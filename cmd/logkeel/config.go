@@ -35,6 +35,18 @@ type Log struct {
 	Format string `yaml:"format"` // text or json
 }
 
+// defaults is what an empty file means.
+func defaults() Config {
+	return Config{
+		StateDir:        "state",
+		ShutdownTimeout: conf.Duration(8 * time.Second), // docker stop waits for ten
+		ReloadOnChange:  true,
+		Log:             Log{Level: "info", Format: "text"},
+		Redact:          rules.Redact{Secrets: true},
+		Rules:           rules.Config{Self: true},
+	}
+}
+
 // A loaded configuration is right, as far as can be told without running it.
 type loaded struct {
 	Config
@@ -80,14 +92,7 @@ func read(flag string) (*loaded, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := &loaded{Config: Config{
-		StateDir:        "state",
-		ShutdownTimeout: conf.Duration(8 * time.Second), // docker stop waits for ten
-		ReloadOnChange:  true,
-		Log:             Log{Level: "info", Format: "text"},
-		Redact:          rules.Redact{Secrets: true},
-		Rules:           rules.Config{Self: true},
-	}}
+	l := &loaded{Config: defaults()}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err

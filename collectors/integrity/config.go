@@ -56,6 +56,11 @@ func (h *HashLimit) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (HashLimit) JSONSchema() string {
+	return `{"title": "true, false or a size", "anyOf": [{"enum": [true, false, "true", "false"]}, ` + conf.Size(0).JSONSchema() + `]}`
+}
+
 // MarshalYAML gives what UnmarshalYAML reads.
 func (h HashLimit) MarshalYAML() (any, error) {
 	switch h {
@@ -106,6 +111,13 @@ func (a *Allow) UnmarshalYAML(n *yaml.Node) error {
 		return wrong
 	}
 	return nil
+}
+
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Allow) JSONSchema() string {
+	return `{"title": "path, or path and mode", "type": ["string", "number", "boolean", "object"], "minLength": 1, "additionalProperties": false, "required": ["path", "mode"], "properties": {
+		"path": {"type": "string", "minLength": 1, "description": "Of the file, with * ? [] as in a shell."},
+		"mode": {"type": ["string", "integer"], "pattern": "^[0-7]{1,4}$", "description": "What it may have, in quotes: as \"0666\" or \"4755\"."}}}`
 }
 
 const (
