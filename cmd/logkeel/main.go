@@ -108,6 +108,7 @@ status have warnings; job has those of its command.`,
 	}
 	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), jobCommand(config))
 	root.AddCommand(doctorCommand(config), statusCommand(config), tapCommand(config), initCommand())
+	root.AddCommand(schemaCommand())
 	root.Args = noArgs
 	return root
 }

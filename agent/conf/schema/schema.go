@@ -19,9 +19,9 @@ type Node struct {
 	Kind Kind
 	Doc  string // of the type, "" where it has none
 
-	Keys []Key          // of a Section
-	Text bool           // of a Section: one text may stand for it
-	Of   *Node          // of the elements of a List or a Map
+	Keys []Key    // of a Section
+	Text bool     // of a Section: one text may stand for it
+	Of   *Node    // of the elements of a List or a Map
 	Own  string   // of a Custom type, its JSON Schema
 	Enum []string // of a Text that is one of several
 

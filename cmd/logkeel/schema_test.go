@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/webgrip/logkeel/agent/conf/schema"
+	"github.com/webgrip/logkeel/rules"
+)
+
+var update = flag.Bool("update", false, "write the schemas and the reference")
+
+const schemaURL = "https://raw.githubusercontent.com/webgrip/logkeel/main/cmd/logkeel/schema/"
+
+func nodes(t *testing.T) (agent, ruleFile *schema.Node) {
+	t.Helper()
+	c := defaults()
+	agent, err := schema.Of(&c, "../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ruleFile, err = schema.Of(rules.Format(), "../.."); err != nil {
+		t.Fatal(err)
+	}
+	return agent, ruleFile
+}
+
+// The schemas and the reference are what the types say.
+func TestSchemas(t *testing.T) {
+	agent, ruleFile := nodes(t)
+	a, err := agent.JSON(schema.File{ID: schemaURL + "agent.schema.json", Title: "logkeel: agent.yaml", Variables: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := ruleFile.JSON(schema.File{ID: schemaURL + "rules.schema.json", Title: "logkeel: a file of rules"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string][]byte{
+		"schema/agent.schema.json": a, "schema/rules.schema.json": r, "../../docs/reference.md": []byte(reference(agent, ruleFile)),
+	} {
+		if *update {
+			if err := os.WriteFile(file, want, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if have, err := os.ReadFile(file); err != nil || !bytes.Equal(have, want) {
+			t.Errorf("%s is not what the types say (%v); write it by go test ./cmd/logkeel -run TestSchemas -update", file, err)
+		}
+	}
+}
+
+func reference(agent, ruleFile *schema.Node) string {
+	var b strings.Builder
+	b.WriteString(`# Reference
+
+Every key, written from the types that the agent reads its files into. [configuration.md](configuration.md), [samplers.md](samplers.md) and
+[rules.md](rules.md) explain them. A secret ` + "`KEY` may lie in a file: `KEY_file`" + `. A key without a default is empty, 0 or off.
+
+`)
+	top := schema.Node{}
+	var chapters []string
+	for _, k := range agent.Keys {
+		switch k.Name {
+		case "collectors", "outputs":
+			for _, s := range k.Value.Keys {
+				title, below := k.Name+"."+s.Name, s.Value
+				if below.Kind == schema.List {
+					title, below = title+", a list", below.Of
+				}
+				chapters = append(chapters, below.Reference(title, ""))
+			}
+		case "redact", "rules":
+			chapters = append(chapters, k.Value.Reference(k.Name, ""))
+		default:
+			top.Keys = append(top.Keys, k)
+		}
+	}
+	b.WriteString(strings.Join(append([]string{top.Reference("The agent", "")}, chapters...), "\n"))
+	for _, k := range ruleFile.Keys {
+		b.WriteString("\n" + k.Value.Of.Reference("Rule files: "+k.Name+", a list", ""))
+	}
+	return b.String()
+}
+
+func compiled(t *testing.T, file string) *jsonschema.Schema {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	doc, err := jsonschema.UnmarshalJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("file:///schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("file:///schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func against(t *testing.T, s *jsonschema.Schema, text string) error {
+	t.Helper()
+	var v any
+	if err := yaml.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(v)
+}
+
+// What the project shows and ships is right by the schemas.
+func TestSchemasHoldOfWhatIsShipped(t *testing.T) {
+	agent, ruleFile := compiled(t, "schema/agent.schema.json"), compiled(t, "schema/rules.schema.json")
+	n := 0
+	hold := func(s *jsonschema.Schema, globs ...string) {
+		for _, g := range globs {
+			files, err := filepath.Glob(g)
+			if err != nil || len(files) == 0 {
+				t.Errorf("%s: %d files, %v", g, len(files), err)
+			}
+			for _, f := range files {
+				text, err := os.ReadFile(f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := against(t, s, string(text)); err != nil {
+					t.Errorf("%s: %v", f, err)
+				}
+				n++
+			}
+		}
+	}
+	hold(agent, "../../agent.yaml", "../../deploy/agent.yaml", "../../deploy/invoiceninja/agent.yaml")
+	hold(ruleFile, "../../rules/packs/*.yaml", "../../deploy/invoiceninja/rules/*.yaml")
+	docs, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(docs, "../../README.md") {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+			var top map[string]any
+			if yaml.Unmarshal([]byte(m[1]), &top) != nil {
+				continue // a part of a file
+			}
+			switch {
+			case top["groups"] != nil:
+				err = against(t, ruleFile, m[1])
+			case top["collectors"] != nil || top["outputs"] != nil:
+				err = against(t, agent, m[1])
+			default:
+				continue
+			}
+			n++
+			if err != nil {
+				t.Errorf("%s: %v\n%s", f, err, m[1])
+			}
+		}
+	}
+	t.Logf("%d files and examples", n)
+}
