@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,8 +14,6 @@ import (
 	"github.com/webgrip/logkeel/agent/conf/schema"
 	"github.com/webgrip/logkeel/rules"
 )
-
-var update = flag.Bool("update", false, "write the schemas and the reference")
 
 const schemaURL = "https://raw.githubusercontent.com/webgrip/logkeel/main/cmd/logkeel/schema/"
 
