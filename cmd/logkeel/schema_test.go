@@ -174,3 +174,57 @@ func TestSchemasHoldOfWhatIsShipped(t *testing.T) {
 	}
 	t.Logf("%d files and examples", n)
 }
+
+// What check refuses for its form the schema refuses as well.
+func TestSchemasRefuse(t *testing.T) {
+	agent, ruleFile := compiled(t, "schema/agent.schema.json"), compiled(t, "schema/rules.schema.json")
+	for _, text := range []string{
+		"nonsense: 1",
+		"log: {level: loud}",
+		"log: {format: xml}",
+		"reload_on_change: perhaps",
+		"shutdown_timeout: 5",
+		"shutdown_timeout: soon",
+		"state_dir: [a]",
+		"collectors: [docker]",
+		"collectors: {docker: {rot: /x}}",
+		"collectors: {docker: {logs: never}}",
+		"collectors: {docker: {include: {service: a}}}",
+		"collectors: {docker: {multiline: nonsense}}",
+		"collectors: {docker: {multiline: [{service: a}]}}",
+		"collectors: {files: [{name: a, paths: /x, max_line: large}]}",
+		"collectors: {files: [{name: a, paths: {x: y}}]}",
+		"collectors: {files: [{name: a, paths: /x, multiline: {begin: a}}]}",
+		"collectors: {mysql: [{name: a, address: 'a:1', locks: maybe}]}",
+		"collectors: {mysql: [{name: a, address: 'a:1', password: a, password_file: b}]}",
+		"collectors: {http: [{name: a, url: 'http://a', expect: {json: [a]}}]}",
+		"outputs: {prometheus: {listen: 'a:1', max_series: many}}",
+		"outputs: {fluentd: [{name: a, address: 'a:1', compress: zip}]}",
+	} {
+		path := filepath.Join(t.TempDir(), "agent.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := load(path); err == nil {
+			t.Errorf("check takes %s", text)
+		}
+		if against(t, agent, text) == nil {
+			t.Errorf("the schema takes %s", text)
+		}
+	}
+	for _, text := range []string{
+		"groups: {name: a}", "groups: [{rules: [{nam: a}]}]", "groups: [{rules: [{severity: bad}]}]", "groups: [{rules: [{above: much more}]}]",
+		"groups: [{rules: [{changed: maybe}]}]", "groups: [{rules: [{threshold: many}]}]", "inhibit: [{source: [a]}]",
+	} {
+		if against(t, ruleFile, text) == nil {
+			t.Errorf("the schema of rules takes %s", text)
+		}
+	}
+	for _, text := range []string{
+		"log: {level: '${LEVEL}'}", "shutdown_timeout: ${T:-8s}", "outputs: {prometheus: {max_series: '${N}'}}", "x-mine: {a: 1}", "state_dir: 5",
+	} {
+		if err := against(t, agent, text); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

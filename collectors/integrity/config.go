@@ -16,17 +16,17 @@ import (
 
 // Config is one item of collectors.integrity.
 type Config struct {
-	Name           string        `yaml:"name"`
-	Paths          conf.Strings  `yaml:"paths"`   // folders and files, with * ? [] as in a shell
-	Exclude        conf.Strings  `yaml:"exclude"` // see pattern
-	Allow          []Allow       `yaml:"allow"`
-	Hash           HashLimit     `yaml:"hash"`
-	MaxFiles       int           `yaml:"max_files"`
-	WalkInterval   conf.Duration `yaml:"walk_interval"`
+	Name           string        `yaml:"name"`            // by which logs, metrics and tags call it
+	Paths          conf.Strings  `yaml:"paths"`           // folders and files, with * ? [] as in a shell
+	Exclude        conf.Strings  `yaml:"exclude"`         // see pattern
+	Allow          []Allow       `yaml:"allow"`           // what files may be, or do
+	Hash           HashLimit     `yaml:"hash"`            // files up to which size are read and hashed
+	MaxFiles       int           `yaml:"max_files"`       // so many files at most
+	WalkInterval   conf.Duration `yaml:"walk_interval"`   // in which the folders are walked again
 	RehashInterval conf.Duration `yaml:"rehash_interval"` // in which each file is read again
 	Rate           conf.Size     `yaml:"rate"`            // bytes a second that are read to hash them
-	FollowSymlinks bool          `yaml:"follow_symlinks"`
-	OneFileSystem  bool          `yaml:"one_file_system"`
+	FollowSymlinks bool          `yaml:"follow_symlinks"` // look at what links lead to
+	OneFileSystem  bool          `yaml:"one_file_system"` // stay on the file system of each path
 }
 
 // SetDefaults fills in what a configuration may leave out.

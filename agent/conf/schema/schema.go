@@ -153,6 +153,9 @@ func (w *walker) key(v reflect.Value, f conf.Field) (Key, error) {
 	if k.Value, err = w.node(value); err != nil {
 		return k, fmt.Errorf("%s: %w", k.Field, err)
 	}
+	for below := k.Value; k.Doc == "" && below != nil; below = below.Of {
+		k.Doc = below.Doc
+	}
 	if of := field.Tag.Get("enum"); of != "" {
 		k.Value.Enum = strings.Fields(of)
 	}
