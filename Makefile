@@ -11,13 +11,24 @@ QUERIES     ?=
 CADVISOR    ?=
 BENCHFLAGS  ?=
 
-.PHONY: help build run demo test lint bench exporters microbench fuzz faults alertfaults
+.PHONY: help build image release release-check run demo test lint bench exporters microbench fuzz faults alertfaults
 
 help: ## print the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
 
 build: ## build bin/logkeel, static, for this machine
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/logkeel ./cmd/logkeel
+
+image: build ## build the Docker image logkeel from bin/logkeel
+	cp deploy/agent.yaml $(wildcard /etc/ssl/certs/ca-certificates.crt) bin/
+	docker build --tag logkeel --file deploy/Dockerfile bin
+
+release: ## make dist/: an archive for each of amd64 and arm64, the same bytes from the same commit; VERSION, ARCHES
+	deploy/release.sh
+
+release-check: ## build the release twice, in two folders and from nothing, and compare
+	go test -tags release -count 1 ./deploy -run TestReleaseIs
+	deploy/release-check.sh
 
 run: build ## build it and run it with agent.yaml
 	bin/logkeel run
@@ -28,8 +39,7 @@ demo: build ## build it, and show the whole pipeline with stand-ins
 test: ## lint, all tests with the race detector and real servers, cross builds
 	agent/testenv/install.sh
 	$(MAKE) --no-print-directory lint
-	CGO_ENABLED=1 go test -race -vet=off -timeout 20m -p 3 $$(go list ./... | grep -v /cmd/logkeel$$)
-	CGO_ENABLED=1 go test -race -vet=off -timeout 20m -parallel 3 ./cmd/logkeel # which waits most of the time
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=100 go test -race -vet=off -timeout 25m -p 3 -parallel 4 ./cmd/logkeel $$(go list ./... | grep -v /cmd/logkeel$$)
 	go test -vet=off ./rules/... -run Alloc
 	go run ./cmd/logkeel test --packs --require-tests
 	go vet -tags purego ./rules/... ./collectors/tail
@@ -44,6 +54,7 @@ lint: ## gofumpt, go vet, staticcheck, shellcheck
 		if [ -n "$$files" ]; then echo "not formatted; run: go run $(GOFUMPT) -w ."; echo "$$files"; exit 1; fi
 	go vet ./...
 	go vet -tags measure ./bench/exporters
+	go vet -tags release ./deploy
 	@echo staticcheck; go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then \
 		echo shellcheck; git grep -lE '^#!/.*[/ ](ba)?sh$$' | xargs shellcheck; \
@@ -59,8 +70,8 @@ bench: ## measure logkeel and the peers that are installed; BENCHFLAGS=-h says h
 microbench: ## run the benchmarks of functions; BENCH=regexp picks some
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-faults: ## run the fault campaign as root: FAULTS (200) runs, and as many beyond the rotated files; `make test` has four
-	go test -count 1 -timeout 0 -parallel 8 -run TestFaults -v ./cmd/logkeel -faults $(FAULTS)
+faults: ## run the fault campaign as root: FAULTS (200) runs, as many beyond the rotated files, and an outage of a minute; `make test` has four
+	go test -count 1 -timeout 0 -parallel 8 -run "TestFaults|TestOutage" -v ./cmd/logkeel -faults $(FAULTS) -outage 1m
 
 exporters: ## compare with the exporters that the agent stands in for: series, what it costs (COST=5m), and queries of dashboards and rules (QUERIES=folder)
 	go test -tags measure -count 1 -timeout 0 -v ./bench/exporters -run 'Series|Cost$(if $(QUERIES),|Queries)' -cost $(COST) $(if $(QUERIES),-queries $(abspath $(QUERIES))) $(if $(CADVISOR),-cadvisor $(CADVISOR)) | grep -v '^ *ts='

@@ -39,6 +39,7 @@ type Alert struct {
 	Condition string  `json:"condition,omitempty"` // of a sample: what held, as "redis_up == 0 for 1m"
 	Value     float64 `json:"value,omitempty"`     // and its newest value
 	Absent    bool    `json:"absent,omitempty"`    // it is that nothing came: Condition says what, and there is no Value
+	Labelled  bool    `json:"labelled,omitempty"`  // it is what labels say: Condition has it, and the Value says nothing
 
 	// Inhibited names the rule of an alert that fires and explains this one;
 	// "" is none. It is not news as long as that goes on.
@@ -65,6 +66,10 @@ func (a *Alert) Handle() string {
 	}
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
+
+// Measured reports whether the alert is about a Value, which says something beside
+// the Condition.
+func (a *Alert) Measured() bool { return a.Condition != "" && !a.Absent && !a.Labelled }
 
 // Firing reports whether the alert goes on.
 func (a *Alert) Firing() bool { return a.Ended.IsZero() }

@@ -112,6 +112,9 @@ func (c *Config) Check(d *conf.Doc) error {
 		}
 		if c.Docker.Stats != nil {
 			errs = append(errs, c.Docker.Stats.check(d, "collectors.docker.stats"))
+			if s := c.Docker.Stats.Sizes; s != nil {
+				errs = append(errs, s.Check(d, "collectors.docker.stats.sizes"))
+			}
 		}
 		if _, err := docker.New(c.Docker.Config, slog.New(slog.DiscardHandler)); err != nil {
 			errs = append(errs, d.Errorf("collectors.docker.host", "", "%w", err))

@@ -96,6 +96,9 @@ func (s *Set) inhibitDoubts() []Doubt {
 			matchers.Matchers
 		}{{"source", in.source.matchers}, {"target", in.target.matchers}} {
 			for _, name := range side.Exact("rule") {
+				if strings.HasPrefix(in.place.file, packPrefix) { // it may be of a pack that is not wanted here
+					continue
+				}
 				if !slices.ContainsFunc(s.meta, func(r *agent.Rule) bool { return r.Name == name }) {
 					add("load the file that has it, or mend the name", "%s names the rule %s, and none that is loaded is called so", side.field, quote(name))
 				}

@@ -271,3 +271,22 @@ func TestExplainedByWhatChanges(t *testing.T) {
 		}
 	}
 }
+
+// What a pack's inhibitions name is in some pack.
+func TestInhibitionsOfPacksNameRules(t *testing.T) {
+	s, err := Load(Config{Packs: Packs()}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, r := range s.meta {
+		names[r.Name] = true
+	}
+	for _, in := range s.inhibits {
+		for _, name := range append(in.source.matchers.Exact("rule"), in.target.matchers.Exact("rule")...) {
+			if !names[name] {
+				t.Errorf("%s of %s names %s, which is in no pack", in.name, in.place.file, name)
+			}
+		}
+	}
+}

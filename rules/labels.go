@@ -37,6 +37,11 @@ func (m *measure) labelsText() string {
 	return strings.Join(all, " or ")
 }
 
+// labelled reports whether the rule is about labels alone, and no value matters.
+func (m *measure) labelled() bool {
+	return len(m.labels)+len(m.expected) > 0 && m.above == nil && m.below == nil
+}
+
 // unexpected says which label of the sample is not as it should be; "" where
 // all are.
 func (m *measure) unexpected(s *agent.Sample) string {

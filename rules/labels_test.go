@@ -49,6 +49,9 @@ func TestALabelThatChanges(t *testing.T) {
 	b.measure(time.Minute, infoOf("app", "root"), web)
 	b.want(t, "one is another", "user is root, was www-data")
 	a := b.told.one(t)
+	if a.Measured() { // 1 says nothing
+		t.Errorf("it has a value: %+v", a)
+	}
 	if a.Starts != at || a.Source != "app" || a.Label("user") != "root" || !slices.Equal(a.Key, []agent.Label{{Name: "target", Value: "engine"}, {Name: "name", Value: "app"}}) {
 		t.Errorf("%+v", a)
 	}

@@ -255,7 +255,7 @@ func (a *Alerts) fireSample(k *key, v *verdict, since time.Time, now *instant) {
 		ID:     alertID(k, now.snapshot, binary.BigEndian.AppendUint64(nil, uint64(since.UnixNano()))),
 		Source: sampleSource(v.sample, now.snapshot), Labels: v.sample.Labels,
 		Starts: since, Last: now.wall.UTC(), Seen: now.wall.UTC(),
-		Condition: now.condition(k), Value: v.value, Around: because(nil, a.set.redacted(v.sample.Note)),
+		Condition: now.condition(k), Value: v.value, Labelled: k.rule.measure.labelled(), Around: because(nil, a.set.redacted(v.sample.Note)),
 	})
 }
 

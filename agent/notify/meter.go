@@ -11,8 +11,9 @@ var _ agent.Meter = (*Queue)(nil)
 
 // counts is what a queue counts since it was opened.
 type counts struct {
-	told, failed, refused, dropped uint64 // notices, or tries
-	folded, hushed                 uint64 // alerts
+	told, failed, refused, dropped uint64    // notices, or tries
+	folded, hushed                 uint64    // alerts
+	last                           time.Time // when a notice was told
 }
 
 // Pending is how many groups of alerts have something that was not told yet.
@@ -64,6 +65,11 @@ func (q *Queue) Meter(yield func(agent.Sample)) {
 		sample(agent.Counter, "logkeel_notifications_total", "Tries to tell a notice, by how they went; dropped are those given up after a day of refusal.",
 			float64(r.n), agent.Label{Name: "result", Value: r.name})
 	}
+	told := 0.0
+	if !c.last.IsZero() {
+		told = float64(c.last.Unix())
+	}
+	sample(agent.Gauge, "logkeel_notifications_last_success_timestamp_seconds", "When a notice was told last; 0 where none was since the start.", told)
 	sample(agent.Gauge, "logkeel_notifications_pending", "Groups of alerts with something that was not told yet.", float64(pending))
 	sample(agent.Gauge, "logkeel_notification_pending_seconds", "Age of the oldest that was not told yet. A cooldown makes it wait as well.",
 		max(0, now-oldest).Round(time.Millisecond).Seconds())

@@ -147,6 +147,7 @@ func (q *Queue) settle(t *telling) {
 	defer q.write.Unlock()
 	q.mu.Lock()
 	q.counts.told++
+	q.counts.last = q.now().wall
 	q.dropNoted(q.state.settle(t, q.o.Config.MaxPerHour, q.now(), q.dirty))
 	reached := q.reached()
 	q.mu.Unlock()

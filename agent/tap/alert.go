@@ -19,7 +19,7 @@ func appendAlert(b []byte, a *agent.Alert) []byte {
 	}{&Alert{
 		Rule: a.Rule.Name, Class: a.Rule.Class, Severity: a.Rule.Severity, State: state, Handle: a.Handle(), Source: a.Source, Summary: a.Rule.Summary,
 		Key: mapOf(a.Key), Labels: mapOf(a.Labels), Starts: a.Starts, Ended: a.Ended, Count: a.Count,
-		Condition: a.Condition, Value: finite(a.Value), Inhibited: a.Inhibited,
+		Condition: a.Condition, Value: finite(a.Value), Measured: a.Measured(), Inhibited: a.Inhibited,
 	}})
 }
 

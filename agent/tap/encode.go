@@ -56,6 +56,7 @@ type Alert struct {
 	Count     uint64            `json:"count,omitempty"`
 	Condition string            `json:"condition,omitempty"`
 	Value     float64           `json:"value,omitempty"`
+	Measured  bool              `json:"measured,omitempty"` // the value says something
 	Inhibited string            `json:"inhibited,omitempty"`
 }
 

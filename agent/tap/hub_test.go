@@ -218,16 +218,27 @@ func TestWhoReadsNothing(t *testing.T) {
 		b.Buf = append(b.Buf, strings.Repeat("x", 100)...)
 		b.Records = append(b.Records, agent.Record{Body: agent.Span{Start: start, End: int32(len(b.Buf))}})
 	}
-	for i := range batches {
-		b.Passed.Lines = 0
-		if i > batches/2 && !g.tapped().Wants(app) {
-			b.Passed.Lines = 7
-		}
+	want := 0
+	emit := func(passed int) {
+		b.Passed.Lines = passed
 		g.emit(b)
+		want += lines + passed
 	}
-	if g.tapped().Wants(app) {
-		t.Error("it wants to be shown more than it reads")
+	for i := range batches {
+		if i > batches/2 && !g.tapped().Wants(app) {
+			emit(7)
+		} else {
+			emit(0)
+		}
 	}
+	// On a slow machine some of it may still be on its way into the connection.
+	until(t, "it wants to be shown no more than it reads", func() bool {
+		if g.tapped().Wants(app) {
+			emit(0)
+			return false
+		}
+		return true
+	})
 	c := (*g.tapped().(*Hub).filled.Load())[0]
 	c.mu.Lock()
 	if n := cap(c.chunk.text); n > 2*maxText || cap(c.chunk.items) > 2*maxItems {
@@ -257,7 +268,7 @@ func TestWhoReadsNothing(t *testing.T) {
 		missed += m.Dropped
 		last = strings.TrimSpace(line)
 	}
-	if want := batches*lines + 7*(batches/2-1); shown+missed != want || shown == 0 || missed < want/2 {
+	if shown+missed != want || shown == 0 || missed < want/2 {
 		t.Errorf("%d lines are shown and %d are not, of %d", shown, missed, want)
 	}
 	if last != `{"end":"the agent stops"}` {

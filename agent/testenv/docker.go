@@ -30,11 +30,26 @@ type Engine struct {
 
 	t      testing.TB
 	dir    string
+	bridge bool     // it has one, in a network namespace of its own
 	daemon *process // nil while it is stopped
 }
 
-// Docker starts an engine. It needs root.
+// Docker starts an engine without a network for its containers. It needs root.
 func Docker(t testing.TB) *Engine {
+	t.Helper()
+	return newDocker(t, false)
+}
+
+// DockerWithBridge starts an engine whose containers are in a network with each
+// other, and with nothing else: it is in a network namespace of its own.
+func DockerWithBridge(t testing.TB) *Engine {
+	t.Helper()
+	_, err := exec.LookPath("unshare")
+	Need(t, "unshare", err == nil)
+	return newDocker(t, true)
+}
+
+func newDocker(t testing.TB, bridge bool) *Engine {
 	t.Helper()
 	Need(t, "root, to run a Docker engine of its own", os.Geteuid() == 0)
 	for _, tool := range []string{"dockerd", "containerd", "runc", "docker"} {
@@ -42,7 +57,7 @@ func Docker(t testing.TB) *Engine {
 		Need(t, "the Docker engine ("+tool+")", err == nil)
 	}
 	e := newEngine(stateDir(t, dockerKind))
-	e.t = t
+	e.t, e.bridge = t, bridge
 	t.Cleanup(func() {
 		if err := e.clear(); err != nil {
 			t.Errorf("testenv: %v", err)
@@ -103,13 +118,13 @@ func (e *Engine) Image(name string) string {
 }
 
 // Run is `docker run --detach` with these arguments, and without a network
-// unless they name one. It returns the container's id.
+// unless they name one or the engine has a bridge. It returns the container's id.
 func (e *Engine) Run(args ...string) string {
 	e.t.Helper()
 	// A shell that is process 1 ignores SIGTERM, and an engine that starts after
 	// a crash stops what goes on: waiting ten seconds for that helps nobody.
 	head := []string{"run", "--detach", "--stop-timeout", "1"}
-	if !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--net") }) {
+	if !e.bridge && !slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, "--net") }) {
 		head = append(head, "--network", "none") // the engine has no bridge
 	}
 	return e.CLI(append(head, args...)...)
@@ -158,9 +173,14 @@ func (e *Engine) start() error {
 		"--exec-root", filepath.Join(e.dir, "exec"),
 		"--pidfile", filepath.Join(e.dir, "docker.pid"),
 		"--host", e.Host,
-		"--iptables=false", "--ip6tables=false", "--bridge=none",
+		"--iptables=false", "--ip6tables=false",
 		"--storage-driver=overlay2", "--exec-opt", "native.cgroupdriver=cgroupfs",
 		"--shutdown-timeout", "1", "--live-restore="+strconv.FormatBool(e.LiveRestore))
+	if e.bridge {
+		cmd = exec.Command("unshare", append([]string{"--net", "--"}, cmd.Args...)...)
+	} else {
+		cmd.Args = append(cmd.Args, "--bridge=none")
+	}
 	if err := os.WriteFile(filepath.Join(e.dir, "none.json"), []byte("{}"), 0o600); err != nil {
 		return err
 	}

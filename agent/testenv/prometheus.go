@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A Prom is a Prometheus server that scrapes once a second.
+// A Prom is a Prometheus server.
 type Prom struct {
 	URL string // http://127.0.0.1:port
 
@@ -30,15 +30,21 @@ type Value struct {
 }
 
 // Prometheus starts a server that scrapes /metrics of the targets, each
-// host:port. Its first scrape can take ten seconds: start it early.
+// host:port, once a second. Its first scrape can take ten seconds: start it early.
 func Prometheus(t testing.TB, targets ...string) *Prom {
+	t.Helper()
+	return PrometheusEvery(t, time.Second, targets...)
+}
+
+// PrometheusEvery is Prometheus with another interval.
+func PrometheusEvery(t testing.TB, interval time.Duration, targets ...string) *Prom {
 	t.Helper()
 	_, err := exec.LookPath("prometheus")
 	Need(t, "prometheus", err == nil)
 	addr, dir := Addr(t), stateDir(t, "prometheus")
 	// JSON is YAML, too, and needs no care with quotes.
 	config, err := json.Marshal(map[string]any{
-		"global": map[string]any{"scrape_interval": "1s", "scrape_timeout": "1s"},
+		"global": map[string]any{"scrape_interval": interval.String(), "scrape_timeout": interval.String()},
 		"scrape_configs": []any{map[string]any{
 			"job_name":       "test",
 			"static_configs": []any{map[string]any{"targets": targets}},

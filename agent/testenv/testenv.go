@@ -200,14 +200,15 @@ func flock(name string, how int) (*os.File, error) {
 	return f, nil
 }
 
-// await calls ready until it returns nil; after timeout its last error counts.
+// await calls ready, ever more seldom, until it returns nil; after timeout its last
+// error counts.
 func await(timeout time.Duration, ready func() error) error {
 	deadline := time.Now().Add(timeout)
-	for {
+	for pause := 5 * time.Millisecond; ; pause = min(pause*5/4, 300*time.Millisecond) {
 		err := ready()
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }

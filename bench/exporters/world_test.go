@@ -83,10 +83,11 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 	for i := range urls {
 		fmt.Fprintf(&pages, "    - {name: page%d, url: \"%s/%[1]d\", interval: %[3]s}\n", i, site.URL, interval)
 	}
-	engine := testenv.Docker(t)
+	engine := testenv.DockerWithBridge(t)
 	image := engine.Image("app:1")
 	for i := range containers {
-		engine.Run("--name", fmt.Sprint("app", i), image, "sleep", "3600")
+		// Each has something to count: it writes, and asks the engine's end of the bridge.
+		engine.Run("--name", fmt.Sprint("app", i), image, "sh", "-c", "dd if=/dev/zero of=/data bs=1k count=1k; exec ping $(ip route | awk '/default/ {print $3}') >/dev/null")
 	}
 	listen := testenv.Addr(t)
 	w.page = "http://" + listen + "/metrics"
@@ -96,10 +97,10 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 state_dir: state
 collectors:
   host: {interval: %[3]s}
-  docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s}}
+  docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s, sizes: {interval: 1m}}}
   mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, tables: {}, statements: {limit: 200, text: true}}]
   redis: [{name: cache, address: "%[5]s", interval: %[3]s, config: true, slowlog: {entries: true}, queues: ["queues:default"]}]
-  postgres: [{name: pg, address: "%[8]s", user: agent, password: secret, interval: %[3]s, timeout: 1s, sizes: {interval: %[3]s}}]
+  postgres: [{name: pg, address: "%[8]s", user: agent, password: secret, interval: %[3]s, sizes: {interval: %[3]s}}]
   http:
 %[6]soutputs:
   prometheus: {listen: "%[7]s"}

@@ -21,7 +21,9 @@ type Agent func(ctx context.Context, config string, log io.Writer) error
 
 // Options say how the demo is to run.
 type Options struct {
-	Out      io.Writer     // coloured where it is a terminal
+	Out      io.Writer
+	Color    bool
+	Width    int           // columns of Out; 0: it is no terminal
 	Duration time.Duration // 5s to 10m; the end takes a moment longer
 	Keep     bool          // run on after Duration, until ctx is done
 	Agent    Agent
@@ -68,7 +70,7 @@ type demo struct {
 func Run(ctx context.Context, o Options) (Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	d := &demo{Options: o, tally: newTally(), show: newShow(o.Out, cancel), usage: used()}
+	d := &demo{Options: o, tally: newTally(), show: newShow(o, cancel), usage: used()}
 	d.log = &agentLog{show: d.show}
 	if d.Options.drain == 0 {
 		d.Options.drain = drainLimit

@@ -80,7 +80,7 @@ func (d *demo) script() []step {
 			d.gone, before = time.Now(), d.tally.counts()
 			d.show.event(red, "outage", "The aggregator is taken away: its port is closed, all connections are broken.")
 		}},
-		{0.53, d.mood(pageFast)},
+		{0.53, d.pageRecovers},
 		plant(0.55, app, "production.ERROR: cannot reach the invoice service"),
 		plant(0.60, app, `production.WARNING: payment declined by the bank {"order":11623}`),
 		{0.66, d.waiting},
@@ -100,6 +100,23 @@ func (d *demo) shipped(context.Context) {
 
 func (d *demo) mood(mood int32) func(context.Context) {
 	return func(context.Context) { d.page.mood.Store(mood) }
+}
+
+// pageRecovers makes the page well again, as soon as it has been told that it is down:
+// a machine that is busy may take a while for that.
+func (d *demo) pageRecovers(ctx context.Context) {
+	limit, cancel := context.WithTimeout(ctx, d.Duration/4)
+	defer cancel()
+	for pause(limit, 50*time.Millisecond) == nil {
+		page, err := scrape(limit, d.metrics)
+		if err != nil {
+			continue
+		}
+		if n, _ := page.sum("logkeel_alerts", `rule="PageDown"`, `state="firing"`); n > 0 {
+			break
+		}
+	}
+	d.page.mood.Store(pageFast)
 }
 
 // waiting says what has become of what nobody takes.

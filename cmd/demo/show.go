@@ -3,15 +3,12 @@ package demo
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"golang.org/x/sys/unix"
 )
 
 // Colours, as parameters of the terminal's escape sequence.
@@ -47,19 +44,11 @@ type show struct {
 	err error
 }
 
-// newShow writes to w: with colours where that is a terminal, unless the
-// environment says otherwise.
-func newShow(w io.Writer, gone func()) *show {
-	s := &show{w: w, width: fileWidth, start: time.Now(), gone: gone}
-	f, ok := w.(*os.File)
-	if !ok {
-		return s
-	}
-	if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil {
-		s.color = os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-		if size.Col > 0 {
-			s.width = min(max(int(size.Col)-1, minWidth), maxWidth)
-		}
+// newShow writes to o.Out.
+func newShow(o Options, gone func()) *show {
+	s := &show{w: o.Out, color: o.Color, width: fileWidth, start: time.Now(), gone: gone}
+	if o.Width > 0 {
+		s.width = min(max(o.Width-1, minWidth), maxWidth)
 	}
 	return s
 }

@@ -77,7 +77,7 @@ func TestWithoutStamp(t *testing.T) {
 // is wider than that.
 func TestShowIsPlain(t *testing.T) {
 	var out bytes.Buffer
-	s := newShow(&out, func() { t.Error("gone") })
+	s := newShow(Options{Out: &out}, func() { t.Error("gone") })
 	evil := "\x1b[2J\r\n\u202e" + strings.Repeat("wide ", 50)
 	s.heading("Heading")
 	s.item("name", "%s", evil)
@@ -105,7 +105,7 @@ func (c *closedPipe) Write([]byte) (int, error) {
 func TestNobodyReads(t *testing.T) {
 	gone := 0
 	w := &closedPipe{}
-	s := newShow(w, func() { gone++ })
+	s := newShow(Options{Out: w}, func() { gone++ })
 	for range 5 {
 		s.event(red, "x", "y")
 	}

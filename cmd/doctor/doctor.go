@@ -34,7 +34,8 @@ func (p *Part) Health() (h agent.Health) {
 
 // Run looks at all parts, each for so long at most, and returns them in their order.
 // A part that hangs, as on a file system that is gone, is left behind and said.
-// waiting is told now and then which parts it still waits for.
+// waiting is told for which parts it waits, at first and whenever these are fewer. When
+// ctx is done there is no result: parts that do not heed it are left behind.
 func Run(ctx context.Context, all []agent.Checkup, timeout time.Duration, waiting func(titles []string)) []Part {
 	parts := make([]Part, len(all))
 	free := make(chan struct{}, atOnce)
@@ -44,6 +45,18 @@ func Run(ctx context.Context, all []agent.Checkup, timeout time.Duration, waitin
 	for i := range all {
 		open[i] = true
 	}
+	tell := func() {
+		var titles []string
+		for i := range all {
+			if open[i] {
+				titles = append(titles, all[i].Title())
+			}
+		}
+		if len(titles) > 0 {
+			waiting(titles)
+		}
+	}
+	tell()
 	for i := range all {
 		wg.Go(func() {
 			free <- struct{}{}
@@ -53,32 +66,18 @@ func Run(ctx context.Context, all []agent.Checkup, timeout time.Duration, waitin
 			defer mu.Unlock()
 			parts[i] = Part{all[i], found}
 			delete(open, i)
+			tell()
 		})
 	}
 	done := make(chan struct{})
 	go func() { wg.Wait(); close(done) }()
-	tick := time.NewTicker(sayAfter)
-	defer tick.Stop()
-	for {
-		select {
-		case <-done:
-			return parts
-		case <-tick.C:
-		}
-		var titles []string
-		mu.Lock()
-		for i := range all {
-			if open[i] {
-				titles = append(titles, all[i].Title())
-			}
-		}
-		mu.Unlock()
-		waiting(titles)
+	select {
+	case <-done:
+		return parts
+	case <-ctx.Done():
+		return nil
 	}
 }
-
-// sayAfter is for how long nothing need be said of what takes time.
-const sayAfter = 2 * time.Second
 
 // grace is how long a part may go on after its time, to say what it knows.
 const grace = 2 * time.Second

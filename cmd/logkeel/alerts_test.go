@@ -43,8 +43,8 @@ groups:
       - {name: AppErrors, class: error, severity: critical, match: 'production\.ERROR', threshold: 3, window: 8s, runbook: look at the cart}
       - {name: Injection, class: security, match: 'from (?P<ip>[0-9.]+): injection', by: [ip], window: 8s}
       - {name: SlowQuery, class: slow, sample: logkeel_mysql_statement_seconds_avg, above: 500ms, by: [target, schema]}
-      - {name: SlowPage, class: slow, sample: probe_duration_seconds, above: 1s}
-      - {name: NoDatabase, class: database, severity: critical, sample: mysql_up, equals: 0, for: 2s}
+      - {name: SlowPage, class: slow, sample: probe_duration_seconds, above: 2s}
+      - {name: NoDatabase, class: database, severity: critical, sample: mysql_up, equals: 0, for: 4s}
       - {name: Unhealthy, class: availability, severity: critical, sample: logkeel_container_health, source: {status: unhealthy}, equals: 1, by: [name]}
 `
 
@@ -60,7 +60,7 @@ func TestEachIncidentIsOneMail(t *testing.T) {
 	var slow atomic.Bool
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if slow.Load() {
-			time.Sleep(1200 * time.Millisecond)
+			time.Sleep(2500 * time.Millisecond)
 		}
 		fmt.Fprint(w, "healthy")
 	}))
@@ -87,9 +87,9 @@ func TestEachIncidentIsOneMail(t *testing.T) {
 	a := newAgent(t, fmt.Sprintf(`
 collectors:
   docker: {root: %s, host: "%s", stats: {interval: 1s, timeout: 1s}}
-  mysql: [{name: db, address: "%s", user: agent, password: hunter2, interval: 1s, timeout: 1s}]
+  mysql: [{name: db, address: "%s", user: agent, password: hunter2, interval: 2s, timeout: 2s}]
   redis: [{name: cache, address: "%s", interval: 1s, timeout: 1s}]
-  http: [{name: page, url: "%s", interval: 2s, timeout: 2s}]
+  http: [{name: page, url: "%s", interval: 4s, timeout: 4s}]
 rules: {files: [planted.yaml]}
 outputs:
   prometheus: {listen: METRICS}
@@ -111,7 +111,7 @@ outputs:
 		`mysql_up == 1`, `redis_up == 1`, `probe_success == 1`, `logkeel_container_health{name="shop-app-1",status="healthy"} == 1`,
 		`logkeel_source_lines_total{container="shop-app-1"} == 1`, `sum(logkeel_alerts) == 0`,
 	} {
-		prom.Await(expr, 30*time.Second)
+		prom.Await(expr, waitLong)
 	}
 	fires := func(rule string, seen ...string) {
 		t.Helper()
@@ -135,7 +135,7 @@ outputs:
 	over("SlowQuery")
 
 	slow.Store(true)
-	fires("SlowPage", `probe_duration_seconds{target="page"} > 1`, `probe_http_duration_seconds{phase="processing"} > 1`)
+	fires("SlowPage", `probe_duration_seconds{target="page"} > 2`, `probe_http_duration_seconds{phase="processing"} > 2`)
 	slow.Store(false)
 	over("SlowPage")
 
@@ -154,7 +154,7 @@ outputs:
 	over("Injection")
 
 	rules := []string{"AppErrors", "Injection", "SlowQuery", "SlowPage", "NoDatabase", "Unhealthy"}
-	mails := smtp.Await(2*len(rules), 30*time.Second)
+	mails := smtp.Await(2*len(rules), waitLong)
 	prom.Await(fmt.Sprintf(`logkeel_notifications_total{output="ops",result="told"} == %d`, 2*len(rules)), waitShort)
 	a.stop()
 	if n := len(smtp.Mails()); n != 2*len(rules) {

@@ -100,9 +100,9 @@ func TestCommandLine(t *testing.T) {
 		{"--help", 0, "Exit codes:", ""},
 		{"version", 0, "logkeel dev", ""},
 		{"--version", 0, "logkeel dev", ""},
-		{"chekc", exitUsage, "", `unknown command or argument "chekc"; see logkeel --help`},
-		{"run extra", exitUsage, "", `unknown command or argument "extra"; see logkeel run --help`},
-		{"check --confg x", exitUsage, "", "unknown flag: --confg; see logkeel check --help"},
+		{"chekc", exitUsage, "", `unknown command "chekc"; did you mean check? See logkeel --help`},
+		{"run extra", exitUsage, "", `unknown argument "extra"; see logkeel run --help`},
+		{"check --confg x", exitUsage, "", "unknown flag --confg; did you mean --config? See logkeel check --help"},
 		{"check -c nowhere.yaml", exitUsage, "", "nowhere.yaml: there is no such file"},
 		{"run", exitUsage, "", "no configuration: neither agent.yaml nor /etc/logkeel/agent.yaml is there; name one with --config"},
 	} {

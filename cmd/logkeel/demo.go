@@ -23,13 +23,20 @@ format, and ships them to servers that it plays itself. It needs nothing, reads
 none of your logs, listens on 127.0.0.1 only, and leaves nothing behind.
 
 Exit code 1 says that a line was lost.`,
+		Example: `  logkeel demo
+  logkeel demo --duration 1m
+  logkeel demo --keep                  # and go on, until Ctrl-C`,
+		Annotations: map[string]string{patient: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if duration < demo.MinDuration || duration > demo.MaxDuration {
 				return usageError{fmt.Errorf("--duration %s is out of range; write %s to %s", duration, demo.MinDuration, demo.MaxDuration)}
 			}
 			// Where its reader goes away, as head does, there is still something to remove.
 			signal.Ignore(syscall.SIGPIPE)
-			_, err := demo.Run(cmd.Context(), demo.Options{Out: cmd.OutOrStdout(), Duration: duration, Keep: keep, Agent: runAgent})
+			out := cmd.OutOrStdout()
+			_, err := demo.Run(cmd.Context(), demo.Options{
+				Out: out, Color: styleOf(out).color, Width: widthOf(out), Duration: duration, Keep: keep, Agent: runAgent,
+			})
 			return err
 		},
 	}

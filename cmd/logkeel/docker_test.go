@@ -117,10 +117,10 @@ outputs:
 
 	receiver.Await(total, 2*time.Minute)
 	for rule, n := range expect {
-		prom.Await(fmt.Sprintf(`sum(logkeel_findings_total{rule="%s",project="shop"}) == %d`, rule, n), 20*time.Second)
+		prom.Await(fmt.Sprintf(`sum(logkeel_findings_total{rule="%s",project="shop"}) == %d`, rule, n), waitLong)
 	}
 	for service, lines := range services {
-		prom.Await(fmt.Sprintf(`logkeel_source_lines_total{service="%s",container="shop-%s-1"} == %d`, service, service, lines), 20*time.Second)
+		prom.Await(fmt.Sprintf(`logkeel_source_lines_total{service="%s",container="shop-%s-1"} == %d`, service, service, lines), waitLong)
 	}
 	if page, err := a.page(); err != nil {
 		t.Error(err)

@@ -69,7 +69,10 @@ configuration is wrong. docs/doctor.md lists the causes that --json names.`,
 			if err != nil {
 				return err
 			}
+			now, end := working(cmd, false)
+			now("looking for an agent that runs")
 			all, err := chosen(l.checkups(cmd.Context(), send), args)
+			end()
 			if err != nil {
 				return err
 			}
@@ -84,12 +87,10 @@ configuration is wrong. docs/doctor.md lists the causes that --json names.`,
 
 // diagnose looks at the parts and prints what comes of it.
 func diagnose(cmd *cobra.Command, all []agent.Checkup, limit time.Duration, asJSON bool) error {
-	errs := cmd.ErrOrStderr()
-	parts := doctor.Run(cmd.Context(), all, limit, func(titles []string) {
-		if isTerminal(errs) {
-			fmt.Fprintf(errs, "waiting for %s\n", printable.Line(agent.Some(titles)))
-		}
-	})
+	now, end := working(cmd, false)
+	defer end()
+	parts := doctor.Run(cmd.Context(), all, limit, func(titles []string) { now("waiting for %s", agent.Some(titles)) })
+	end()
 	if err := cmd.Context().Err(); err != nil {
 		return err
 	}

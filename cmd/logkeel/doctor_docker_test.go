@@ -46,7 +46,7 @@ func TestDoctorOfContainers(t *testing.T) {
 		return fmt.Sprintf("collectors:\n  docker: {root: %q, host: %q%s}\n", engine.Root, engine.Host, more)
 	}
 	var d *diagnosed
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(waitLong); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		if d = doctorOf(t, config(""), nil, "docker"); strings.Count(d.text, "log_file_not_read") >= 2 {
 			break
 		}

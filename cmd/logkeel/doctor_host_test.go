@@ -203,7 +203,7 @@ func TestDoctorOfTheStateDir(t *testing.T) {
 // awaitUp waits until the agent answers.
 func (a *agentProcess) awaitUp() {
 	a.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(waitLong); ; time.Sleep(50 * time.Millisecond) {
 		if _, err := a.page(); err == nil {
 			return
 		} else if time.Now().After(end) {

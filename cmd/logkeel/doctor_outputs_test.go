@@ -6,7 +6,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/webgrip/logkeel/agent/testenv"
 )
@@ -112,7 +111,7 @@ func TestDoctorOfMail(t *testing.T) {
 	// With --send everybody whom the server takes mail for has one.
 	d = doctorOf(t, config, nil, "--send", "email/well", "email/refused")
 	d.has("email/refused", "test_refused", "no such user")
-	for _, m := range srv.Await(2, 20*time.Second) {
+	for _, m := range srv.Await(2, waitLong) {
 		if !strings.Contains(m.Subject(), "test") {
 			t.Errorf("a mail %q", m.Subject())
 		}

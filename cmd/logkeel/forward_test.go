@@ -23,7 +23,7 @@ func logger(t *testing.T, addr string, acks bool) *fluent.Fluent {
 	var l *fluent.Fluent
 	eventually(t, "the listener is there", waitShort, func() (ok bool) {
 		var err error
-		l, err = fluent.New(fluent.Config{FluentHost: host, FluentPort: n, RequestAck: acks, SubSecondPrecision: true, Timeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, MaxRetry: 1})
+		l, err = fluent.New(fluent.Config{FluentHost: host, FluentPort: n, RequestAck: acks, SubSecondPrecision: true, Timeout: waitShort, ReadTimeout: waitShort, WriteTimeout: waitShort, MaxRetry: 1})
 		return err == nil
 	})
 	t.Cleanup(func() { l.Close() })

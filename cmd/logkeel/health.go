@@ -21,6 +21,9 @@ says that the agent answers, 1 that it does not.
 With web_config_file it asks by TLS, and trusts the certificate that is named
 there, and no other. That a password or a client's certificate is wanted is an
 answer.`,
+		Example: `  logkeel health && echo it runs
+  docker compose exec logkeel logkeel health
+  HEALTHCHECK CMD ["logkeel", "health"]   # in a Dockerfile`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := load(*config)
 			if err != nil {
@@ -29,6 +32,9 @@ answer.`,
 			if l.Outputs.Prometheus == nil {
 				return usageError{errors.New("there is no outputs.prometheus to ask; add it")}
 			}
+			now, end := working(cmd, false)
+			defer end()
+			now("asking the agent at %s", l.Outputs.Prometheus.Listen)
 			return healthy(cmd.Context(), l.Outputs.Prometheus)
 		},
 	}

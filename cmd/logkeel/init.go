@@ -2,11 +2,9 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -80,7 +78,11 @@ func runInit(cmd *cobra.Command, o *setup.Options, noScan bool) error {
 	if o.Compose != "" && !cmd.Flags().Changed("dir") {
 		o.Dir = filepath.Dir(o.Compose)
 	}
+	now, end := working(cmd, false)
+	defer end()
+	now("looking at what runs here")
 	files, err := setup.Run(cmd.Context(), *o)
+	end()
 	if err != nil {
 		if o.Compose != "" || errors.As(err, new(*setup.ExistError)) {
 			err = usageError{err}
@@ -94,7 +96,7 @@ func runInit(cmd *cobra.Command, o *setup.Options, noScan bool) error {
 	if noScan {
 		return nil
 	}
-	return scanWritten(cmd.Context(), l, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	return scanWritten(cmd, l)
 }
 
 // loadWritten checks what was written, or would have been, in a folder of its own: no
@@ -119,10 +121,13 @@ func loadWritten(files []setup.File) (*loaded, error) {
 }
 
 // scanWritten says what the rules find in the logs that are there.
-func scanWritten(ctx context.Context, l *loaded, out, errs io.Writer) error {
-	now := time.Now()
+func scanWritten(cmd *cobra.Command, l *loaded) error {
+	now, out, errs := time.Now(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	o := scan.Options{
-		Set: l.rules, Since: now.Add(-lastWeek), Now: now, JSON: true, Quiet: true, Err: errs, Progress: isTerminal(errs),
+		Set: l.rules, Since: now.Add(-lastWeek), Now: now, JSON: true, Quiet: true, Err: errs,
+		Progress: func(text func(time.Duration) string) func() {
+			return during(out, errs, false, func(took time.Duration) string { return "last week's logs: " + text(took) })
+		},
 	}
 	var unread []error
 	o.Logs, _, unread = collectors.Pasts(l.Collectors, l.baseDir, slog.New(slog.DiscardHandler))
@@ -140,7 +145,7 @@ func scanWritten(ctx context.Context, l *loaded, out, errs io.Writer) error {
 	}
 	var report bytes.Buffer
 	o.Out = &report
-	result, err := scan.Run(ctx, o)
+	result, err := scan.Run(cmd.Context(), o)
 	if err != nil {
 		return err
 	}

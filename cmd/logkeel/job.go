@@ -53,6 +53,7 @@ and a user of its web_config_file from $LOGKEEL_JOB_USER, as user:password.`,
 		Example: `  0 2 * * *  logkeel job backup -- /opt/shop/enhanced-backup.sh
   0 3 * * 0  logkeel job maintenance -q -- /opt/shop/weekly-maintenance.sh
   0 3 1 * *  logkeel job restore-test --to unix:///run/logkeel/jobs.sock -- /opt/shop/test-recovery.sh`,
+		Annotations: map[string]string{patient: ""},
 		Args: func(c *cobra.Command, args []string) error {
 			switch dash := c.ArgsLenAtDash(); {
 			case dash == 1 && len(args) > 1:

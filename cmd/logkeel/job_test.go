@@ -208,7 +208,7 @@ outputs:
 	a.awaitSeries(`logkeel_job_failed{name="backup",target="jobs"}`, 1)
 	a.awaitSeries(`logkeel_job_failed{name="maintenance",target="jobs"}`, 0)
 	a.awaitSeries(`logkeel_findings_total{class="error",container="",project="",rule="DiskFull",service="",severity="critical",source="jobs"}`, 1)
-	receiver.Await(3, 20*time.Second)
+	receiver.Await(3, waitLong)
 	text := ""
 	for line := range receiver.Lines() {
 		text += string(line) + "\n"

@@ -189,11 +189,11 @@ func TestKilledTwentyTimes(t *testing.T) {
 	logs := []*containerLog{newContainerLog(t, root, "app", 1), newContainerLog(t, root, "web", 2), newContainerLog(t, root, "db", 3)}
 	a := newAgent(t, fmt.Sprintf(outageConfig, root, relay.ln.Addr()))
 	a.start()
-	stop := sync.OnceValue(writeTo(logs, 2000))
+	stop := sync.OnceValue(writeTo(logs, 500))
 	defer stop()
 	for i := range 20 {
 		n := receiver.Count()
-		eventually(t, fmt.Sprintf("lines arrive after kill %d", i), 20*time.Second, func() bool { return receiver.Count() > n+500 })
+		eventually(t, fmt.Sprintf("lines arrive after kill %d", i), waitLong, func() bool { return receiver.Count() > n+300 })
 		time.Sleep(rand.N(300 * time.Millisecond))
 		relay.kill(a)
 		a.start()

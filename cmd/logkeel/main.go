@@ -7,16 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
 	_ "time/tzdata" // mails have local times, also where the image has no zones
 
 	"github.com/spf13/cobra"
 )
-
-// version is set by the linker.
-var version = "dev"
 
 // The exit codes. They are promised in CHANGELOG.md.
 const (
@@ -31,7 +26,7 @@ type usageError struct{ error }
 func (e usageError) Unwrap() error { return e.error }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50) // what there is are buffers, in which nothing is looked for: it may be done twice as often
@@ -43,20 +38,25 @@ func execute(ctx context.Context, args []string) int {
 	root := rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err == nil {
+	var (
+		code        exitCode
+		interrupted interruption
+	)
+	switch {
+	case err == nil:
 		return 0
-	}
-	var code exitCode
-	if errors.As(err, &code) {
+	case errors.As(err, &code):
 		return int(code)
 	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(os.Stderr, text)
+	if text := err.Error(); text != "" && !errors.Is(err, context.Canceled) {
+		fmt.Fprintln(root.ErrOrStderr(), text)
 	}
-	if errors.Is(err, errFound) {
+	switch {
+	case errors.As(context.Cause(ctx), &interrupted):
+		return interrupted.code()
+	case errors.Is(err, errFound):
 		return exitFound
-	}
-	if errors.As(err, new(usageError)) {
+	case errors.As(err, new(usageError)):
 		return exitUsage
 	}
 	return exitFailed
@@ -74,31 +74,22 @@ Alertmanager and to webhooks. Nothing is lost while any of these is away.
 
 Exit codes: 0 all is well, 1 it failed while it ran, 2 the command line or the
 configuration is wrong, 3 scan --fail-on-match found something, or doctor and
-status have warnings; job has those of its command.`,
-		Example: `  logkeel init                         # write a configuration for what runs here
-  logkeel check                        # is agent.yaml right?
-  logkeel test                         # do the rules find what they have to?
-  logkeel explain 'a line of a log'    # which rules hold for it, and why not the others
-  logkeel run                          # run with ./agent.yaml
-  logkeel tap --findings               # watch what a running agent finds
+status have warnings, 130 Ctrl-C; job has those of its command. docs/commands.md
+has them command by command.`,
+		Example: `  logkeel demo                         # see it at work, without any set-up
+  logkeel init                         # write a configuration for what runs here
   logkeel doctor                       # what works, what does not, why, and what to do
-  logkeel status                       # how the agent that runs does
-  logkeel scan --since 24h             # what would have been found and mailed
-  logkeel probe http://localhost:8080/ # where the time goes, as curl -w says it
-  logkeel silence 1f0c9a3e 4h          # no mail about this for four hours
-  logkeel job backup -- ./backup.sh    # run it for cron, and tell the agent how it went
-  logkeel report                       # what the week comes to so far
-  logkeel run --config /etc/logkeel/agent.yaml`,
-		Version:       buildVersion(),
+  logkeel run                          # run with ./agent.yaml
+  logkeel run --config /etc/logkeel/agent.yaml
+  logkeel tap --findings               # watch what a running agent finds
+  logkeel scan --since 24h             # what would have been found and mailed`,
+		Version:       thisBuild().short(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetVersionTemplate("logkeel {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see %s --help", err, c.CommandPath())}
-	})
 	config := root.PersistentFlags().StringP("config", "c", "", "configuration file (default $LOGKEEL_CONFIG, ./agent.yaml, /etc/logkeel/agent.yaml)")
 	root.AddCommand(runCommand(config), checkCommand(config), testCommand(config), explainCommand(config), healthCommand(config), reportCommand(config), demoCommand(), versionCommand())
 	for _, c := range root.Commands() {
@@ -110,37 +101,6 @@ status have warnings; job has those of its command.`,
 	root.AddCommand(doctorCommand(config), statusCommand(config), tapCommand(config), initCommand())
 	root.AddCommand(schemaCommand())
 	root.Args = noArgs
+	manners(root, config)
 	return root
-}
-
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unknown command or argument %q; see %s --help", args[0], c.CommandPath())}
-	}
-	return nil
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), "logkeel", buildVersion())
-			return err
-		},
-	}
-}
-
-func buildVersion() string {
-	v := version
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && version == "dev" {
-			v += "+" + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v + " " + info.GoVersion
 }

@@ -158,13 +158,14 @@ lines:
 	return sum
 }
 
-// eventually waits until ok, and fails the test when that takes too long.
+// eventually asks ever more seldom until ok, and fails the test when that takes too long.
 func eventually(t *testing.T, what string, timeout time.Duration, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(timeout); !ok(); time.Sleep(20 * time.Millisecond) {
+	for end, pause := time.Now().Add(timeout), 5*time.Millisecond; !ok(); time.Sleep(pause) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: not within %v", what, timeout)
 		}
+		pause = min(pause*5/4, 300*time.Millisecond)
 	}
 }
 
@@ -300,4 +301,4 @@ func (a arrived) check(t *testing.T, written int) {
 }
 
 // waitShort is for what should be immediate, on a machine that has much to do.
-const waitShort = 20 * time.Second
+const waitShort = time.Minute

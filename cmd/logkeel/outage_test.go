@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -48,8 +49,10 @@ outputs:
     - {name: main, address: "%s", ack_timeout: 5s}
 `
 
-// The receiver is away for a minute under load.
-func TestOutageOfAMinute(t *testing.T) {
+var outage = flag.Duration("outage", 20*time.Second, "how long the receiver is away in TestOutage")
+
+// The receiver is away under load, for longer than the agent waits between two attempts.
+func TestOutage(t *testing.T) {
 	t.Parallel()
 	receiver := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
 	root := t.TempDir()
@@ -61,11 +64,11 @@ func TestOutageOfAMinute(t *testing.T) {
 	a.start()
 	stop := sync.OnceValue(writeTo(logs, 1000))
 	defer stop()
-	eventually(t, "the first lines arrive", 20*time.Second, func() bool { return receiver.Count() > 3000 })
+	eventually(t, "the first lines arrive", waitLong, func() bool { return receiver.Count() > 3000 })
 	receiver.Stop()
 	gone := receiver.Count()
 	before := a.metric("logkeel_findings_total", `rule="ApplicationError"`)
-	time.Sleep(time.Minute)
+	time.Sleep(*outage)
 	during := a.metric("logkeel_findings_total", `rule="ApplicationError"`) - before
 	if during < 100 { // a hundredth of the lines; how many there are is the machine's matter
 		t.Errorf("%v findings were counted while the receiver was away; the counters should go on", during)
@@ -79,10 +82,11 @@ func TestOutageOfAMinute(t *testing.T) {
 	if up := a.metric("logkeel_output_connected"); up != 0 {
 		t.Error("it says that it is connected")
 	}
+	missed := int(a.metric("logkeel_source_lines_total")) - gone
 	receiver.Start()
-	eventually(t, "what was missed arrives", 30*time.Second, func() bool { return receiver.Count() > gone+150_000 })
+	eventually(t, "what was missed arrives", waitLong, func() bool { return receiver.Count() > gone+missed })
 	written := stop()
-	receiver.Await(written, 30*time.Second)
+	receiver.Await(written, waitLong)
 	a.stop()
 	got := tally(receiver.Entries(), logs)
 	got.check(t, written)
@@ -101,16 +105,16 @@ func TestOneOfTwoOutputsIsDead(t *testing.T) {
 	a.start()
 	stop := sync.OnceValue(writeTo(logs, 5000))
 	defer stop()
-	eventually(t, "the first lines arrive", 20*time.Second, func() bool { return receiver.Count() > 10_000 })
+	eventually(t, "the first lines arrive", waitLong, func() bool { return receiver.Count() > 10_000 })
 	for range 2 {
 		a.stop()
 		time.Sleep(300 * time.Millisecond) // it has something to catch up with
 		a.start()
 		n := receiver.Count()
-		eventually(t, "lines arrive after the restart", 20*time.Second, func() bool { return receiver.Count() > n+20_000 })
+		eventually(t, "lines arrive after the restart", waitLong, func() bool { return receiver.Count() > n+20_000 })
 	}
 	written := stop()
-	receiver.Await(written, 30*time.Second)
+	receiver.Await(written, waitLong)
 	if n := a.metric("logkeel_spool_frames", `output="dead"`); n == 0 {
 		t.Error("the spool of the dead output is empty")
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -63,6 +64,9 @@ expected, or, with --fail, where the status is 400 or more.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.in, o.out, o.err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			now, end := working(cmd, o.silent)
+			defer end()
+			now("waiting for an answer of %s", hidden(args[0]))
 			err := o.run(cmd.Context(), cmd, *config, args[0])
 			if err != nil && o.silent && !o.showError && !errors.As(err, new(usageError)) {
 				return errSilent
@@ -72,6 +76,14 @@ expected, or, with --fail, where the status is 400 or more.`,
 	}
 	o.flags(c)
 	return c
+}
+
+// hidden is the URL without a password.
+func hidden(where string) string {
+	if u, err := url.Parse(where); err == nil {
+		return u.Redacted()
+	}
+	return "it"
 }
 
 type probeOptions struct {

@@ -33,6 +33,9 @@ state_dir, and the agent may run beside it, which writes there once a minute.`,
 			if err != nil {
 				return usageError{err}
 			}
+			doing, end := working(cmd, false)
+			defer end()
+			doing("reading %s", l.StateDir)
 			now := time.Now()
 			r, err := email.OpenReport(*o, l.StateDir, last)
 			if err != nil {
@@ -41,6 +44,7 @@ state_dir, and the agent may run beside it, which writes there once a minute.`,
 			if _, err := io.WriteString(cmd.OutOrStdout(), r.Text(now)); err != nil || !send {
 				return err
 			}
+			doing("mailing it by %s", o.Server)
 			if err := r.Send(cmd.Context(), now); err != nil {
 				return err
 			}

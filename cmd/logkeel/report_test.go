@@ -96,7 +96,7 @@ func TestReportCommand(t *testing.T) {
 	}{
 		{[]string{"--last"}, "no week is over yet; leave --last out for the one that goes on", exitFailed},
 		{[]string{"--output", "none"}, "there is no email output none", exitUsage},
-		{[]string{"now"}, `unknown command or argument "now"`, exitUsage},
+		{[]string{"now"}, `unknown argument "now"`, exitUsage},
 	} {
 		if _, errs, code := report(tt.args...); code != tt.code || !strings.Contains(errs, tt.says) {
 			t.Errorf("%v: exit code %d, %s", tt.args, code, errs)

@@ -39,7 +39,9 @@ Exit codes: 0 all tests passed, 1 one failed, 2 a file is wrong.`,
 			if err != nil {
 				return err
 			}
-			return o.run(cmd.OutOrStdout(), subjects, redact)
+			now, end := working(cmd, false)
+			defer end()
+			return o.run(cmd.OutOrStdout(), subjects, redact, now)
 		},
 	}
 	c.Flags().BoolVar(&o.packs, "packs", false, "test all packs")
@@ -149,11 +151,12 @@ type testedRule struct {
 }
 
 // run tests them all, those as well that come after one that is wrong.
-func (o *testOptions) run(w io.Writer, subjects []string, redact rules.Redact) error {
+func (o *testOptions) run(w io.Writer, subjects []string, redact rules.Redact, now func(string, ...any)) error {
 	var wrong []error
 	all := []testedFile{}
 	tests, failed, untested := 0, 0, 0
-	for _, subject := range subjects {
+	for i, subject := range subjects {
+		now("testing %s, %d of %d", subject, i+1, len(subjects))
 		set, err := loadOne(subject, redact)
 		if err != nil {
 			wrong = append(wrong, err)

@@ -34,7 +34,14 @@ reading, waits until what it has read is acknowledged or on the disk
 
 SIGHUP makes it read agent.yaml and the rule files again, as does a change of
 one of them (reload_on_change). Only what has changed is restarted; where the new
-configuration is wrong, that is said and the old one stays.`,
+configuration is wrong, that is said and the old one stays.
+
+Its own log goes to standard error, as section log says. Exit codes: 0 it was told
+to stop, 1 it failed, 2 the configuration is wrong, or another agent runs with it.`,
+		Example: `  logkeel run
+  logkeel run --config /etc/logkeel/agent.yaml
+  docker compose up --detach logkeel      # as a service; see logkeel init`,
+		Annotations: map[string]string{patient: ""},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := load(*config)
 			if err != nil {
@@ -67,7 +74,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 		manager: newServiceManager(os.Getenv, os.Getpid(), log),
 	}
 	r.tap = tap.NewHub(tap.Options{
-		Dir: dir.Path, Version: buildVersion(), Log: log,
+		Dir: dir.Path, Version: thisBuild().short(), Log: log,
 		Rules: func() []*agent.Rule { return r.rules.Load().Rules() },
 	})
 	r.reloaded(nil)
@@ -149,7 +156,9 @@ code 1 says that someone does not get it.`,
 			if err := l.summary(cmd.OutOrStdout()); err != nil {
 				return err
 			}
-			return sendTests(cmd.Context(), cmd.OutOrStdout(), all)
+			now, end := working(cmd, false)
+			defer end()
+			return sendTests(cmd.Context(), cmd.OutOrStdout(), all, now)
 		},
 	}
 	c.Flags().BoolVar(&send, "send-test", false, "send a test through each output that tells people of alerts")

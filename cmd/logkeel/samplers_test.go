@@ -69,7 +69,7 @@ outputs:
 		`container_memory_working_set_bytes{name="shop-app-1"} > 0`,
 		`logkeel_sampler_up{kind="mysql",target="db"} == 1`,
 	} {
-		prom.Await(expr, 30*time.Second)
+		prom.Await(expr, waitLong)
 	}
 
 	metrics, err := a.page()
@@ -84,9 +84,9 @@ outputs:
 
 	db.Stop()
 	healthy.Store(false)
-	prom.Await(`mysql_up{target="db"} == 0`, 20*time.Second)
-	prom.Await(`probe_success{target="page"} == 0`, 20*time.Second)
-	prom.Await(`logkeel_http_assertion_failed{target="page",kind="json"} == 1`, 20*time.Second)
+	prom.Await(`mysql_up{target="db"} == 0`, waitLong)
+	prom.Await(`probe_success{target="page"} == 0`, waitLong)
+	prom.Await(`logkeel_http_assertion_failed{target="page",kind="json"} == 1`, waitLong)
 	if n := a.metric("mysql_global_status_threads_connected"); n != 0 {
 		t.Errorf("a database that is down has %v threads", n)
 	}
@@ -95,8 +95,8 @@ outputs:
 	}
 	db.Start()
 	healthy.Store(true)
-	prom.Await(`mysql_up{target="db"} == 1`, 20*time.Second)
-	prom.Await(`probe_success{target="page"} == 1`, 20*time.Second)
+	prom.Await(`mysql_up{target="db"} == 1`, waitLong)
+	prom.Await(`probe_success{target="page"} == 1`, waitLong)
 	a.stop()
 	log, _ := os.ReadFile(a.stderr)
 	for _, sampler := range []string{"mysql/db", "http/page"} {

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/multiline"
@@ -28,7 +27,7 @@ var errFound = errors.New("something was found")
 var errUnread = errors.New("not all could be read")
 
 type scanFlags struct {
-	since, until, color, format                    string
+	since, until, format                           string
 	services, containers, class, severity, ruleSet []string
 	rules                                          []string
 	rotated, quiet, json, failOnMatch              bool
@@ -36,7 +35,7 @@ type scanFlags struct {
 }
 
 func scanCommand(config *string) *cobra.Command {
-	f := scanFlags{color: "auto", limit: 200}
+	f := scanFlags{limit: 200}
 	c := &cobra.Command{
 		Use:   "scan [FILE ... | -]",
 		Short: "Read past logs with the rules, and say what would have been found and mailed",
@@ -78,7 +77,6 @@ read (the rest is in the report); 2 the command line or the configuration is wro
 	l.IntVar(&f.limit, "limit", f.limit, "matches that are printed of each rule; 0: all")
 	l.BoolVarP(&f.quiet, "quiet", "q", false, "print no matches, only the table")
 	l.BoolVar(&f.json, "json", false, "print a JSON object a match, and then a summary")
-	l.StringVar(&f.color, "color", f.color, "auto, always or never")
 	l.BoolVar(&f.failOnMatch, "fail-on-match", false, "exit with 3 where something was found")
 	return c
 }
@@ -87,8 +85,10 @@ func runScan(cmd *cobra.Command, config string, f *scanFlags, args []string) err
 	now := time.Now()
 	o := scan.Options{
 		Files: args, In: cmd.InOrStdin(), Rotated: f.rotated, Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
-		JSON: f.json, Quiet: f.quiet, Limit: f.limit, Now: now,
-		Progress: isTerminal(cmd.ErrOrStderr()),
+		JSON: f.json, Quiet: f.quiet, Limit: f.limit, Now: now, Color: styleOf(cmd.OutOrStdout()).color,
+		Progress: func(text func(time.Duration) string) func() {
+			return during(cmd.OutOrStdout(), cmd.ErrOrStderr(), f.quiet, text)
+		},
 	}
 	if err := f.apply(&o, now); err != nil {
 		return usageError{err}
@@ -131,15 +131,6 @@ func (f *scanFlags) apply(o *scan.Options, now time.Time) (err error) {
 		if o.Format, ok = multiline.Preset(f.format); !ok {
 			return fmt.Errorf("--multiline: there is no format %q; write one of %s", f.format, strings.Join(multiline.Names(), ", "))
 		}
-	}
-	switch f.color {
-	case "always":
-		o.Color = true
-	case "auto":
-		o.Color = isTerminal(o.Out) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	case "never":
-	default:
-		return fmt.Errorf("--color: %q is none of auto, always and never", f.color)
 	}
 	for flag, patterns := range map[string][]string{"service": f.services, "container": f.containers, "class": f.class, "severity": f.severity, "rule": f.ruleSet} {
 		for _, p := range patterns {
@@ -237,13 +228,4 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 		}
 	}
 	return time.Time{}, fmt.Errorf("%q is no time; write 24h, 7d, 2026-01-02, \"2026-01-02 15:04\" or 2026-01-02T15:04:05Z", s)
-}
-
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }

@@ -104,3 +104,25 @@ func TestParseWhen(t *testing.T) {
 		}
 	}
 }
+
+// What two packs find in the same line is one mail, of the rule that is worse, and one
+// when it is over.
+func TestOneErrorOfLaravelIsOneMail(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]string{"ERROR": "ApplicationError", "CRITICAL": "ApplicationError", "EMERGENCY": "LaravelCritical"} {
+		dir := writeFiles(t, "agent.yaml", `
+collectors: {files: [{name: app, paths: "*.log", multiline: laravel}]}
+rules: {packs: [operations, laravel]}
+outputs: {email: [{name: ops, server: "smtp.example.com:587", from: a@example.com, to: [b@example.com]}]}
+`, "laravel.log", "[2026-01-02 03:04:05] production."+level+": order 7 has no total\n")
+		out, stderr, code := logkeel(t, dir, "scan")
+		for _, line := range []string{"ops alert " + want, "ops over " + want} {
+			if strings.Count(out, line) != 1 {
+				t.Errorf("%s: %q is not said once", level, line)
+			}
+		}
+		if code != 0 || !strings.Contains(out, "2 mails") {
+			t.Errorf("%s: exit code %d, %s\n%s", level, code, stderr, out)
+		}
+	}
+}

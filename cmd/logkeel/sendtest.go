@@ -31,11 +31,12 @@ func testers(c outputs.Config, output string) ([]outputs.Tester, error) {
 
 // sendTests sends a test through each and says how that went, receiver by
 // receiver.
-func sendTests(ctx context.Context, w io.Writer, all []outputs.Tester) error {
+func sendTests(ctx context.Context, w io.Writer, all []outputs.Tester, now func(string, ...any)) error {
 	s := styleOf(w)
 	failed, sent := 0, 0
 	for _, t := range all {
 		fmt.Fprintf(w, "a test through %s %s, by %s\n", t.Kind, t.Name, t.To)
+		now("waiting for %s", t.To)
 		err := t.Send(ctx, func(receiver string, err error) {
 			if err != nil {
 				failed++

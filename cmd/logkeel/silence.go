@@ -65,7 +65,10 @@ it within two seconds.`,
 	c.AddCommand(&cobra.Command{
 		Use:   "list",
 		Short: "List the silences, and those that ended within a day",
-		Args:  noArgs,
+		Long: `List prints each silence: its ID, until when it holds, what it is about, who made
+it and when, and the comment.`,
+		Example: "  logkeel silence list",
+		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			book, dir, err := silences(*config)
 			if err != nil {
@@ -76,6 +79,9 @@ it within two seconds.`,
 	}, &cobra.Command{
 		Use:   "end ID|HANDLE",
 		Short: "End a silence before its time",
+		Long: `End ends the silence with that ID, as silence list prints it, or those of that
+handle. What still fires then is told.`,
+		Example: `  logkeel silence end 1f0c9a3e`,
 		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usageError{fmt.Errorf("name one silence, by its ID in %s list, or by the handle", c.Parent().CommandPath())}
@@ -98,6 +104,9 @@ func silenceArgs(c *cobra.Command, args []string) error {
 	case 0, 2:
 		return nil
 	case 1:
+		if near := similarCommands(c, args[0]); len(near) > 0 {
+			return unknownCommand(c, args[0])
+		}
 		return usageError{fmt.Errorf("for how long? Write %s %s 4h", c.CommandPath(), shellQuote(args[0]))}
 	}
 	return usageError{fmt.Errorf("it takes what to silence, in quotes, and for how long; see %s --help", c.CommandPath())}

@@ -23,10 +23,11 @@ func statusCommand(config *string) *cobra.Command {
 		Long: `Status asks the agent that runs with the same configuration, at the address on which
 it serves metrics (outputs.prometheus.listen), twice within a second, and looks who
 uses state_dir. It prints for how long the agent runs, which logs are open and how far
-behind, what was found since the start, which alerts fire, what is measured, what each
-output has done and has to do, and on top what has to be looked at. A sampler that
-fails is asked once more, for its error. Where web_config_file asks for a password it
-is taken from $LOGKEEL_WEB_USER, as user:password.
+behind, how the last hour went (where there is a status page), what was found since the
+start, which alerts fire, what is measured, what each output has done and has to do and
+when it was last acknowledged, and on top what has to be looked at. A sampler that fails
+is asked once more, for its error. Where web_config_file asks for a password it is taken
+from $LOGKEEL_WEB_USER, as user:password.
 
 Exit codes: 0 it runs and all is well, 3 it runs and there is something to look at, an
 alert that fires included, 1 no agent answers, 2 the configuration is wrong.`,
@@ -52,6 +53,9 @@ func showStatus(cmd *cobra.Command, l *loaded, asJSON bool) error {
 		return usageError{errors.New("there is no outputs.prometheus to ask; add it:\n\n  outputs:\n    prometheus: {}\n\n" + l.whoRuns())}
 	}
 	listen := l.Outputs.Prometheus.Listen
+	doing, end := working(cmd, false)
+	defer end()
+	doing("asking the agent at %s", listen)
 	before, err := scrape(ctx, l.Outputs.Prometheus)
 	if err != nil {
 		says := noAgent{Health: agent.Failed.String(), Problems: []problem{{
@@ -69,7 +73,10 @@ func showStatus(cmd *cobra.Command, l *loaded, asJSON bool) error {
 		return fmt.Errorf("the agent at %s does not answer any more: %w", listen, err)
 	}
 	s := statusOf(l, before, now)
+	s.hour(ctx, l.Outputs.Prometheus)
+	doing("asking samplers that fail")
 	s.explain(ctx, l)
+	end()
 	s.judge(now)
 	out := cmd.OutOrStdout()
 	if asJSON {

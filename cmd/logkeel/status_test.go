@@ -44,12 +44,12 @@ outputs:
 	a.start()
 	a.awaitUp()
 	put(t, logs+"/app.log", strings.Repeat("all is well\n", 99), 0o600)
-	receiver.Await(99, 20*time.Second)
+	receiver.Await(99, waitLong)
 
 	var s status
 	ask := func(want int, done func() bool) {
 		t.Helper()
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		for end := time.Now().Add(waitLong); ; time.Sleep(100 * time.Millisecond) {
 			out, code = logkeelRun(t, nil, "status", "--json", "--config", a.config)
 			s = status{}
 			if err := json.Unmarshal([]byte(out), &s); err != nil {
@@ -81,6 +81,16 @@ outputs:
 	if o := s.output("central"); o == nil || o.Connected == nil || !*o.Connected || o.QueueBytes != 0 || s.output("prometheus") == nil {
 		t.Errorf("outputs %+v", s.Outputs)
 	}
+	if o := s.output("central"); o == nil || o.LastAcknowledged.Before(s.Started) || time.Since(o.LastAcknowledged) > time.Hour {
+		t.Errorf("last acknowledged: %+v", o)
+	}
+	// It is observed four times a minute.
+	ask(3, func() bool {
+		return s.LastHour != nil && s.LastHour.Lines == 100 && s.LastHour.Findings == 1 && s.LastHour.Fired == 1
+	})
+	if h := s.LastHour; h.Until.Sub(h.Since) > time.Hour || h.Since.Before(s.Started.Add(-time.Minute)) {
+		t.Errorf("the last hour is from %s until %s", h.Since, h.Until)
+	}
 
 	// A page that is down, a receiver that is away, and a configuration that is wrong.
 	gone.Store(true)
@@ -108,7 +118,7 @@ outputs:
 		t.Errorf("samplers %+v", s.Samplers)
 	}
 	out, code = logkeelRun(t, nil, "status", "--config", a.config)
-	for _, want := range []string{"things to look at", "1 log open", "Broken (warning)", "0 of 1 are measured in full", "central: not connected"} {
+	for _, want := range []string{"things to look at", "1 log open", "last hour  100 lines, 1 finding, 1 alert, in the ", "last acknowledged ", "Broken (warning)", "0 of 1 are measured in full", "central: not connected"} {
 		if code != 3 || !strings.Contains(out, want) {
 			t.Errorf("ended with %d and without %q:\n%s", code, want, out)
 		}

@@ -134,6 +134,9 @@ func (s *status) print(w io.Writer, now time.Time) error {
 		}
 		return text
 	})
+	if h := s.LastHour; h != nil {
+		b.line("last hour", "%s, %s, %s%s", agent.Count(int(h.Lines), "line"), agent.Count(int(h.Findings), "finding"), agent.Count(int(h.Fired), "alert"), sinceStart(h))
+	}
 	if len(s.Findings) == 0 {
 		b.line("findings", "none since the start")
 	} else {
@@ -149,9 +152,17 @@ func (s *status) print(w io.Writer, now time.Time) error {
 		return fmt.Sprintf("%6.0f  %s (%s), %s", a.Count, a.Rule, a.Severity, a.State)
 	})
 	s.printSamplers(b)
-	s.printOutputs(b)
+	s.printOutputs(b, now)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// sinceStart says where an hour is none, for the agent began within it.
+func sinceStart(h *hour) string {
+	if took := h.Until.Sub(h.Since); took < time.Hour-time.Minute {
+		return ", in the " + lasting(took.Seconds()) + " since the start"
+	}
+	return ""
 }
 
 // list writes the first few of something.
@@ -183,7 +194,7 @@ func (s *status) printSamplers(b *screen) {
 	}
 }
 
-func (s *status) printOutputs(b *screen) {
+func (s *status) printOutputs(b *screen, now time.Time) {
 	if len(s.Outputs) == 0 {
 		b.line("outputs", "none: nobody is told anything")
 	}
@@ -199,6 +210,9 @@ func (s *status) printOutputs(b *screen) {
 		}
 		if o.SpoolMaxBytes > 0 {
 			says = append(says, size(o.SpoolBytes)+" of "+size(o.SpoolMaxBytes)+" spooled")
+		}
+		if at := o.LastAcknowledged; !at.IsZero() {
+			says = append(says, "last acknowledged "+lasting(max(0, now.Sub(at).Seconds()))+" ago")
 		}
 		if o.LagSeconds > 1 {
 			says = append(says, "oldest record "+lasting(o.LagSeconds)+" old")

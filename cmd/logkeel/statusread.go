@@ -3,7 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +16,8 @@ import (
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/cmd/doctor"
 	"github.com/webgrip/logkeel/collectors"
+	"github.com/webgrip/logkeel/outputs/prometheus"
+	"github.com/webgrip/logkeel/outputs/statuspage"
 )
 
 // A status is how a running agent does. Its JSON members are stable.
@@ -29,7 +34,8 @@ type status struct {
 	Alerts    []alertCount `json:"alerts"`
 	Samplers  []sampler    `json:"samplers"`
 	Outputs   []output     `json:"outputs"`
-	Measuring float64      `json:"measured_seconds"` // between the two looks that rates come of
+	LastHour  *hour        `json:"last_hour,omitempty"` // where there is a status page, which keeps it
+	Measuring float64      `json:"measured_seconds"`    // between the two looks that rates come of
 }
 
 type problem struct {
@@ -98,6 +104,8 @@ type output struct {
 	StalledSeconds   float64 `json:"stalled_seconds"`
 	Pending          float64 `json:"notifications_pending"`
 	Dropped          float64 `json:"dropped_records"`
+	// When the receiver last acknowledged records, or took a notice, since the start.
+	LastAcknowledged time.Time `json:"last_acknowledged,omitzero"`
 }
 
 // statusOf makes a status of two pages of metrics, the earlier one first.
@@ -196,6 +204,13 @@ func (s *status) outputs(before, now *scraped) {
 			SpoolBytes: now.sum("logkeel_spool_bytes", of...), SpoolMaxBytes: now.sum("logkeel_spool_max_bytes", of...),
 			Pending: now.sum("logkeel_notifications_pending", of...), Dropped: now.sum("logkeel_spool_dropped_records_total", of...),
 		}
+		for _, metric := range []string{
+			"logkeel_output_last_acknowledged_timestamp_seconds", "logkeel_notifications_last_success_timestamp_seconds", "logkeel_heartbeat_last_success_timestamp_seconds",
+		} {
+			if at := unixTime(now.sum(metric, of...)); at.Unix() > 0 && at.After(o.LastAcknowledged) {
+				o.LastAcknowledged = at
+			}
+		}
 		now.each("logkeel_output_stalled_seconds", func(k map[string]string, v float64) {
 			if k["output"] == o.Name {
 				o.StalledSeconds = max(o.StalledSeconds, v)
@@ -209,6 +224,28 @@ func (s *status) outputs(before, now *scraped) {
 		s.Outputs = append(s.Outputs, o)
 	})
 }
+
+// An hour is how the last one went.
+type hour = statuspage.Hour
+
+// hour asks for it; it stays nil where there is no status page.
+func (s *status) hour(ctx context.Context, c *prometheus.Config) {
+	if !c.StatusPage {
+		return
+	}
+	res, err := ask(ctx, c, statuspage.HourPath)
+	if err != nil {
+		return
+	}
+	defer res.Body.Close()
+	var h hour
+	if res.StatusCode == http.StatusOK && json.NewDecoder(io.LimitReader(res.Body, maxHour)).Decode(&h) == nil {
+		s.LastHour = &h
+	}
+}
+
+// maxHour bounds what is read of it, in bytes.
+const maxHour = 64 << 10
 
 // explain looks at the samplers that are down, for the page has no texts.
 func (s *status) explain(ctx context.Context, l *loaded) {

@@ -21,13 +21,13 @@ const tapAgain = time.Second
 
 type tapFlags struct {
 	tap.Filter
-	alerts, color string
-	json, follow  bool
-	limit         int
+	alerts       string
+	json, follow bool
+	limit        int
 }
 
 func tapCommand(config *string) *cobra.Command {
-	f := tapFlags{color: "auto"}
+	f := tapFlags{}
 	c := &cobra.Command{
 		Use:   "tap [MATCHERS ...]",
 		Short: "Watch what goes through a running agent",
@@ -79,34 +79,15 @@ or it was killed; 2 the command line or the configuration is wrong.`,
 	l.StringVar(&f.alerts, "alerts", "", "also show alerts as they are told; only: no lines")
 	l.Lookup("alerts").NoOptDefVal = "also"
 	l.BoolVar(&f.json, "json", false, "a JSON object a line (default where the output is no terminal)")
-	l.StringVar(&f.color, "color", f.color, "auto, always or never")
 	l.BoolVarP(&f.follow, "follow", "f", false, "wait for the agent where none runs, and when it stops")
 	l.IntVarP(&f.limit, "limit", "n", 0, "end after so many lines and alerts; 0: never")
 	return c
 }
 
-// style reads the flags that say what it looks like.
-func (f *tapFlags) style(cmd *cobra.Command) (style, error) {
-	s := style{}
-	switch f.color {
-	case "always":
-		s.color = true
-	case "auto":
-		s = styleOf(cmd.OutOrStdout())
-	case "never":
-	default:
-		return s, fmt.Errorf("--color: %q is none of auto, always and never", f.color)
-	}
-	if !cmd.Flags().Changed("json") {
-		f.json = f.color != "always" && !isTerminal(cmd.OutOrStdout())
-	}
-	return s, nil
-}
-
 func runTap(cmd *cobra.Command, config string, f *tapFlags) error {
-	s, err := f.style(cmd)
-	if err != nil {
-		return usageError{err}
+	out := cmd.OutOrStdout()
+	if !cmd.Flags().Changed("json") { // who wants colour wants text
+		f.json = cmd.Flag("color").Value.String() != string(always) && !isTerminal(out)
 	}
 	switch f.alerts {
 	case "", "also", "only":
@@ -124,7 +105,7 @@ func runTap(cmd *cobra.Command, config string, f *tapFlags) error {
 	if err != nil {
 		return err
 	}
-	v := &tapView{out: bufio.NewWriter(cmd.OutOrStdout()), err: cmd.ErrOrStderr(), style: s, json: f.json, left: f.limit, now: time.Now}
+	v := &tapView{out: bufio.NewWriter(out), err: cmd.ErrOrStderr(), style: styleOf(out), json: f.json, left: f.limit, now: time.Now}
 	return f.look(cmd.Context(), dir, v)
 }
 

@@ -148,7 +148,7 @@ func TestTapCommand(t *testing.T) {
 		want string
 	}{
 		{"", 2, "no such file or directory; the agent makes it when it first runs"},
-		{"--color|blue", 2, `--color: "blue" is none of auto, always and never`},
+		{"--color|blue", 2, `--color: "blue" is not right; write auto, always or never`},
 		{"--alerts=all", 2, `--alerts: "all" is neither also nor only`},
 		{"--limit|-1", 2, "--limit -1 is out of range"},
 		{"--grep|(", 2, "--grep: not an expression"},

@@ -160,7 +160,10 @@ func (v *tapView) alert(a *tap.Alert) string {
 	}
 	switch {
 	case a.Condition != "":
-		text += ": " + shown(a.Condition) + ", now " + strconv.FormatFloat(a.Value, 'g', 4, 64)
+		text += ": " + shown(a.Condition)
+		if a.Measured {
+			text += ", now " + strconv.FormatFloat(a.Value, 'g', 4, 64)
+		}
 	case a.Count > 0:
 		text += fmt.Sprintf(": %s found", thousands(int(a.Count)))
 	}

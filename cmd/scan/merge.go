@@ -44,11 +44,12 @@ var errInterrupted = errors.New("interrupted; what was read until then is above"
 // merge reports the matches of all lanes in the order of their time, which is that of
 // each lane.
 func (s *scan) merge(ctx context.Context, r *report) error {
-	p := newProgress(s)
-	defer p.clear()
+	if s.Progress != nil {
+		defer s.Progress(s.far)()
+	}
 	var h heads
 	for i, l := range s.lanes {
-		if c := r.wait(ctx, l, p); c != nil {
+		if c := r.wait(ctx, l); c != nil {
 			h = append(h, &head{lane: l, chunk: c, order: i})
 		}
 	}
@@ -65,7 +66,7 @@ func (s *scan) merge(ctx context.Context, r *report) error {
 		}
 		var next *chunk
 		if !top.chunk.end {
-			next = r.wait(ctx, top.lane, p)
+			next = r.wait(ctx, top.lane)
 		}
 		if next == nil {
 			heap.Pop(&h)
@@ -75,7 +76,6 @@ func (s *scan) merge(ctx context.Context, r *report) error {
 		heap.Fix(&h, 0)
 	}
 	if ctx.Err() != nil {
-		p.clear()
 		return errors.Join(r.end(), errInterrupted)
 	}
 	return nil
@@ -83,63 +83,38 @@ func (s *scan) merge(ctx context.Context, r *report) error {
 
 // wait takes the lane's next chunk; nil: there is none. What was printed is seen
 // before it waits.
-func (r *report) wait(ctx context.Context, l *lane, p *progress) *chunk {
+func (r *report) wait(ctx context.Context, l *lane) *chunk {
 	select {
 	case c := <-l.chunks:
 		r.count(c)
 		return c
 	default:
 	}
-	for {
-		p.clear()
-		r.flush()
-		p.show()
-		select {
-		case c := <-l.chunks:
-			p.clear()
-			r.count(c)
-			return c
-		case <-p.tick:
-		case <-ctx.Done():
-			return nil
+	r.flush()
+	select {
+	case c := <-l.chunks:
+		r.count(c)
+		return c
+	case <-ctx.Done():
+		return nil
+	}
+}
+
+// far says how much was read, and how long the rest will take.
+func (s *scan) far(took time.Duration) string {
+	read, rate := s.read.Load(), 0.0
+	if took > 0 {
+		rate = float64(read) / took.Seconds()
+	}
+	text := size(read)
+	if s.size > 0 {
+		text += " of " + size(max(read, s.size))
+	}
+	text += ", " + size(int64(rate)) + "/s"
+	if read < s.size && rate > 0 {
+		if left := time.Duration(float64(s.size-read) / rate * float64(time.Second)); left < 100*time.Hour {
+			text += ", " + left.Round(time.Second).String() + " left"
 		}
 	}
-}
-
-// progress says on a terminal how far it is.
-type progress struct {
-	s     *scan
-	start time.Time
-	tick  <-chan time.Time
-	shown bool
-}
-
-func newProgress(s *scan) *progress {
-	p := &progress{s: s, start: time.Now()}
-	if s.Progress {
-		p.tick = time.NewTicker(200 * time.Millisecond).C
-	}
-	return p
-}
-
-// show says it where that has taken a while.
-func (p *progress) show() {
-	took := time.Since(p.start)
-	if p.tick == nil || took < 2*time.Second {
-		return
-	}
-	read := p.s.read.Load()
-	text := size(read)
-	if p.s.size > 0 {
-		text += " of " + size(max(read, p.s.size))
-	}
-	p.s.say("\r\x1b[K" + text + ", " + size(int64(float64(read)/took.Seconds())) + "/s")
-	p.shown = true
-}
-
-func (p *progress) clear() {
-	if p.shown {
-		p.s.say("\r\x1b[K")
-		p.shown = false
-	}
+	return text
 }

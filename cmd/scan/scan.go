@@ -40,11 +40,13 @@ type Options struct {
 
 	Out, Err io.Writer
 	Color    bool // what matched is set in colour
-	Progress bool // Err is a terminal
 	JSON     bool
 	Quiet    bool // no matches, the table only
 	Limit    int  // matches that are printed of each rule; 0: all
 	Now      time.Time
+	// Progress shows what text says until it is told that the scan has ended; nil:
+	// nobody wants to know.
+	Progress func(text func(took time.Duration) string) (end func())
 }
 
 // A Mail is an output that tells people.

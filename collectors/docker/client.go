@@ -34,6 +34,9 @@ type engine interface {
 	// is one reading: what has to be compared with an earlier one is the
 	// caller's.
 	Usage(ctx context.Context, id string) (usage, error)
+	// Size is how many bytes a container's own files have, those that it made or
+	// changed; errGone when there is none. It may take minutes.
+	Size(ctx context.Context, id string) (uint64, error)
 	// Image describes an image by its id or name; errGone when there is none.
 	Image(ctx context.Context, name string) (image, error)
 	// Events sends what happens to containers to out until ctx is done or the

@@ -26,6 +26,7 @@ type fake struct {
 	images map[string]image // by id and by name
 	looked []string         // images that were asked for
 	barred error            // what Image says
+	size   func(ctx context.Context, id string) (uint64, error)
 }
 
 func newFake(cs ...*agent.Container) *fake {
@@ -98,6 +99,8 @@ func (f *fake) Events(ctx context.Context, _ time.Time, out chan<- event) error 
 }
 
 func (f *fake) Usage(ctx context.Context, id string) (usage, error) { return f.usage(ctx, id) }
+
+func (f *fake) Size(ctx context.Context, id string) (uint64, error) { return f.size(ctx, id) }
 
 func (f *fake) Image(_ context.Context, name string) (image, error) {
 	f.looked = append(f.looked, name)

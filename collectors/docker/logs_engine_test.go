@@ -179,6 +179,8 @@ func (e *logEngine) Inspect(ctx context.Context, id string) (described, error) {
 }
 
 func (e *logEngine) Usage(context.Context, string) (usage, error) { return usage{}, errGone }
+
+func (e *logEngine) Size(context.Context, string) (uint64, error) { return 0, errGone }
 func (e *logEngine) Image(context.Context, string) (image, error) { return image{}, errGone }
 func (e *logEngine) Close() error                                 { return nil }
 

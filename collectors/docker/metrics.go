@@ -35,6 +35,7 @@ func (e emitter) optional(add func(name, help string, value float64, more ...age
 type past struct {
 	before  reading // zero where there is none
 	images  *images // may be nil
+	sizes   *sizes  // likewise
 	life    life
 	counts  counts
 	looping bool
@@ -53,6 +54,9 @@ func (m *measured) samples(p *past, yield func(agent.Sample)) {
 	e.counter("container_oom_events_total", "Count of out of memory events observed for the container", float64(p.counts.ooms))
 	if p.images != nil {
 		p.images.samples(&m.audit, e)
+	}
+	if p.sizes != nil {
+		e.optional(e.gauge, "container_fs_usage_bytes", "Number of bytes that are consumed by the container on this filesystem.", p.sizes.of(m.container.ID))
 	}
 	m.state.samples(e)
 	if m.state.running {

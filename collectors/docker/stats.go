@@ -30,11 +30,13 @@ type Stats struct {
 	loops  map[string]loop    // likewise
 	latest []reported         // what the latest snapshot had
 	images *images            // nil where they are not asked for
+	sizes  *sizes             // likewise
 }
 
 // StatsConfig is the section collectors.docker.stats.
 type StatsConfig struct {
-	Images bool `yaml:"images"` // ask about the images of containers, too
+	Images bool         `yaml:"images"` // ask about the images of containers, too
+	Sizes  *SizesConfig `yaml:"sizes"`  // measure what containers write into their own file systems
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -48,6 +50,9 @@ func NewStats(c *Collector, o StatsConfig) *Stats {
 	s := &Stats{c: c}
 	if o.Images {
 		s.images = &images{}
+	}
+	if o.Sizes != nil {
+		s.sizes = &sizes{interval: time.Duration(o.Sizes.Interval)}
 	}
 	return s
 }
@@ -88,6 +93,9 @@ func (s *Stats) Sample(ctx context.Context, yield func(agent.Sample)) error {
 	var unseen error
 	if s.images != nil {
 		unseen = s.images.look(ctx, s.engine, all)
+	}
+	if s.sizes != nil {
+		unseen = cmp.Or(unseen, s.sizes.look(s.engine, wanted))
 	}
 
 	failed, first := s.report(wanted, all, yield)
@@ -130,7 +138,7 @@ func (s *Stats) report(wanted []listed, all []measured, yield func(agent.Sample)
 		l, known := s.loops[id]
 		l = l.next(m.state.restarts, known, now)
 		loops[id] = l
-		p := past{before: s.before[id], images: s.images, looping: l.turning(&m.state, now)}
+		p := past{before: s.before[id], images: s.images, sizes: s.sizes, looping: l.turning(&m.state, now)}
 		p.life, p.counts = s.c.lives.report(m.container, &m.state)
 		s.latest = append(s.latest, reported{m, p})
 		m.samples(&p, yield)
@@ -157,7 +165,7 @@ func (s *Stats) list(ctx context.Context) ([]listed, error) {
 		s.c.setUp(false)
 	}
 	// The engine that is back may be another one, with another API.
-	s.Close()
+	s.disconnect()
 	return nil, err
 }
 
@@ -231,8 +239,15 @@ func (s *Stats) one(ctx context.Context, id string) measured {
 	return m
 }
 
-// Close ends the connections to the engine.
+// Close ends what still measures, and the connections to the engine.
 func (s *Stats) Close() error {
+	if s.sizes != nil {
+		s.sizes.close()
+	}
+	return s.disconnect()
+}
+
+func (s *Stats) disconnect() error {
 	if s.engine == nil {
 		return nil
 	}

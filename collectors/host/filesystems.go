@@ -34,6 +34,15 @@ type capacity struct {
 	files, filesFree  float64 // inodes
 }
 
+// whole says how full a device is as cAdvisor does of the whole machine.
+func (c *capacity) whole(device string, e emitter) {
+	labels := []agent.Label{{Name: "id", Value: "/"}, {Name: "device", Value: device}}
+	e.gauge("container_fs_limit_bytes", "Number of bytes that can be consumed by the container on this filesystem.", c.size, labels...)
+	e.gauge("container_fs_usage_bytes", "Number of bytes that are consumed by the container on this filesystem.", c.size-c.free, labels...)
+	e.gauge("container_fs_inodes_total", "Number of Inodes", c.files, labels...)
+	e.gauge("container_fs_inodes_free", "Number of available Inodes", c.filesFree, labels...)
+}
+
 func statfs(path string) (c capacity, err error) {
 	var st unix.Statfs_t
 	for {
@@ -129,6 +138,7 @@ func (s *Sampler) fileSystems(ctx context.Context, e emitter) error {
 		errs = append(errs, fmt.Errorf("there are %d; %d are left out", n, n-maxDevices))
 		list = list[:maxDevices]
 	}
+	devices := map[string]bool{}
 	for _, m := range list {
 		labels := []agent.Label{{Name: "device", Value: m.device}, {Name: "fstype", Value: m.kind}, {Name: "mountpoint", Value: strings.ToValidUTF8(m.place, "\uFFFD")}}
 		c, err := s.ask(ctx, m.place)
@@ -145,6 +155,10 @@ func (s *Sampler) fileSystems(ctx context.Context, e emitter) error {
 		e.gauge("node_filesystem_files", "Filesystem total file nodes.", c.files, labels...)
 		e.gauge("node_filesystem_files_free", "Filesystem total free file nodes.", c.filesFree, labels...)
 		e.gauge("node_filesystem_readonly", "Filesystem read-only status.", number(m.readOnly), labels...)
+		if !devices[m.device] {
+			devices[m.device] = true
+			c.whole(m.device, e)
+		}
 		// Of what df calls used and available; root's reserve is neither.
 		if used := c.size - c.free; used+c.avail > 0 {
 			e.gauge("logkeel_filesystem_used_ratio", "Used space, of what is not kept for root, as df prints it: 0 to 1.", used/(used+c.avail), labels...)

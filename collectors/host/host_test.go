@@ -207,12 +207,19 @@ func TestFromAContainer(t *testing.T) {
 		"logkeel_filesystem_used_ratio /dev/sdb1 xfs /my disk":  40.0 / 90,
 		"logkeel_filesystem_inodes_used_ratio /dev/sda1 ext4 /": 0.6,
 		"node_filesystem_device_error /dev/sdb1 xfs /my disk":   0,
+		"container_fs_limit_bytes / /dev/sda1":                  100,
+		"container_fs_usage_bytes / /dev/sdb1":                  40,
+		"container_fs_inodes_total / /dev/sda1":                 10,
+		"container_fs_inodes_free / /dev/sda1":                  4,
 	} {
 		if v, ok := got[key]; !ok || v != want {
 			t.Errorf("%s is %v (%v), want %v", key, v, ok, want)
 		}
 	}
 	for key := range got {
+		if strings.HasPrefix(key, "container_fs_") {
+			continue // of devices, partitions as well
+		}
 		for _, not := range []string{"overlay", "/proc", "veth", "sda1 ", "nr_free"} {
 			if strings.HasSuffix(key+" ", not) || strings.Contains(key, "veth") || strings.Contains(key, "overlay") {
 				t.Errorf("%s is measured", key)

@@ -133,7 +133,7 @@ func description(a *agent.Alert) string {
 	}
 	if a.Condition != "" {
 		text := clip(a.Condition, maxText/4)
-		if !a.Absent {
+		if a.Measured() {
 			text += fmt.Sprintf(" (now %g)", a.Value)
 		}
 		says = append(says, text)

@@ -26,3 +26,23 @@ func TestAnAbsenceHasNoValue(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Of what labels say the value, 1 of an info metric, is told nowhere.
+func TestWhatLabelsSayHasNoValue(t *testing.T) {
+	const says = "user is root, was www-data"
+	a := agent.Alert{
+		ID: "1", Rule: agent.Rule{Name: "ContainerRightsChanged", Severity: "warning"}, Source: "app",
+		Starts: clock(1, 0), Last: clock(1, 0), Seen: clock(1, 0), Condition: says, Value: 1, Labelled: true,
+	}
+	l := limits{alerts: 5, rows: 5, lines: 5, text: 200, field: 100}
+	text := newComposer(t).view(&notify.Notice{Alerts: []agent.Alert{a}}, l).text()
+	if !strings.Contains(text, "Condition "+says) || strings.Contains(text, "Value") {
+		t.Error(text)
+	}
+	if got := sample(&a, l); got != says {
+		t.Error(got)
+	}
+	if got := extent(&notify.Notice{Alerts: []agent.Alert{a}}); got != "" {
+		t.Error(got)
+	}
+}

@@ -3,6 +3,7 @@ package email
 import (
 	"fmt"
 	"math"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -169,6 +170,18 @@ func TestSubjectsOfTheNewKinds(t *testing.T) {
 	all.Inhibited = "DatabaseDown"
 	if got := c.subject(notice("1", all)); got != "[critical 37x] ApplicationError [shop-app-1]" {
 		t.Errorf("where all is explained: %s", got)
+	}
+	for source, want := range map[string]string{
+		"shop-app-1": "shop-app-1", "/var/lib/docker/volumes/shop_storage/_data/logs/laravel.log": "logs/laravel.log", "/syslog": "/syslog",
+	} {
+		one := agent.Alert{Source: source}
+		if got := placeOf(&one); got != want {
+			t.Errorf("%s is %s; want %s", source, got, want)
+		}
+		one.Labels = []agent.Label{{Name: "service", Value: "app"}}
+		if got := placeOf(&one); got != want && got != "app "+path.Base(source) {
+			t.Errorf("%s of app is %s", source, got)
+		}
 	}
 	for n, want := range map[uint64]string{1: "1x", 9999: "9999x", 10_000: "10kx", 999_999: "999kx", 1_000_000: "1Mx", 1_250_000: "1.2Mx"} {
 		if got := times(n); got != want {

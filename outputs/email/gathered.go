@@ -70,7 +70,7 @@ func sample(a *agent.Alert, l limits) string {
 	if line := foundLine(a); line != nil {
 		return visible(traced(line.Text), l.text/2)
 	}
-	if a.Condition == "" || a.Absent {
+	if !a.Measured() {
 		return visible(a.Condition, l.field)
 	}
 	return visible(a.Condition, l.field) + ": " + measured(a)

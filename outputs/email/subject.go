@@ -2,6 +2,7 @@ package email
 
 import (
 	"cmp"
+	"path"
 	"slices"
 	"strings"
 
@@ -38,7 +39,7 @@ func extent(n *notify.Notice) string {
 	if count := findings(n); count > 0 {
 		return times(count)
 	}
-	if alerts := told(n); len(alerts) == 1 && alerts[0].Firing() && unitOf(alerts[0].Condition) != "" && !alerts[0].Absent {
+	if alerts := told(n); len(alerts) == 1 && alerts[0].Firing() && alerts[0].Measured() && unitOf(alerts[0].Condition) != "" {
 		return quantity(alerts[0].Value, unitOf(alerts[0].Condition))
 	}
 	return ""
@@ -105,17 +106,32 @@ func what(n *notify.Notice) (what, where string) {
 	first := &alerts[0]
 	switch {
 	case len(rules) > 1 && len(sources) == 1:
-		return count, visible(first.Source, most)
+		return count, visible(placeOf(first), most)
 	case len(rules) > 1:
 		return count + " of " + number(uint64(len(rules)), "rule"), ""
 	case n.More > 0:
 		return visible(first.Rule.Name, most), count
 	case len(sources) == 1:
-		return visible(first.Rule.Name, most), visible(first.Source, most)
+		return visible(first.Rule.Name, most), visible(placeOf(first), most)
 	case samples:
 		return visible(first.Rule.Name, most), number(uint64(len(sources)), "target")
 	}
 	return visible(first.Rule.Name, most), number(uint64(len(sources)), "log")
+}
+
+// placeOf is where it was found, short enough for a phone: of a log file its name,
+// after the service that its labels name, or the folder.
+func placeOf(a *agent.Alert) string {
+	if !path.IsAbs(a.Source) {
+		return a.Source
+	}
+	folder, file := path.Split(a.Source)
+	for _, l := range a.Labels {
+		if l.Name == "service" && l.Value != "" {
+			return l.Value + " " + file
+		}
+	}
+	return path.Join(path.Base(folder), file)
 }
 
 // told are the alerts that the notice is about: those that fire and that no

@@ -205,7 +205,7 @@ func (r *renderer) facts(a *agent.Alert, l limits) (all []fact) {
 	}
 	if a.Condition != "" {
 		add("Condition", a.Condition)
-		if !a.Absent {
+		if a.Measured() {
 			add("Value", measured(a))
 		}
 	}
@@ -316,7 +316,7 @@ func title(a *agent.Alert, most int) string {
 	}
 	text := visible(a.Rule.Name, most)
 	if len(about) == 0 || len(a.Key) > 1 { // of one message it may be in all logs
-		text += " on " + visible(a.Source, most)
+		text += " on " + visible(placeOf(a), most)
 	}
 	if len(where) > 0 {
 		text += ", " + visible(strings.Join(where, ", "), most)

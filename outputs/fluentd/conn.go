@@ -262,6 +262,7 @@ func (l *lane) acknowledge(s *link, id string) bool {
 	records, took, ok := l.q.ack(id)
 	if ok {
 		l.acked.Add(1)
+		l.ackedAt.Store(time.Now().Unix())
 		l.records.Add(uint64(records))
 		s.records.Add(uint64(records))
 		l.adapt(s, took)

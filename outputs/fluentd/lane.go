@@ -31,6 +31,7 @@ type lane struct {
 	sent, acked, resent     atomic.Uint64 // chunks
 	sentBytes               atomic.Uint64
 	records                 atomic.Uint64 // acknowledged
+	ackedAt                 atomic.Int64  // unix seconds; 0: never
 	connects, disconnects   atomic.Uint64
 	unknownAcks, ackTimeout atomic.Uint64
 	connected, removed      atomic.Bool

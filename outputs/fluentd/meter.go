@@ -24,8 +24,10 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 	}
 	m := measures{}
 	connected, stalled, why := 1.0, time.Duration(0), ""
+	var acked int64
 	for _, l := range all {
 		m.add(l.q.measure())
+		acked = max(acked, l.ackedAt.Load())
 		if d := l.stall.Look(!l.removed.Load() && !l.q.idle(), l.acked.Load()); d > stalled {
 			stalled, why = d, l.why()
 		}
@@ -51,6 +53,7 @@ func (o *Output) Meter(yield func(agent.Sample)) {
 		Name: "logkeel_output_chunks_halved_total", Help: "Chunks, or parts of them, that were not acknowledged and are sent in halves.",
 		Type: agent.Counter, Labels: labels, Value: float64(m.halved),
 	})
+	gauge("logkeel_output_last_acknowledged_timestamp_seconds", "When the receiver last acknowledged something; 0 where it has not since the start.", float64(acked))
 	gauge("logkeel_output_queue_bytes", "Bytes in memory that are not safe yet.", float64(m.bytes))
 	gauge("logkeel_output_queue_chunks", "Chunks in memory that are not safe yet.", float64(m.chunks))
 	gauge("logkeel_output_inflight_chunks", "Chunks sent and not acknowledged.", float64(m.flying))

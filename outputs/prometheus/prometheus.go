@@ -96,6 +96,7 @@ func New(c Config, meter MeterFunc, page http.Handler, log *slog.Logger) *Output
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "logkeel is healthy.") })
 	if c.StatusPage && page != nil {
 		mux.Handle("GET /{$}", page)
+		mux.Handle("GET /hour.json", page)
 	}
 	return &Output{c: c, log: log, handler: mux}
 }

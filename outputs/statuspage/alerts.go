@@ -50,13 +50,10 @@ func (b *builder) alert(a *agent.Alert) alertRow {
 		row.Key = append(row.Key, fact{name(l.Name), text(l.Value, 60)})
 	}
 	switch {
-	case a.Condition != "" && a.Absent:
-		row.What = text(a.Condition, 200)
-	case a.Condition != "":
+	case a.Measured() && a.Firing():
 		row.What = text(a.Condition, 200) + " (now " + count(a.Value) + ")"
-		if !a.Firing() {
-			row.What = text(a.Condition, 200)
-		}
+	case a.Condition != "":
+		row.What = text(a.Condition, 200)
 	default:
 		row.What = of(int(min(a.Count, 1<<53)), "finding")
 	}

@@ -37,6 +37,7 @@ type page struct {
 	Plots []plot
 
 	Firing     []alertRow
+	Worst      []alertRow // of them, that the verdict names
 	FiringAll  int
 	FiringMore int
 	Ended      []alertRow
@@ -84,14 +85,14 @@ func build(o Options, query string) *page {
 		CSS: template.CSS(style), Script: template.JS(script), Query: query,
 		Host: name(o.Host), Version: name(o.Version), Up: span(b.at.Sub(o.Started)), At: b.at.Format("2006-01-02 15:04:05"), Zone: b.at.Format("MST"),
 	}
-	b.config()
-	b.agent()
 	b.alerts()
 	b.lines = b.sparks(linesTrack, history.Sum)
 	b.plots()
-	b.logs()
-	b.measured()
 	b.outputs()
+	b.logs()
+	b.agent()
+	b.config()
+	b.measured() // the last, for these may be so many that no other trouble is seen
 	b.verdict()
 	return b.page
 }
@@ -110,7 +111,7 @@ func (b *builder) measured() {
 	p.Samplers, p.SamplersMore = b.samplers()
 	for _, s := range p.Samplers {
 		if s.State == bad {
-			b.trouble("Sampler "+s.Kind+" "+s.Name+": "+s.Says, "#samplers", s.Error)
+			b.trouble("Sampler "+strings.TrimSpace(s.Kind+" "+s.Name)+": "+s.Says, "#samplers", s.Error)
 		}
 	}
 	p.Timings, p.TimingsMore = b.timings()
@@ -160,8 +161,11 @@ func (b *builder) verdict() {
 		p.State = bad
 	}
 	for _, a := range p.Firing {
-		if a.Severity == "critical" && a.Inhibited == "" {
-			p.State = bad
+		if a.Severity != "critical" || a.Inhibited != "" {
+			continue
+		}
+		if p.State = bad; len(p.Worst) < maxWorst {
+			p.Worst = append(p.Worst, a)
 		}
 	}
 	if p.Verdict = strings.Join(says, ", "); p.Verdict == "" {

@@ -20,6 +20,7 @@
 		document.getElementById("page").replaceWith(document.adoptNode(page));
 		fresh.textContent = next.getElementById("fresh").textContent;
 		document.title = next.title;
+		document.querySelector("link[rel=icon]").href = next.querySelector("link[rel=icon]").getAttribute("href");
 		if (at) page.querySelectorAll("a").forEach(function (a) { if (a.getAttribute("href") === at && document.activeElement === document.body) a.focus({preventScroll: true}); });
 	}
 	function renew() {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/history"
 )
 
@@ -35,6 +36,8 @@ var values = map[string][]value{
 	"postgres": {
 		{"logkeel_postgres_ping_seconds", "answers in", seconds, greatest},
 		{"logkeel_postgres_connections_used_ratio", "connections", percent, greatest},
+		{"logkeel_postgres_locks_waiting", "locks waited for", count, nil},
+		{"pg_replication_lag_seconds", "replica behind", seconds, greatest},
 	},
 	"redis": {
 		{"logkeel_redis_ping_seconds", "answers in", seconds, greatest},
@@ -48,16 +51,18 @@ var values = map[string][]value{
 	},
 	"docker": {{running, "containers that run", count, nil}},
 	"backups": {
-		{"logkeel_backup_age_seconds", "newest good one is old", seconds, greatest},
-		{"logkeel_backup_sets", "sets", count, nil},
+		{"logkeel_backup_age_seconds", "age of the newest", seconds, greatest},
+		{"logkeel_backup_size_bytes", "size", size, nil},
+		{"logkeel_backup_sets", "kept", count, nil},
 	},
 	"integrity": {
 		{"logkeel_integrity_files", "files", count, nil},
 		{"logkeel_integrity_finding", "findings", count, nil},
 	},
 	"jobs": {
+		{"logkeel_job_running", "running", count, nil},
 		{"logkeel_job_failed", "failed", count, nil},
-		{"logkeel_job_running", "run", count, nil},
+		{"logkeel_job_missed", "missed", count, nil},
 	},
 }
 
@@ -93,6 +98,8 @@ func (b *builder) samplers() (rows []samplerRow, more int) {
 		row := samplerRow{Kind: label(s, "kind"), Name: label(s, "target"), State: ok, Says: "ok"}
 		if s.Value == 0 {
 			row.State, row.Says, row.Error = bad, "error", text(s.Note, 300)
+		} else if why := b.worry(row.Kind, row.Name); why != "" {
+			row.State, row.Says, row.Error = warn, "look at it", why
 		}
 		if down, why := b.down(row.Kind, row.Name); down {
 			row.State, row.Says = bad, "down"
@@ -136,7 +143,9 @@ func (b *builder) sampler(row *samplerRow, series map[string]map[string][]float6
 	if v, there := b.now.sum(tookMetric, "kind", kind, "target", target); there {
 		row.Took = seconds(v)
 	}
-	row.Kind, row.Name = name(kind), name(target)
+	if row.Kind, row.Name = name(kind), name(target); kind == target {
+		row.Kind = "" // the only one of its kind
+	}
 }
 
 func (b *builder) value(v value, target string) (float64, bool) {
@@ -160,7 +169,7 @@ func (b *builder) value(v value, target string) (float64, bool) {
 }
 
 // ups say whether a target is there, by kind.
-var ups = map[string]string{"mysql": "mysql_up", "redis": "redis_up", "postgres": "pg_up", "http": "probe_success", "backups": "logkeel_backup_up"}
+var ups = map[string]string{"mysql": "mysql_up", "redis": "redis_up", "postgres": "pg_up", "http": "probe_success", "backups": "logkeel_backup_up", "jobs": "logkeel_jobs_up"}
 
 // down reports whether the metric that says that the target is there is 0.
 func (b *builder) down(kind, target string) (bool, string) {
@@ -170,6 +179,56 @@ func (b *builder) down(kind, target string) (bool, string) {
 		}
 	}
 	return false, ""
+}
+
+// worries are 1 where what was measured is not as it should be, by kind. How
+// grave that is, rules say.
+var worries = map[string][]string{
+	"backups":   {"logkeel_backup_problem"},
+	"integrity": {"logkeel_integrity_finding"},
+	"jobs":      {"logkeel_job_failed", "logkeel_job_missed", "logkeel_job_too_long"},
+}
+
+// worry is the first thing that is not as it should be, and how many more there
+// are.
+func (b *builder) worry(kind, target string) string {
+	first, n := "", 0
+	for _, metric := range worries[kind] {
+		for _, s := range b.now[metric] {
+			if label(s, "target") != target || !(s.Value > 0) {
+				continue
+			}
+			if n++; n == 1 {
+				first = worrying(s)
+			}
+		}
+	}
+	if n > 1 {
+		first += ", and " + count(float64(n-1)) + " more"
+	}
+	return first
+}
+
+// worrying is what a sample's labels and note say: what, and why.
+func worrying(s agent.Sample) string {
+	var what []string
+	for _, l := range s.Labels {
+		if l.Name != "target" {
+			what = append(what, name(l.Value))
+		}
+	}
+	switch s.Name {
+	case "logkeel_job_failed":
+		what = append(what, "failed")
+	case "logkeel_job_missed":
+		what = append(what, "missed")
+	case "logkeel_job_too_long":
+		what = append(what, "runs too long")
+	}
+	if s.Note != "" {
+		return strings.Join(what, " ") + ": " + text(s.Note, 200)
+	}
+	return strings.Join(what, " ")
 }
 
 // series are a track's points, by their labels joined by 0.

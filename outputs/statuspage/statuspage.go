@@ -28,6 +28,7 @@ const (
 	maxOutputs    = 30
 	maxAlerts     = 20
 	maxEnded      = 20
+	maxWorst      = 3
 	maxOpen       = 5 // alerts that are over and shown at once
 	maxTroubles   = 20
 	maxKey        = 4 // labels of an alert
@@ -63,6 +64,7 @@ func Tracks() []history.Track {
 	return append(tracked(),
 		history.Track{Name: linesTrack, Metric: linesMetric, By: sourceLabels, Growth: true, Max: 1100},
 		history.Track{Name: findingsTrack, Metric: findingsMetric, By: sourceLabels, Growth: true, Max: 1100},
+		history.Track{Name: firedTrack, Metric: "logkeel_alerts_fired_total", Growth: true, Max: 1},
 		history.Track{Name: severityTrack, Metric: findingsMetric, By: []string{"severity"}, Growth: true, Max: 10},
 	)
 }
@@ -109,6 +111,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		head.Set("Allow", "GET, HEAD")
 		http.Error(w, "this page can only be read", http.StatusMethodNotAllowed)
+		return
+	}
+	if r.URL.Path == HourPath {
+		h.serveHour(w)
 		return
 	}
 	query := r.URL.Query().Get("log")

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -82,7 +83,7 @@ func (w *world) meter(yield func(agent.Sample)) {
 	put := func(name string, v float64, pairs ...string) { yield(gaugeOf(name, v, pairs...)) }
 	note := func(why, name string, v float64, pairs ...string) {
 		s := gaugeOf(name, v, pairs...)
-		if w.bad {
+		if w.bad || name == "logkeel_job_failed" && v > 0 {
 			s.Note = why
 		}
 		yield(s)
@@ -126,51 +127,6 @@ func (w *world) meterLogs(put putter, note noter) {
 		}
 	}
 	put("logkeel_docker_up", pick(w.bad, 0.0, 1))
-}
-
-func (w *world) meterSamplers(put putter, note noter) {
-	up := pick(w.bad, 0.0, 1)
-	for _, s := range [][3]string{
-		{"mysql", "db", "dial tcp 127.0.0.1:3306: connect: connection refused"},
-		{"redis", "cache", "no answer within 10s: read tcp 127.0.0.1:51234->127.0.0.1:6379: i/o timeout"},
-		{"http", "shop", `GET http://localhost:8080/health: status 502, expected 2xx`},
-		{"host", "host", ""},
-		{"docker", "stats", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock"},
-	} {
-		is := pick(s[0] == "host", 1, up)
-		note(s[2], upMetric, is, "kind", s[0], "target", s[1])
-		put(tookMetric, 0.02+w.wave(0, 0.01, 12), "kind", s[0], "target", s[1])
-	}
-	put("logkeel_load_per_cpu", w.wave(0.1, 0.9, 30), "target", "host")
-	put("logkeel_memory_available_ratio", 0.42, "target", "host")
-	put("logkeel_filesystem_used_ratio", 0.61, "target", "host", "mountpoint", "/")
-	put("mysql_up", up, "target", "db")
-	put("redis_up", up, "target", "cache")
-	put("probe_success", up, "target", "shop")
-	if w.bad {
-		return
-	}
-	put("logkeel_mysql_ping_seconds", w.wave(0.0002, 0.0009, 9), "target", "db")
-	put("logkeel_mysql_connections_used_ratio", 0.13, "target", "db")
-	put("logkeel_redis_ping_seconds", 0.00012, "target", "cache")
-	put("redis_memory_used_bytes", 73e6, "target", "cache")
-	put("redis_connected_clients", 14, "target", "cache")
-	put("probe_duration_seconds", w.wave(0.1, 0.4, 14), "target", "shop")
-	put("probe_http_status_code", 200, "target", "shop")
-	for range w.logs {
-		put(running, 1, "target", "stats")
-	}
-	w.meterTimes(put)
-	for i, text := range []string{
-		"SELECT `invoices` . * FROM `invoices` WHERE `company_id` = ? AND `is_deleted` = ? ORDER BY `number` DESC LIMIT ?",
-		"UPDATE `jobs` SET `reserved_at` = ? WHERE `id` = ?", "",
-	} {
-		of := []string{"target", "db", "schema", "ninja", "digest", fmt.Sprintf("%032x", 0xfeed+i)}
-		put("logkeel_mysql_statement_seconds_avg", 2.31/float64(1+10*i), of...)
-		put("logkeel_mysql_statement_seconds_max", 9.7/float64(1+i), of...)
-		put("mysql_perf_schema_events_statements_total", 1204*float64(1+i), append(of, "digest_text", text)...)
-		put("mysql_perf_schema_events_statements_seconds_total", 2781.24/float64(1+10*i), append(of, "digest_text", text)...)
-	}
 }
 
 func (w *world) meterTimes(put putter) {
@@ -259,6 +215,9 @@ func many(n int) *world {
 		w.extra = append(w.extra, gaugeOf(upMetric, 1, "kind", "http", "target", fmt.Sprintf("page-%03d", i)), gaugeOf("probe_duration_seconds", 0.1+float64(i)/1000, "target", fmt.Sprintf("page-%03d", i)),
 			gaugeOf(tookMetric, 0.1, "kind", "http", "target", fmt.Sprintf("page-%03d", i)), gaugeOf(pointMetric, 0.1, "target", fmt.Sprintf("page-%03d", i), "point", "total"))
 	}
+	slices.SortStableFunc(w.firing, func(x, y agent.Alert) int { // as the agent does
+		return slices.Index(severities, x.Rule.Severity) - slices.Index(severities, y.Rule.Severity)
+	})
 	return w
 }
 

@@ -74,7 +74,7 @@ func makeAlert(a *agent.Alert, l limits) alert {
 		Count: a.Count, Condition: text(a.Condition), Absent: a.Absent, Inhibited: text(a.Inhibited),
 		First: makeLines(a.First, l), Latest: makeLines(a.Latest, l), Shapes: []shape{}, Around: []fact{},
 	}
-	if a.Condition != "" && !a.Absent {
+	if a.Measured() {
 		number := value(a.Value)
 		v.Value = &number
 	}
