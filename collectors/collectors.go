@@ -28,7 +28,7 @@ type Config struct {
 	Postgres []Postgres `yaml:"postgres"`
 	HTTP     []HTTP     `yaml:"http"`
 	Host     *Host      `yaml:"host"`
-	Jobs     *Jobs      `yaml:"jobs"` // the jobs that are known
+	Jobs     *Jobs      `yaml:"jobs"`
 
 	Backups   []Backups   `yaml:"backups"`
 	Integrity []Integrity `yaml:"integrity"`

@@ -25,17 +25,17 @@ type ruleFile struct {
 func Format() any { return new(ruleFile) }
 
 type groupSpec struct {
-	Name  string     `yaml:"name"`  // by which logs, metrics and tags call it
-	Rules []ruleSpec `yaml:"rules"` // what is looked for
+	Name  string     `yaml:"name"`  // the group's, of letters, digits, _ and -
+	Rules []ruleSpec `yaml:"rules"` // the rules of the group
 }
 
 type ruleSpec struct {
-	Name     string `yaml:"name"`                                                         // by which logs, metrics and tags call it
+	Name     string `yaml:"name"`                                                         // the rule's: findings, alerts and metrics have it
 	Class    string `yaml:"class" enum:"error security slow database availability other"` // what kind of finding it is
 	Severity string `yaml:"severity" enum:"critical warning info"`                        // how bad it is
 
 	Format string       `yaml:"format"` // of the records: what fields they have
-	Match  conf.Strings `yaml:"match"`  // what it is for
+	Match  conf.Strings `yaml:"match"`  // expressions of which one has to match
 	Not    conf.Strings `yaml:"not"`    // expressions of which none may match
 	Where  string       `yaml:"where"`  // a condition on fields and named groups
 

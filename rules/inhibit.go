@@ -11,7 +11,7 @@ import (
 )
 
 type inhibitSpec struct {
-	Source matchers.Spec `yaml:"source"` // labels of the log or the series that it is for
+	Source matchers.Spec `yaml:"source"` // which alerts hold others back
 	Target matchers.Spec `yaml:"target"` // which alerts are held back
 	Equal  conf.Strings  `yaml:"equal"`  // labels that both have to have alike
 }

@@ -18,13 +18,13 @@ const (
 )
 
 type metricSpec struct {
-	Name      string       `yaml:"name"`       // by which logs, metrics and tags call it
+	Name      string       `yaml:"name"`       // the metric's, as Prometheus has it
 	Help      string       `yaml:"help"`       // the metric's help
 	Counter   counted      `yaml:"counter"`    // true counts findings, a named group is added up
 	Gauge     string       `yaml:"gauge"`      // the named group whose last value it has
 	Histogram string       `yaml:"histogram"`  // the named group whose values are its observations
 	Buckets   []level      `yaml:"buckets"`    // the histogram's upper bounds
-	Labels    conf.Strings `yaml:"labels"`     // that each record gets, names and values
+	Labels    conf.Strings `yaml:"labels"`     // named groups or labels of the log that become labels of the metric
 	MaxSeries int          `yaml:"max_series"` // of the metric; the rest is added up in one
 }
 

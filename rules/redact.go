@@ -21,8 +21,8 @@ type Redact struct {
 // A RedactPattern is an expression of the user's own. What its group secret
 // matches is cut, or its first group, or all that it matches.
 type RedactPattern struct {
-	Name  string `yaml:"name"`  // by which logs, metrics and tags call it
-	Match string `yaml:"match"` // what it is for
+	Name  string `yaml:"name"`  // what stands in place of what was cut
+	Match string `yaml:"match"` // an expression; what its group secret, or its first group, or all of it matches is cut
 }
 
 // An Option changes what Load makes.

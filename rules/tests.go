@@ -20,13 +20,13 @@ const (
 // and lines by themselves, and has Finds or Ignores, or about what comes of its
 // Input through time.
 type Test struct {
-	Name    string            `yaml:"name"`    // by which logs, metrics and tags call it
+	Name    string            `yaml:"name"`    // the test's, in messages
 	Rule    string            `yaml:"rule"`    // the rule's name
 	Source  map[string]string `yaml:"source"`  // labels of the log; nil: those that Rule asks for
 	Finds   conf.Strings      `yaml:"finds"`   // lines that the rule has to find
 	Ignores conf.Strings      `yaml:"ignores"` // lines that the rule must not find
 	Input   []TestInput       `yaml:"input"`   // lines and samples in the order of time
-	Expect  TestExpect        `yaml:"expect"`  // what the answer has to be
+	Expect  TestExpect        `yaml:"expect"`  // what has to come of the input
 
 	doc  *conf.Doc
 	path string
@@ -40,8 +40,8 @@ type TestInput struct {
 	Source map[string]string `yaml:"source"` // nil: the test's
 	Stream string            `yaml:"stream"` // stdout or stderr
 	Sample string            `yaml:"sample"` // a metric's name, in place of match
-	Labels map[string]string `yaml:"labels"` // that each record gets, names and values
-	Value  *testValue        `yaml:"value"`  // of it
+	Labels map[string]string `yaml:"labels"` // the sample's
+	Value  *testValue        `yaml:"value"`  // the sample's; none: it is not there any more
 	Repeat int               `yaml:"repeat"` // how often in all
 	Every  conf.Duration     `yaml:"every"`  // the time from one to the next
 }

@@ -42,7 +42,7 @@ func TestSchemas(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string][]byte{
-		"schema/agent.schema.json": a, "schema/rules.schema.json": r, "../../docs/reference.md": []byte(reference(agent, ruleFile)),
+		"schema/agent.schema.json": a, "schema/rules.schema.json": r, "../../docs/reference.md": []byte(schemaReference(agent, ruleFile)),
 	} {
 		if *update {
 			if err := os.WriteFile(file, want, 0o644); err != nil {
@@ -56,7 +56,7 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
-func reference(agent, ruleFile *schema.Node) string {
+func schemaReference(agent, ruleFile *schema.Node) string {
 	var b strings.Builder
 	b.WriteString(`# Reference
 

@@ -41,7 +41,7 @@ func (c *Config) SetDefaults() { *c = Config{Name: "jobs", Listen: DefaultListen
 
 // A Job is one that is expected to run.
 type Job struct {
-	Name         string        `yaml:"name"`          // by which logs, metrics and tags call it
+	Name         string        `yaml:"name"`          // the job's, as logkeel job has it
 	Schedule     string        `yaml:"schedule"`      // five fields as in a crontab; "": whenever it likes
 	Timezone     string        `yaml:"timezone"`      // of the schedule; "": the machine's
 	Grace        conf.Duration `yaml:"grace"`         // how late it may start; 0: 1h, or until it is due again

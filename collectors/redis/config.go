@@ -32,7 +32,7 @@ type Config struct {
 	// Queues are keys whose length is told, or patterns of them; Prefix is in front
 	// of all of them, and not in their names.
 	Queues  conf.Strings `yaml:"queues"`
-	Prefix  string       `yaml:"prefix"` // what names begin with
+	Prefix  string       `yaml:"prefix"` // stands before each of queues in the server, and not in their names
 	Scan    Scan         `yaml:"scan"`
 	Slowlog Slowlog      `yaml:"slowlog"`
 }

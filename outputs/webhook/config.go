@@ -39,8 +39,8 @@ type Config struct {
 
 // A Header is one of the request's.
 type Header struct {
-	Name  string      `yaml:"name"`  // by which logs, metrics and tags call it
-	Value conf.Secret `yaml:"value"` // of it
+	Name  string      `yaml:"name"`  // the header's
+	Value conf.Secret `yaml:"value"` // the header's
 }
 
 const (
