@@ -137,7 +137,7 @@ var (
 	labelOf  = regexp.MustCompile(`\{\{(\w+)\}\}`)
 	valuesOf = regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
 	seriesOf = regexp.MustCompile(`\b(?:logkeel|mysql|redis|probe|container|node)_[a-z0-9_]+`)
-	patience = 90 * time.Second
+	patience = 4 * time.Minute
 )
 
 // TestDashboardQueries: each query has a result, as far as it may, where one agent

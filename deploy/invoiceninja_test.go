@@ -24,6 +24,9 @@ type deployment struct {
 	t       *testing.T
 	engine  *testenv.Engine
 	file    string
+	more    []string // flags of docker-compose
+	well    []string // what the page of metrics says when all is well
+	ports   map[string]string
 	env     []string
 	backups string
 	app     string // http://host:port
@@ -53,28 +56,50 @@ const (
 	cache       = "invoiceninja-application.redis"
 )
 
-// prepare writes the Compose file and the agent's configuration as they have to be
-// on this machine: the engine has no bridge, so all have the host's network, and
-// ports of their own; its folders lie elsewhere; and nobody waits for a minute.
-func prepare(t *testing.T, e *testenv.Engine, proxy string) *deployment {
+// allWell is what the page of metrics says of these targets when all is well.
+func allWell(mysql, redis, backups string, pages ...string) []string {
+	well := []string{
+		fmt.Sprintf("mysql_up{target=%q} 1", mysql), fmt.Sprintf("redis_up{target=%q} 1", redis),
+		`logkeel_sampler_up{kind="docker",target="stats"} 1`, fmt.Sprintf("logkeel_backup_ok{file=\"database.sql.gz\",target=%q} 1", backups),
+	}
+	for _, p := range pages {
+		well = append(well, fmt.Sprintf("probe_success{target=%q} 1", p))
+	}
+	return well
+}
+
+// newDeployment is one with ports of its own.
+func newDeployment(t *testing.T, e *testenv.Engine) *deployment {
 	t.Helper()
 	dir := t.TempDir()
-	d := &deployment{t: t, engine: e, file: filepath.Join(dir, "docker-compose.yml"), backups: filepath.Join(dir, "backups"), alerts: newAlertReceiver(t)}
 	ports := map[string]string{}
+	d := &deployment{t: t, engine: e, file: filepath.Join(dir, "docker-compose.yml"), backups: filepath.Join(dir, "backups"), alerts: newAlertReceiver(t), ports: ports}
 	for name, port := range map[string]string{application: "8080", database: "3306", cache: "6379"} {
 		addr := testenv.Addr(t)
 		ports[name+":"+port] = name + addr[strings.LastIndex(addr, ":"):]
 	}
-	port := func(name, port string) string { return strings.TrimPrefix(ports[name+":"+port], name+":") }
-	metrics := testenv.Addr(t)
-	d.app, d.metrics = "http://127.0.0.1:"+port(application, "8080"), "http://"+metrics
+	d.app, d.metrics = "http://127.0.0.1:"+d.port(application, "8080"), "http://"+testenv.Addr(t)
 	d.env = []string{
 		"COMPOSE_PROJECT_NAME=invoiceninja-application", "API_TOKEN=token-of-the-test", "DB_PASSWORD=db-secret", "DB_ROOT_PASSWORD=root-secret",
 		"LOGKEEL_DB_PASSWORD=agent-secret", "ALERT_URL=" + d.alerts.url,
 	}
+	return d
+}
 
+// port is where a service listens here.
+func (d *deployment) port(name, port string) string {
+	return strings.TrimPrefix(d.ports[name+":"+port], name+":")
+}
+
+// prepare writes the Compose file and the agent's configuration as they have to be
+// on this machine: the engine's folders lie elsewhere, and nobody waits for a minute.
+func prepare(t *testing.T, e *testenv.Engine, proxy string) *deployment {
+	t.Helper()
+	d := newDeployment(t, e)
+	d.well = allWell("invoiceninja", "invoiceninja", "nightly", "health", "login", "application")
+	dir, metrics := filepath.Dir(d.file), strings.TrimPrefix(d.metrics, "http://")
 	change := []string{"interval: 15s", "interval: 2s", "interval: 5m", "interval: 2s\n      settle: 1s", "root: /var/lib/docker", "root: " + e.Root, "0.0.0.0:9765", metrics, "unix:///var/run/docker.sock", e.Host}
-	for from, to := range ports {
+	for from, to := range d.ports {
 		change = append(change, from, to)
 	}
 	write(t, filepath.Join(dir, "agent.yaml"), strings.NewReplacer(change...).Replace(read(t, "invoiceninja/agent.yaml")), 0o644)
@@ -85,10 +110,16 @@ func prepare(t *testing.T, e *testenv.Engine, proxy string) *deployment {
 		write(t, filepath.Join(dir, name), read(t, filepath.Join("invoiceninja", name)), 0o644)
 	}
 
-	source := "invoiceninja/compose.yaml"
-	if proxy != "" {
-		source = "invoiceninja/compose.proxy.yaml"
-	}
+	d.writeCompose("invoiceninja/compose.proxy.yaml", proxy, func(map[string]any) {})
+	return d
+}
+
+// writeCompose writes the Compose file as this machine needs it: the engine has no
+// bridge, so all have the host's network, and ports of their own. change makes more
+// of the services different.
+func (d *deployment) writeCompose(source, proxy string, change func(services map[string]any)) {
+	t, e, port := d.t, d.engine, d.port
+	t.Helper()
 	socket := strings.TrimPrefix(e.Host, "unix://")
 	text := strings.NewReplacer("/var/lib/docker/containers", filepath.Join(e.Root, "containers"), "/var/run/docker.sock", socket,
 		"tcp://socket-proxy:2375", "tcp://"+proxy, "256mb", "4mb", "512m", "48m").Replace(read(t, source))
@@ -115,12 +146,12 @@ func prepare(t *testing.T, e *testenv.Engine, proxy string) *deployment {
 	addArgs(services[database], "--port="+port(database, "3306"), "--bind-address=127.0.0.1")
 	addArgs(services[cache], "--port", port(cache, "6379"), "--bind", "127.0.0.1", "--save", "", "--maxmemory-samples", "10")
 	delete(compose, "networks")
+	change(services)
 	b, err := yaml.Marshal(map[string]any{"version": "2.4", "services": services, "volumes": compose["volumes"]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, d.file, string(b), 0o644)
-	return d
 }
 
 func addArgs(service any, args ...string) {
@@ -142,7 +173,7 @@ func read(t *testing.T, name string) string {
 // compose is docker-compose on the deployment.
 func (d *deployment) compose(args ...string) string {
 	d.t.Helper()
-	return d.engine.Compose(d.file, d.env, args...)
+	return d.engine.Compose(d.file, d.env, append(slices.Clone(d.more), args...)...)
 }
 
 // ask sends a request to the application, from an address of its own.

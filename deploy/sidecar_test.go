@@ -50,7 +50,7 @@ func TestSidecar(t *testing.T) {
 			image, "sh", "-c", fmt.Sprintf("for n in $(seq %d %d); do echo line $n production.ERROR; done", from, to))
 	}
 	say("shop-app-1", 1, 1000)
-	receiver.Await(1000, 30*time.Second)
+	receiver.Await(1000, time.Minute)
 
 	e.CLI("stop", "logkeel")
 	if code := e.CLI("inspect", "--format", "{{.State.ExitCode}}", "logkeel"); code != "0" {
@@ -58,7 +58,7 @@ func TestSidecar(t *testing.T) {
 	}
 	say("shop-app-2", 1001, 2000)
 	e.CLI("start", "logkeel")
-	receiver.Await(2000, 30*time.Second)
+	receiver.Await(2000, time.Minute)
 
 	n := 0
 	for entry := range receiver.Entries() {

@@ -162,7 +162,7 @@ func notifySocket(t *testing.T, name string) func() string {
 	return func() string {
 		t.Helper()
 		b := make([]byte, 4096)
-		conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+		conn.SetReadDeadline(time.Now().Add(time.Minute))
 		n, err := conn.Read(b)
 		if err != nil {
 			t.Fatalf("nothing more is said: %v", err)

@@ -9,6 +9,7 @@ import (
 // comes to the agent, by a kill and a start or a reload, what people were told of
 // ends, with a reason where nothing came, or goes on as the alert that it was.
 func TestARuleOnAbsenceIsChanged(t *testing.T) {
+	t.Parallel()
 	const was = `absent: 10m, source: {service: app}`
 	for _, c := range []struct {
 		name, now string

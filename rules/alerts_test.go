@@ -288,6 +288,7 @@ func TestWhatFiresIsToldAtTheStart(t *testing.T) {
 // A killed agent tells what one tells that was never killed: the same alerts,
 // by the same IDs, with the same counts.
 func TestKilledAtAnyTime(t *testing.T) {
+	t.Parallel()
 	type step struct {
 		source string
 		lines  []string

@@ -67,6 +67,7 @@ func TestAHoldThroughAClockAndARestart(t *testing.T) {
 // TestSelfThroughClocks: an agent that is well has nothing to say of itself when
 // its machine has slept, or a clock was set; and afterwards says what is wrong.
 func TestSelfThroughClocks(t *testing.T) {
+	t.Parallel()
 	l := &loader{names: map[string]place{}}
 	l.pack(selfPack, "self")
 	var well []agent.Sample

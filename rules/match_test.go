@@ -137,6 +137,7 @@ func TestAdjacent(t *testing.T) {
 // TestEveryPlace puts a hit at each place of records of many sizes, so that it
 // is at the edges of all that is scanned at a time.
 func TestEveryPlace(t *testing.T) {
+	t.Parallel()
 	s := parse(t, `
 groups:
   - name: g
@@ -222,6 +223,7 @@ func TestSameAsRegexp(t *testing.T) {
 
 // TestLogs compares a batch of what applications write with regexp.
 func TestLogs(t *testing.T) {
+	t.Parallel()
 	l := &loader{names: map[string]place{}}
 	l.pack("operations", "")
 	s := newSet(l.rules)

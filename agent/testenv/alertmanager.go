@@ -127,7 +127,7 @@ func (s *AM) Start() {
 		s.t.Fatalf("testenv: %v", err)
 	}
 	s.running = p
-	if err := p.ready(30*time.Second, func() error { return s.get("/-/ready", nil) }); err != nil {
+	if err := p.ready(func() error { return s.get("/-/ready", nil) }); err != nil {
 		s.t.Fatalf("testenv: %v", err)
 	}
 }
@@ -154,7 +154,7 @@ func (s *AM) Alerts() (alerts []AMAlert) {
 }
 
 func (s *AM) get(path string, into any) error {
-	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	res, err := client.Get(s.URL + path)
 	if err != nil {
 		return err

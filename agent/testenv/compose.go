@@ -68,7 +68,9 @@ GRANT ALL ON $MARIADB_DATABASE.* TO '$MARIADB_USER'@'%';
 CREATE TABLE $MARIADB_DATABASE.invoices (id INT PRIMARY KEY AUTO_INCREMENT, paid INT NOT NULL);
 INSERT INTO $MARIADB_DATABASE.invoices (paid) VALUES (0), (1);
 EOSQL
-	for script in /docker-entrypoint-initdb.d/*.sh; do . "$script"; done
+	for script in /docker-entrypoint-initdb.d/*.sh; do
+		if [ -f "$script" ]; then . "$script"; fi
+	done
 	set -- "$@" --init-file=/tmp/init.sql
 fi
 exec mariadbd "$@"

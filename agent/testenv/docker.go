@@ -188,7 +188,7 @@ func (e *Engine) start() error {
 	if err != nil {
 		return err
 	}
-	if err := p.ready(30*time.Second, e.ping); err != nil {
+	if err := p.ready(e.ping); err != nil {
 		p.kill()
 		return err
 	}
@@ -253,7 +253,7 @@ func (e *Engine) endContainerd() error {
 	const file = "exec/containerd/containerd.pid"
 	if pid := e.pid(file, "containerd"); pid != 0 {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
-		if err := await(5*time.Second, func() error {
+		if err := await(patience, func() error {
 			if e.pid(file, "containerd") != 0 {
 				return fmt.Errorf("containerd %d does not end", pid)
 			}
@@ -289,7 +289,7 @@ func (e *Engine) pid(file, name string) int {
 
 func (e *Engine) ping() error {
 	client := http.Client{
-		Timeout: 5 * time.Second,
+		Timeout: patience,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

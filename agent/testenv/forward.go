@@ -151,7 +151,7 @@ func (f *Forward) Start() {
 	if err != nil {
 		f.t.Fatalf("testenv: %v", err)
 	}
-	err = p.ready(20*time.Second, func() error {
+	err = p.ready(func() error {
 		c, err := net.Dial("tcp", f.Addr)
 		if err == nil {
 			c.Close()

@@ -44,11 +44,11 @@ func (c ForwardClient) Send(t testing.TB, addr string, n int) error {
 	if err != nil {
 		return err
 	}
-	socket := map[string]any{"host": host, "port": number, "timeout": 3000}
+	socket := map[string]any{"host": host, "port": number, "timeout": 60_000}
 	if c.CAFile != "" {
 		socket["tls"] = map[string]any{"ca": c.CAFile, "servername": "localhost"}
 	}
-	options := map[string]any{"eventMode": c.Mode, "ack": map[string]any{"ackTimeout": 20_000}, "socket": socket}
+	options := map[string]any{"eventMode": c.Mode, "ack": map[string]any{"ackTimeout": 60_000}, "socket": socket}
 	if c.SharedKey != "" {
 		options["security"] = map[string]any{"clientHostname": "client.test", "sharedKey": c.SharedKey, "username": c.Username, "password": c.Password}
 	}
@@ -60,7 +60,7 @@ func (c ForwardClient) Send(t testing.TB, addr string, n int) error {
 	if err := os.WriteFile(script, forwardClientScript, 0o600); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", script, strconv.Itoa(n), string(b))
 	cmd.Env = append(os.Environ(), "NODE_PATH="+modules, "NODE_OPTIONS=")

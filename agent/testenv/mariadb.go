@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A MariaDBServer is a MariaDB of the test's own, with a user root that has no
@@ -164,7 +163,7 @@ func (s *MariaDBServer) Start() {
 	if err != nil {
 		s.t.Fatalf("testenv: %v", err)
 	}
-	err = p.ready(60*time.Second, func() error {
+	err = p.ready(func() error {
 		_, err := s.sql("SELECT 1")
 		return err
 	})

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A PostgresServer is a PostgreSQL of the test's own, with a superuser postgres
@@ -160,7 +159,7 @@ func (s *PostgresServer) Start() {
 	if err != nil {
 		s.t.Fatalf("testenv: %v", err)
 	}
-	err = p.ready(60*time.Second, func() error {
+	err = p.ready(func() error {
 		_, err := s.sql("postgres", "SELECT 1")
 		return err
 	})

@@ -12,6 +12,10 @@ import (
 	"time"
 )
 
+// patience is how long a server may take to come up, to answer, or to end. It is
+// much longer than any takes, for a machine that is busy with other tests.
+const patience = 2 * time.Minute
+
 // A process is a server that is running. Its output goes to a file.
 type process struct {
 	cmd  *exec.Cmd
@@ -51,9 +55,9 @@ func start(log string, cmd *exec.Cmd) (*process, error) {
 }
 
 // ready waits until probe returns nil. It gives up when the process has ended.
-func (p *process) ready(timeout time.Duration, probe func() error) error {
+func (p *process) ready(probe func() error) error {
 	var ended bool
-	err := await(timeout, func() error {
+	err := await(patience, func() error {
 		select {
 		case <-p.done:
 			ended = true
@@ -77,7 +81,7 @@ func (p *process) stop() error {
 	select {
 	case <-p.done:
 		return nil
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		p.kill()
 		return fmt.Errorf("%s had to be killed; its log ends:\n%s", filepath.Base(p.cmd.Path), p.tail())
 	}

@@ -67,9 +67,9 @@ func PrometheusEvery(t testing.TB, interval time.Duration, targets ...string) *P
 			t.Errorf("testenv: %v", err)
 		}
 	})
-	s := &Prom{URL: "http://" + addr, t: t, client: http.Client{Timeout: 10 * time.Second}}
+	s := &Prom{URL: "http://" + addr, t: t, client: http.Client{Timeout: patience}}
 	t.Cleanup(s.client.CloseIdleConnections)
-	err = p.ready(30*time.Second, func() error {
+	err = p.ready(func() error {
 		_, err := s.get("/-/ready")
 		return err
 	})

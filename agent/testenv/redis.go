@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // A RedisServer is a Redis of the test's own. It keeps nothing on the disk.
@@ -77,7 +76,7 @@ func (s *RedisServer) Start() {
 		s.t.Fatalf("testenv: %v", err)
 	}
 	// Without rights, or while it loads, it answers as well: it is up.
-	err = p.ready(20*time.Second, func() error {
+	err = p.ready(func() error {
 		out, err := exec.Command("redis-cli", append(s.cli, "PING")...).CombinedOutput()
 		if err == nil && bytes.HasPrefix(out, []byte("Could not connect")) {
 			err = fmt.Errorf("%s", bytes.TrimSpace(out))

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 )
 
 // RedisExporter starts redis_exporter for a server, and returns the URL of its
@@ -29,7 +28,7 @@ func RedisExporter(t testing.TB, srv *RedisServer, args ...string) string {
 			t.Errorf("testenv: %v", err)
 		}
 	})
-	err = p.ready(20*time.Second, func() error {
+	err = p.ready(func() error {
 		_, err := GetText("http://" + addr + "/health")
 		return err
 	})
@@ -41,7 +40,7 @@ func RedisExporter(t testing.TB, srv *RedisServer, args ...string) string {
 
 // GetText is what a URL answers with 200.
 func GetText(url string) (string, error) {
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: patience}
 	defer client.CloseIdleConnections()
 	res, err := client.Get(url)
 	if err != nil {

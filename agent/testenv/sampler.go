@@ -12,11 +12,11 @@ import (
 	"github.com/webgrip/logkeel/agent"
 )
 
-// Take takes a snapshot within five seconds, by series as Prometheus writes them.
+// Take takes a snapshot within a minute, by series as Prometheus writes them.
 // None may come twice, and no error may say one of the secrets.
 func Take(t testing.TB, s agent.Sampler, secrets ...string) (map[string]float64, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	got := map[string]float64{}
 	err := s.Sample(ctx, func(s agent.Sample) {
@@ -95,11 +95,10 @@ func Serve(t testing.TB, handle func(net.Conn)) string {
 // WantGoroutines waits until there are no more than before.
 func WantGoroutines(t testing.TB, before int) {
 	t.Helper()
-	for range 500 {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if runtime.NumGoroutine() <= before {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	buf := make([]byte, 64<<10)
 	t.Errorf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])

@@ -113,7 +113,7 @@ func (s *SMTPServer) Start() {
 	}
 	// It listens on TLSAddr first. Connections to that one that come to nothing
 	// it punishes by waiting.
-	if err := p.ready(20*time.Second, func() error { return answers(s.Addr) }); err != nil {
+	if err := p.ready(func() error { return answers(s.Addr) }); err != nil {
 		p.kill()
 		s.t.Fatalf("testenv: %v\n%s", err, s.Log())
 	}
@@ -122,7 +122,7 @@ func (s *SMTPServer) Start() {
 
 // answers reports whether somebody takes connections there.
 func answers(addr string) error {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+	c, err := net.DialTimeout("tcp", addr, patience)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (s *SMTPServer) Stop() {
 	}
 	// Each session and delivery is a process of its own, of the daemon's group.
 	group := s.server.cmd.Process.Pid
-	err := await(3*time.Second, func() error {
+	err := await(10*time.Second, func() error {
 		if groupLives(group) {
 			return errors.New("a session goes on")
 		}

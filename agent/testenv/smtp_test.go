@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestSMTP(t *testing.T) {
@@ -85,14 +84,14 @@ func TestSMTP(t *testing.T) {
 		}
 	}
 	send(false, smtp.PlainAuth("", s.Username, s.Password, "127.0.0.1"), "one")
-	s.Await(1, 20*time.Second)
+	s.Await(1, patience)
 	s.Stop()
 	if answers(s.Addr) == nil {
 		t.Error("it answers while it is stopped")
 	}
 	s.Start()
 	send(true, smtp.CRAMMD5Auth(s.Username, s.Password), "two")
-	got := s.Await(2, 20*time.Second)
+	got := s.Await(2, patience)
 	texts := got[0].Text + got[1].Text
 	if texts != "one\ntwo\n" && texts != "two\none\n" || got[0].Subject() != "grüße" || got[0].To[0] != "a@shop.example" {
 		t.Errorf("it has %+v, %+v", got[0], got[1])

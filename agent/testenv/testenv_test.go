@@ -32,7 +32,7 @@ func TestDocker(t *testing.T) {
 	}
 	running := func(when string) {
 		t.Helper()
-		if err := await(10*time.Second, func() error {
+		if err := await(patience, func() error {
 			if got := e.CLI("ps", "--quiet", "--no-trunc"); got != id {
 				return fmt.Errorf("%s: ps says %q, not %s", when, got, id)
 			}
@@ -132,7 +132,7 @@ func TestForwardReceiver(t *testing.T) {
 	}
 	f.Start()
 	send(5)
-	f.Await(105, 10*time.Second)
+	f.Await(105, patience)
 	i := 0
 	for e := range f.Entries() {
 		if e.Tag != "app.log" || e.Time != at.UnixNano() || e.Record["text"] != "line\n\"quoted\"" || e.Record["n"] != float64(i%100) {
@@ -164,7 +164,7 @@ func TestForwardReceiverTLS(t *testing.T) {
 			return err
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(patience))
 		b := make([]byte, 6)
 		if _, err := c.Read(b); err != nil {
 			return err
@@ -195,7 +195,7 @@ func TestPrometheus(t *testing.T) {
 	defer srv.Close()
 
 	p := Prometheus(t, addr)
-	v := p.Await(`test_things > 40`, 30*time.Second)
+	v := p.Await(`test_things > 40`, patience)
 	if len(v) != 1 || v[0].Value != 42 || v[0].Labels["kind"] != "a" || v[0].Labels["instance"] != addr {
 		t.Errorf("test_things is %+v", v)
 	}

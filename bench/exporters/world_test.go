@@ -112,7 +112,7 @@ collectors:
 	w.exporter("postgres_exporter", page{label: "target", equals: "pg", without: "server"}, []string{"DATA_SOURCE_NAME=postgresql://exporter:secret@" + pg.Addr + "/postgres?sslmode=disable"}, "prometheus-postgres-exporter")
 	w.exporter("node_exporter", page{label: "target", equals: "host"}, nil, "prometheus-node-exporter")
 	blackbox := w.exporter("blackbox_exporter", page{}, nil, "prometheus-blackbox-exporter", "--config.file="+write(t, filepath.Join(dir, "blackbox.yml"),
-		"modules: {http_2xx: {prober: http, timeout: 5s, http: {preferred_ip_protocol: ip4}}}\n"))
+		"modules: {http_2xx: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4}}}\n"))
 	address := strings.TrimSuffix(blackbox.pages[0].url, "/metrics")
 	blackbox.pages = nil
 	for i := range urls {
@@ -216,18 +216,18 @@ func write(t *testing.T, name, content string) string {
 	return name
 }
 
-// await polls until ready says so, and fails the test after half a minute.
+// await polls until ready says so, and fails the test after two minutes.
 func await(t *testing.T, what string, ready func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ready(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !ready(); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within 30 s", what)
+			t.Fatalf("%s: not within two minutes", what)
 		}
 	}
 }
 
 func fetch(url string) (string, error) {
-	client := http.Client{Timeout: 10 * time.Second}
+	client := http.Client{Timeout: time.Minute}
 	res, err := client.Get(url)
 	if err != nil {
 		return "", err

@@ -115,7 +115,7 @@ func TestAggregator(t *testing.T) {
 		}
 		host, port, _ := net.SplitHostPort(a.addr)
 		n, _ := strconv.Atoi(port)
-		client, err := fluent.New(fluent.Config{FluentHost: host, FluentPort: n, RequestAck: true, SubSecondPrecision: round == 1, WriteTimeout: 20 * time.Second, ReadTimeout: 20 * time.Second})
+		client, err := fluent.New(fluent.Config{FluentHost: host, FluentPort: n, RequestAck: true, SubSecondPrecision: round == 1, WriteTimeout: time.Minute, ReadTimeout: 20 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -35,6 +35,9 @@ compose.logkeel.yaml, an addition to the Compose file with the service logkeel.
 It says what it found and what not, which rights the agent needs, and what the
 rules find in last week's logs. It asks nothing, and changes nothing else.
 
+Where no engine answers, and no --host is given, the Compose file in --dir is
+looked at in its place, and that is said.
+
 Secrets are not read into it: where one is needed ${NAME} stands, for .env. Files
 that are there are not replaced without --force; then none is written.
 
@@ -62,6 +65,7 @@ written; 2 the command line or the Compose file is wrong, or files are there.`,
 	l.StringSliceVar(&o.MailTo, "mail-to", nil, "who gets mail; with --smtp")
 	l.StringVar(&o.SMTP, "smtp", "", "mail server, as smtp.example.com:587")
 	l.StringVar(&o.MailFrom, "mail-from", "", "sender of mail (default the first of --mail-to)")
+	l.BoolVar(&o.Webhook, "webhook", false, "post alerts to the URL in $ALERT_URL, of .env")
 	l.StringVar(&o.Fluentd, "fluentd", "", "aggregator, as fluentd:24224")
 	l.StringVar(&o.Image, "image", "logkeel", "image of the service")
 	l.BoolVar(&noScan, "no-scan", false, "do not look into logs that are there")
@@ -88,6 +92,9 @@ func runInit(cmd *cobra.Command, o *setup.Options, noScan bool) error {
 			err = usageError{err}
 		}
 		return err
+	}
+	if o.Webhook { // where it leads does not matter for what is wrong with the rest
+		files[0].Text = strings.ReplaceAll(files[0].Text, "${ALERT_URL}", "https://hooks.example.com/")
 	}
 	l, err := loadWritten(files)
 	if err != nil {

@@ -134,3 +134,28 @@ func TestInitScans(t *testing.T) {
 }
 
 func nowUTC() string { return time.Now().UTC().Add(-time.Hour).Format("2006-01-02 15:04:05") }
+
+// Where no engine answers the folder's Compose file is looked at, which is said; not
+// where somebody named the engine.
+func TestInitWithoutAnEngine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "docker-compose.yml"), []byte("services: {web: {image: nginx}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	away := "unix://" + filepath.Join(dir, "none.sock")
+	if out, code := logkeelIn(t, dir, "init", "--no-scan", "--host", away); code != exitFailed {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	cmd := exec.Command(os.Args[0], "init", "--no-scan", "--webhook")
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "LOGKEEL_TEST_MAIN=1", "LOGKEEL_CONFIG=", "DOCKER_HOST="+away)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "the engine does not answer") || !strings.Contains(string(out), "docker-compose.yml alone") {
+		t.Errorf("%v: %s", err, out)
+	}
+	agent, _ := os.ReadFile(filepath.Join(dir, "agent.yaml"))
+	if !strings.Contains(string(agent), `url: "${ALERT_URL}"`) {
+		t.Errorf("%s", agent)
+	}
+}

@@ -257,8 +257,8 @@ func (l *loaded) summary(w io.Writer) error {
 	}
 	if o := l.Outputs.Prometheus; o != nil {
 		p("  serves   %s://%s/metrics", o.Web().Scheme(), o.Listen)
-		if o.Open() {
-			p("           anybody who reaches this address can read the metrics; set web_config_file, or listen on 127.0.0.1")
+		if o.Open() && !o.Reachable {
+			p("           anybody who reaches this address can read the metrics; set web_config_file, or listen on 127.0.0.1; open: true says that it is meant, as in a container")
 		}
 		if o.Web().Audible(o.Listen) {
 			p("           %s", audible)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -51,7 +52,7 @@ func (s *status) judge(now *scraped) {
 	}
 	for _, m := range s.Samplers {
 		if !m.Up && m.Error == "" {
-			add(fmt.Sprintf("%s/%s could not be measured in full, and can now", m.Kind, m.Target), "", "wait for the next snapshot")
+			add(fmt.Sprintf("%s/%s was not measured in full the last time", m.Kind, m.Target), "", "logkeel doctor, which says why if it is not over")
 		}
 	}
 	firing := 0.0
@@ -189,7 +190,7 @@ func (s *status) printSamplers(b *screen) {
 	b.line("samplers", "%d of %d are measured in full", up, len(s.Samplers))
 	for _, m := range s.Samplers {
 		if !m.Up {
-			b.line("", "%s/%s: %s", m.Kind, m.Target, m.Error)
+			b.line("", "%s/%s: %s", m.Kind, m.Target, cmp.Or(m.Error, "not in full the last time"))
 		}
 	}
 }

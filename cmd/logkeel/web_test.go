@@ -188,6 +188,7 @@ func TestCheckOfWebConfigFile(t *testing.T) {
 	}{
 		{"right", webTLS + webUsers, "listen: 0.0.0.0:9765", "listen: 0.0.0.0:9766", 0, "for people, at https://0.0.0.0:9765/, how the agent does\n  keeps"},
 		{"open", webTLS, "listen: 0.0.0.0:9765", "", 0, "anybody who reaches this address can read the metrics; set web_config_file"},
+		{"meant to be open", webTLS, "listen: 0.0.0.0:9765, open: true", "", 0, "serves   https://0.0.0.0:9765/metrics\n           and for people"},
 		{"open for jobs", webTLS, "", "listen: 0.0.0.0:9766", 0, "can tell that jobs have run; set token or web_config_file"},
 		{"audible", webUsers, "listen: 0.0.0.0:9765", "", 0, "passwords go there as plain text"},
 		{"on loopback", webUsers, "", "", 0, "for people, at http://127.0.0.1:9765/, how the agent does\n  keeps"},

@@ -22,11 +22,13 @@ const (
 // A composeFile is one that is being read.
 type composeFile struct {
 	*Found
-	root *conf.Tree
-	own  map[string]string            // .env beside it
-	env  func(string) (string, bool)  // of this process
-	read func(string) ([]byte, error) // of files
-	said map[string]bool              // variables that are not set
+	root  *conf.Tree
+	dir   string                       // that its paths begin at
+	own   map[string]string            // .env beside it
+	env   func(string) (string, bool)  // of this process
+	read  func(string) ([]byte, error) // of files
+	files map[string]bool              // others that were read
+	said  map[string]bool              // variables that are not set
 }
 
 // inspectCompose reads a Compose file, and what it names: env_file and Dockerfiles.
@@ -45,23 +47,14 @@ func inspectCompose(file, project string, env func(string) (string, bool)) (*Fou
 	}
 	c := &composeFile{
 		Found: &Found{Origin: file, Project: project, Dir: filepath.Dir(abs), Compose: abs, Root: defaultRoot},
-		root:  root, env: env, read: readFile, said: map[string]bool{},
+		root:  root, dir: filepath.Dir(abs), env: env, read: readFile, said: map[string]bool{}, files: map[string]bool{"include " + abs: true},
 	}
-	if data, err := c.read(filepath.Join(c.Dir, ".env")); err == nil {
-		c.own = dotenv(string(data))
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		c.note("%s could not be read: %v", filepath.Join(c.Dir, ".env"), errors.Unwrap(err))
-	}
+	c.own = c.dotenv()
 	services := root.Get("services")
 	if !services.IsSection() {
 		return nil, &conf.Error{File: file, Line: max(1, lineOf(services)), Field: "services", Msg: "there are no services", Hint: "name a Compose file; its services stand under services:"}
 	}
 	c.Project = cmp.Or(c.Project, c.text(root.Get("name")), c.value("COMPOSE_PROJECT_NAME"), projectOf(filepath.Base(c.Dir)))
-	for _, key := range []string{"include"} {
-		if root.Get(key) != nil {
-			c.note("files under %s: are not read; let the engine be asked when they run, without --compose", key)
-		}
-	}
 	for _, name := range services.Keys() {
 		s := services.Get(name)
 		if !s.IsSection() {
@@ -69,6 +62,7 @@ func inspectCompose(file, project string, env func(string) (string, bool)) (*Fou
 		}
 		c.service(name, s)
 	}
+	c.include(1)
 	return c.Found, nil
 }
 
@@ -143,28 +137,52 @@ func (c *composeFile) service(name string, t *conf.Tree) {
 	if labels[ignoreLabel] == "true" || name == ownService {
 		return
 	}
-	s := Service{Name: name, Project: c.Project, Image: c.text(t.Get("image")), Title: labels[titleLabel], TTY: t.Get("tty").String() == "true"}
-	if t.Get("extends") != nil {
-		c.note("%s: what it extends is not read", name)
+	for i := range c.Services {
+		if c.Services[i].Name == name { // of a file that is included twice
+			return
+		}
 	}
-	c.build(&s, t.Get("build"))
-	c.environment(&s, t)
-	c.ports(&s, t)
-	c.volumes(&s, t.Get("volumes"))
-	c.networks(&s, t)
-	c.health(&s, t.Get("healthcheck").Get("test"))
+	s := Service{Name: name, Project: c.Project}
+	if alone := c.fill(&s, t, 1); !alone && !s.HostNet {
+		if len(s.Networks) == 0 {
+			s.Networks = []Network{{Key: "default"}}
+		}
+		s.Host = hostOf(name)
+	}
+	c.Services = append(c.Services, s)
+}
+
+// fill adds what the file says of a service to what is known of it. alone says that it
+// is in no network of its own.
+func (c *composeFile) fill(s *Service, t *conf.Tree, depth int) (alone bool) {
+	alone = c.extends(s, t.Get("extends"), depth)
+	if image := c.text(t.Get("image")); image != "" {
+		s.Image, s.Built = image, false
+	}
+	s.Title = cmp.Or(c.pairs(t.Get("labels"))[titleLabel], s.Title)
+	s.TTY = s.TTY || t.Get("tty").String() == "true"
+	c.build(s, t.Get("build"))
+	c.environment(s, t)
+	c.ports(s, t)
+	c.volumes(s, t.Get("volumes"))
+	if t.Get("network_mode") != nil || t.Get("networks") != nil {
+		alone = c.networks(s, t)
+	}
+	c.health(s, t.Get("healthcheck").Get("test"))
 	var command []string
 	for _, key := range []string{"entrypoint", "command"} {
 		for _, a := range t.Get(key).List() {
 			command = append(command, a.String())
 		}
 	}
-	s.setCommand(command)
+	if len(command) > 0 {
+		s.setCommand(command)
+	}
 	if l := t.Get("logging"); l != nil {
 		options := c.pairs(l.Get("options"))
 		s.Log = Log{Driver: c.text(l.Get("driver")), MaxSize: options["max-size"], MaxFile: options["max-file"], Async: asynchronous(options)}
 	}
-	c.Services = append(c.Services, s)
+	return alone
 }
 
 // pairs reads a section, or a list of NAME=value.
@@ -228,7 +246,7 @@ func (c *composeFile) path(name string) string {
 	if filepath.IsAbs(name) {
 		return filepath.Clean(name)
 	}
-	return filepath.Join(c.Dir, name)
+	return filepath.Join(c.dir, name)
 }
 
 // health takes a command as a text, or as a list that begins with CMD.

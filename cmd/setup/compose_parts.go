@@ -96,13 +96,14 @@ func (c *composeFile) volumeName(key string) string {
 	return c.Project + "_" + key
 }
 
-func (c *composeFile) networks(s *Service, t *conf.Tree) {
+// networks adds those that a service is in; alone says that it is in none of its own.
+func (c *composeFile) networks(s *Service, t *conf.Tree) (alone bool) {
 	switch mode := c.text(t.Get("network_mode")); {
 	case mode == "host":
 		s.HostNet = true
-		return
+		return true
 	case mode != "" && mode != "default":
-		return
+		return true
 	}
 	n := t.Get("networks")
 	for _, key := range n.Keys() {
@@ -111,10 +112,7 @@ func (c *composeFile) networks(s *Service, t *conf.Tree) {
 	for _, item := range n.List() {
 		s.Networks = append(s.Networks, Network{Key: item.String()})
 	}
-	if len(s.Networks) == 0 {
-		s.Networks = []Network{{Key: "default"}}
-	}
-	s.Host = hostOf(s.Name)
+	return false
 }
 
 // build takes the image that a Dockerfile's last stage begins with, where the

@@ -19,6 +19,7 @@ type Found struct {
 	Dir      string // the project's folder; "" where it is not known
 	Compose  string // its Compose file; "" where it is not known
 	Root     string // the engine's data folder
+	Host     string // of the engine's API
 	Services []Service
 	Notes    []string // what could not be looked at
 }
@@ -38,6 +39,8 @@ type Service struct {
 	Mounts    []Mount
 	Networks  []Network
 	HostNet   bool   // it has the host's network
+	Port      int    // at which its command says that it listens; 0 where it says nothing
+	Measured  bool   // MariaDB's command has performance_schema on
 	Health    string // path that its health check asks for, of HealthPort
 	HealthOn  int
 	Policy    string // maxmemory-policy that Redis is started with
@@ -76,7 +79,7 @@ type Log struct {
 var harmless = map[string]bool{
 	"APP_NAME": true, "APP_ENV": true, "DB_CONNECTION": true, "LOG_CHANNEL": true, "LOG_STACK": true,
 	"QUEUE_CONNECTION": true, "REDIS_PREFIX": true, "REDIS_QUEUE": true,
-	"MYSQL_DATABASE": true, "MARIADB_DATABASE": true, "POSTGRES_DB": true,
+	"PORT": true, "APP_PORT": true, "HTTP_PORT": true, "MYSQL_DATABASE": true, "MARIADB_DATABASE": true, "POSTGRES_DB": true,
 }
 
 // setEnv keeps a variable's name, and what it is set to where that is harmless.
@@ -131,15 +134,21 @@ func (s *Service) setHealth(command string) {
 var (
 	policyForm    = regexp.MustCompile(`--maxmemory-policy[ =]+((?:allkeys|volatile)-[a-z]+|noeviction)\b`)
 	protectedForm = regexp.MustCompile(`--(?:requirepass|aclfile)\b`)
+	portForm      = regexp.MustCompile(`(?:^|\s)--port[ =]+(\d{1,5})(?:\s|$)`)
+	measuredForm  = regexp.MustCompile(`--performance[-_]schema(?:[ =]+(?i:on|1|true)\b|\s|$)`)
 )
 
-// setCommand takes from a command what matters of Redis. Its arguments may be
-// secrets: nothing else is kept.
+// setCommand takes from a command what matters of a server: its port, Redis' policy,
+// whether MariaDB measures. Its arguments may be secrets: nothing else is kept.
 func (s *Service) setCommand(args []string) {
 	command := strings.Join(args, " ")
 	if m := policyForm.FindStringSubmatch(command); m != nil {
 		s.Policy = m[1]
 	}
+	if m := portForm.FindStringSubmatch(command); m != nil {
+		s.Port = number(m[1])
+	}
+	s.Measured = measuredForm.MatchString(command)
 	s.Protected = protectedForm.MatchString(command)
 }
 

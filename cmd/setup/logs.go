@@ -2,6 +2,7 @@ package setup
 
 import (
 	"cmp"
+	"errors"
 	"io/fs"
 	"path"
 	"regexp"
@@ -40,10 +41,11 @@ func findLogs(root fs.FS, f *Found) (all []LogFiles, unread []string) {
 			if engineOwn(m.Source, f.Root) {
 				continue
 			}
-			found, err := look(root, m)
+			found, err := look(root, m, data(m.Target, roles))
 			if err != nil {
 				found = guess(m, roles)
-				if len(found) > 0 || logFolder(m.Target) || !data(m.Target, roles) {
+				gone := errors.Is(err, fs.ErrNotExist) && m.Volume == "" // it may come
+				if !gone && (len(found) > 0 || logFolder(m.Target) || !data(m.Target, roles)) {
 					unread = append(unread, m.Source)
 				}
 			} else if len(found) == 0 {
@@ -92,18 +94,22 @@ func logFolder(target string) bool {
 
 var (
 	logName   = regexp.MustCompile(`(?i)\.log$|^(access|error|debug)[_-]log$`)
+	notLog    = regexp.MustCompile(`^(?:tc|ddl[_-]recovery(?:-backup)?|aria_log_control)\.log$`) // MariaDB's own data
 	globSigns = regexp.MustCompile(`[\\*?\[\]]`)
 )
 
-// look finds files that are logs in a mount. Links are not followed.
-func look(root fs.FS, m Mount) ([]LogFiles, error) {
+func isLog(name string) bool { return logName.MatchString(name) && !notLog.MatchString(name) }
+
+// look finds files that are logs in a mount. Links are not followed. exact says that
+// what will come is not to be read: a server's own data may be called .log as well.
+func look(root fs.FS, m Mount, exact bool) ([]LogFiles, error) {
 	base := strings.TrimPrefix(path.Clean(m.Source), "/")
 	info, err := fs.Stat(root, base)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		if info.Mode().IsRegular() && logName.MatchString(path.Base(base)) {
+		if info.Mode().IsRegular() && isLog(path.Base(base)) {
 			return []LogFiles{{Glob: escapeGlob("/" + base), Seen: 1}}, nil
 		}
 		return nil, nil
@@ -123,8 +129,12 @@ func look(root fs.FS, m Mount) ([]LogFiles, error) {
 			return fs.SkipDir
 		case e.IsDir() && name != base && (slices.Contains(passedOver, e.Name()) || strings.Count(rest, "/") >= maxDepth):
 			return fs.SkipDir
-		case e.Type().IsRegular() && logName.MatchString(e.Name()):
-			counts[path.Dir(name)+"\x00"+pattern(e.Name())]++
+		case e.Type().IsRegular() && isLog(e.Name()):
+			glob := pattern(e.Name())
+			if exact {
+				glob = escapeGlob(e.Name())
+			}
+			counts[path.Dir(name)+"\x00"+glob]++
 		}
 		return nil
 	})
@@ -167,6 +177,8 @@ func guess(m Mount, roles []Role) []LogFiles {
 		return one("/*.log")
 	case is(Laravel) && path.Base(m.Target) == "storage":
 		return one("/logs/*.log")
+	case is(Laravel) && m.Target == "/data": // that of images which keep all in one volume
+		return one("/storage/logs/*.log")
 	case is(Laravel) && slices.Contains([]string{"/var/www/html", "/var/www/app", "/var/www", "/app", "/srv/app"}, m.Target):
 		return one("/storage/logs/*.log")
 	}

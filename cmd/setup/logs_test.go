@@ -26,7 +26,7 @@ func TestFindLogs(t *testing.T) {
 	root := fstest.MapFS{
 		"d/volumes/x/_data/logs/laravel-2026-01-02.log": {}, "d/volumes/x/_data/logs/laravel-2026-01-03.log": {}, "d/volumes/x/_data/logs/a.gz": {},
 		"d/volumes/x/_data/[old]/a.log": {}, "d/volumes/x/_data/node_modules/a/b.log": {}, "d/volumes/x/_data/link.log": {Mode: fs.ModeSymlink},
-		"srv/empty/x": {}, "srv/code/index.php": {}, "srv/one.log": {}, "etc/a.log": {},
+		"srv/empty/x": {}, "srv/empty/tc.log": {}, "srv/empty/ddl_recovery.log": {}, "srv/code/index.php": {}, "srv/one.log": {}, "etc/a.log": {},
 	}
 	got := func(root fs.FS) string {
 		all, unread := findLogs(root, f)

@@ -3,7 +3,6 @@ package setup
 import (
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 )
@@ -17,7 +16,9 @@ type Plan struct {
 	Stores   []Target // databases, Redis and Valkey
 	Pages    []Target
 	Logs     []LogFiles
-	Backups  string // folder; "" where there is none
+	Backups  []BackupSet
+	Local    bool // all are in the host's network, and the agent is as well
+	Logins   bool // there is what people log in to
 	Networks []Network
 	Rows     []Row
 	Missing  []string // what could not be found, or has to be done
@@ -25,6 +26,7 @@ type Plan struct {
 	MailTo         []string
 	SMTP, MailFrom string
 	Fluentd, Image string
+	Webhook        bool
 }
 
 // A Target is a server that is sampled, or a page.
@@ -46,6 +48,7 @@ type Row struct{ Service, Kind, How, Done string }
 func makePlan(f *Found, root fs.FS, answers func(url string) bool) *Plan {
 	p := &Plan{Found: f, Packs: []string{"operations", "samples"}}
 	taken := names{}
+	p.Local = onHost(f)
 	var unread []string
 	p.Logs, unread = findLogs(root, f)
 	queues, prefix := laravelQueues(f)
@@ -71,6 +74,7 @@ func makePlan(f *Found, root fs.FS, answers func(url string) bool) *Plan {
 		if what := p.page(s, roles, taken, answers); what != "" {
 			done = append(done, what)
 		}
+		p.guards(roles)
 		for _, l := range p.Logs {
 			if l.Service == s.Name {
 				done = append(done, "files "+l.Glob)
@@ -83,11 +87,9 @@ func makePlan(f *Found, root fs.FS, answers func(url string) bool) *Plan {
 	for _, u := range unread {
 		p.Missing = append(p.Missing, fmt.Sprintf("%s cannot be looked into from here (run as root, on the machine of the engine): where logs may be in it is a guess, or left out", u))
 	}
-	if f.Dir != "" {
-		dir := path.Join(f.Dir, "backups")
-		if info, err := fs.Stat(root, strings.TrimPrefix(dir, "/")); err == nil && info.IsDir() {
-			p.Backups = dir
-		}
+	p.Backups = findBackups(root, f)
+	if len(p.Backups) == 0 && len(p.Stores) > 0 {
+		p.Missing = append(p.Missing, "no folder with backups was found, beside the Compose file or in a mount: name it under collectors.backups, and what a backup has in it")
 	}
 	slices.SortFunc(p.Packs[2:], strings.Compare)
 	p.Packs = slices.Compact(p.Packs)
@@ -122,7 +124,8 @@ func (p *Plan) pack(k Kind) {
 
 // store adds a server that is sampled, and says so.
 func (p *Plan) store(s *Service, k Kind, taken names, queues bool, prefix string) string {
-	if s.Host == "" {
+	host := p.hostOf(s)
+	if host == "" {
 		p.Missing = append(p.Missing, fmt.Sprintf("%s has no name in a network of its own: a container beside it cannot reach it; put it into a network, and add it to agent.yaml", s.Name))
 		return "not sampled"
 	}
@@ -133,7 +136,13 @@ func (p *Plan) store(s *Service, k Kind, taken names, queues bool, prefix string
 	case k == Postgres:
 		port = 5432
 	}
-	t := Target{Service: s, Kind: k, Name: taken.name(s.Name), Address: fmt.Sprintf("%s:%d", s.Host, port)}
+	if s.Port > 0 {
+		port = s.Port
+	}
+	if k == MariaDB && !s.Measured {
+		p.Missing = append(p.Missing, fmt.Sprintf("%s: MariaDB measures no single statements unless it is told to: command: [\"--performance-schema=ON\"], or performance_schema=ON in its my.cnf", s.Name))
+	}
+	t := Target{Service: s, Kind: k, Name: taken.name(s.Name), Address: fmt.Sprintf("%s:%d", host, port)}
 	if k.redis() {
 		t.Queues, t.Prefix = queues, prefix
 	}
@@ -171,58 +180,6 @@ func laravelQueues(f *Found) (queues bool, prefix string) {
 		}
 	}
 	return queues, prefix
-}
-
-// page adds the page that a service publishes, and says so.
-func (p *Plan) page(s *Service, roles []Role, taken names, answers func(string) bool) string {
-	best := Port{}
-	web := false
-	for _, r := range roles {
-		if r.Kind.store() {
-			return ""
-		}
-		web = web || r.Kind.web()
-	}
-	tls := false
-	for _, port := range s.Ports {
-		switch {
-		case port.Host == 0:
-		case port.Container == 443 || port.Container == 8443:
-			tls = true
-		case slices.Contains([]int{80, 3000, 4000, 5000, 8000, 8080, 8888}, port.Container) || (web || len(roles) > 0) && best.Container == 0:
-			if best.Container == 0 || port.Container < best.Container {
-				best = port
-			}
-		}
-	}
-	if best.Container == 0 {
-		if tls {
-			p.Missing = append(p.Missing, s.Name+" publishes HTTPS only: name the page by its own name, as in its certificate, under collectors.http")
-		}
-		return ""
-	}
-	if s.Host == "" {
-		return ""
-	}
-	where := "/"
-	if s.Health != "" && s.HealthOn == best.Container {
-		where = s.Health
-	} else {
-		address := best.Address
-		if address == "" {
-			address = "127.0.0.1"
-		}
-		for _, try := range []string{"/health", "/up", "/healthz"} {
-			if answers != nil && answers(fmt.Sprintf("http://%s:%d%s", address, best.Host, try)) {
-				where = try
-				break
-			}
-		}
-	}
-	t := Target{Service: s, Name: taken.name(s.Name), Address: fmt.Sprintf("http://%s:%d%s", s.Host, best.Container, where), Loose: where == "/"}
-	p.Pages = append(p.Pages, t)
-	p.join(s)
-	return "asked for " + where
 }
 
 // log says what is wrong with how a container's log is kept.

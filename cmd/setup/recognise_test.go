@@ -103,7 +103,7 @@ func TestStandalone(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, "hunter2") || len(p.Rows) != 2 || len(p.Stores) != 1 || len(p.Missing) != 1 {
+	if strings.Contains(text, "hunter2") || len(p.Rows) != 2 || len(p.Stores) != 1 || len(p.Missing) != 2 {
 		t.Errorf("%v %v\n%s", p.Rows, p.Missing, text)
 	}
 }

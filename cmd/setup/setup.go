@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ const (
 	agentName   = "agent.yaml"
 	rulesName   = "rules/own.yaml"
 	composeName = "compose.logkeel.yaml"
+
+	defaultHost     = "unix:///var/run/docker.sock"
+	webhookVariable = "ALERT_URL"
 )
 
 // Options say what is looked at, and what is written.
@@ -35,6 +39,7 @@ type Options struct {
 	MailTo         []string
 	SMTP, MailFrom string
 	Fluentd, Image string
+	Webhook        bool // alerts go to the URL in a variable as well
 
 	Out   io.Writer
 	Env   func(string) (string, bool)
@@ -67,8 +72,8 @@ func Run(ctx context.Context, o Options) ([]File, error) {
 		asks = nil
 	}
 	p := makePlan(f, o.Files, asks)
-	p.MailTo, p.SMTP, p.MailFrom, p.Fluentd, p.Image = o.MailTo, o.SMTP, o.MailFrom, o.Fluentd, o.Image
-	files := []File{{agentName, p.agentYAML()}, {rulesName, ownRules}, {composeName, p.composeYAML(dir)}}
+	p.MailTo, p.SMTP, p.MailFrom, p.Fluentd, p.Image, p.Webhook = o.MailTo, o.SMTP, o.MailFrom, o.Fluentd, o.Image, o.Webhook
+	files := []File{{agentName, p.agentYAML()}, {rulesName, p.rulesYAML()}, {composeName, p.composeYAML(dir)}}
 	if o.DryRun {
 		for _, file := range files {
 			fmt.Fprintf(o.Out, "--- %s\n%s\n", printable.Line(filepath.Join(o.Dir, file.Name)), file.Text)
@@ -90,11 +95,38 @@ func inspect(ctx context.Context, o *Options) (*Found, error) {
 		return inspectCompose(o.Compose, o.Project, o.Env)
 	}
 	f, err := inspectEngine(ctx, o.Host, o.Project, o.Dir)
+	if err != nil && o.Host == "" {
+		if file := composeIn(o.Dir); file != "" {
+			f, other := inspectCompose(file, o.Project, o.Env)
+			if other == nil {
+				f.Notes = append(f.Notes, fmt.Sprintf("the engine does not answer (%v): this is of %s alone; run it again where the engine can be asked", err, file))
+			}
+			return f, other
+		}
+	}
+	if err == nil {
+		f.Host, _ = o.Env("DOCKER_HOST")
+		f.Host = cmp.Or(o.Host, f.Host, defaultHost)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w; is Docker running, and may this user open its socket? With --compose FILE no engine is needed", err)
 	}
 	return f, nil
 }
+
+// composeIn is the Compose file of a folder, as Compose looks for it, or "".
+func composeIn(dir string) string {
+	for _, name := range []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"} {
+		file := filepath.Join(dir, name)
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			return file
+		}
+	}
+	return ""
+}
+
+// host is the engine's API, as the agent asks it.
+func (p *Plan) host() string { return cmp.Or(p.Host, defaultHost) }
 
 // write makes all of the files, or where one is there already and may not be
 // replaced, none.
@@ -152,8 +184,11 @@ func (p *Plan) print(out io.Writer) {
 	if len(p.Rows) == 0 {
 		fmt.Fprintln(out, "No service was found: the configuration is for the machine, and for containers that will come.")
 	}
-	if p.Backups != "" {
-		fmt.Fprintln(out, "Backups:", printable.Line(p.Backups))
+	for _, b := range p.Backups {
+		fmt.Fprintln(out, "Backups:", printable.Line(strings.Join(append([]string{b.Path}, b.Files...), " ")))
+	}
+	if p.Webhook {
+		p.Missing = append(p.Missing, "the URL of the webhook is not written down: put "+webhookVariable+"=... into .env")
 	}
 	all := append(p.Missing, p.Notes...)
 	if len(all) > 0 {
@@ -165,12 +200,12 @@ func (p *Plan) print(out io.Writer) {
 	for i := range p.Stores {
 		t := &p.Stores[i]
 		if !t.Kind.redis() {
-			fmt.Fprintf(out, "\nIn %s, as an administrator, with a password of your own in place of ...; then LOGKEEL_DB_PASSWORD=... into .env:\n", t.Service.Host)
+			fmt.Fprintf(out, "\nIn %s, as an administrator, with a password of your own in place of ...; then LOGKEEL_DB_PASSWORD=... into .env:\n", printable.Line(t.Service.Name))
 			for _, g := range t.grants() {
 				fmt.Fprintln(out, " ", g)
 			}
 		} else {
-			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", t.Service.Host, redisACL)
+			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", printable.Line(t.Service.Name), redisACL)
 		}
 	}
 	fmt.Fprintln(out)

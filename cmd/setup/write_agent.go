@@ -19,7 +19,11 @@ func (p *Plan) agentYAML() string {
 	w.line("collectors:")
 	w.line("  docker:")
 	w.line("    root: %s", quote(p.Root))
-	w.line("    host: unix:///var/run/docker.sock")
+	if h := p.host(); h == defaultHost {
+		w.line("    host: %s", h)
+	} else {
+		w.line("    host: %s", quote(h))
+	}
 	if p.Project != "" {
 		w.line("    include: [{project: %s}]   # without it: all containers of the machine", quote(p.Project))
 	}
@@ -28,12 +32,7 @@ func (p *Plan) agentYAML() string {
 	p.writeLogs(w)
 	p.writeStores(w)
 	p.writePages(w)
-	if p.Backups != "" {
-		w.line("  backups:")
-		w.line("    - name: backups")
-		w.line("      path: %s", quote(p.Backups))
-		w.line("      # files: [{match: database.sql.gz}]   # what each backup must have")
-	}
+	p.writeBackups(w)
 	w.line("")
 	w.line("rules:")
 	w.line("  packs: [%s]", strings.Join(p.Packs, ", "))
@@ -180,9 +179,19 @@ func (p *Plan) writePages(w *page) {
 
 func (p *Plan) writeOutputs(w *page) {
 	w.line("outputs:")
-	w.line("  # At http://127.0.0.1:9765/metrics of the machine: compose.logkeel.yaml says where")
-	w.line("  # the port is published.")
-	w.line("  prometheus: {listen: 0.0.0.0:9765}")
+	w.line("  # At http://127.0.0.1:9765/metrics of the machine.")
+	if p.Local {
+		w.line("  prometheus: {listen: %s}", p.listen())
+	} else {
+		w.line("  # All addresses of the container, which is meant (open): compose.logkeel.yaml")
+		w.line("  # publishes the port on 127.0.0.1 of the machine only.")
+		w.line("  prometheus: {listen: %s, open: true}", p.listen())
+	}
+	if p.Webhook {
+		w.line("  webhook:")
+		w.line("    - name: hook")
+		w.line(`      url: "${%s}"   # a URL may have a token in it: of .env`, webhookVariable)
+	}
 	if len(p.MailTo) > 0 {
 		w.line("  email:")
 		w.line("    - name: ops")
@@ -229,4 +238,27 @@ func plainServer(server string) bool {
 		host = server
 	}
 	return port != "465" && (host == "localhost" || host == "127.0.0.1" || !strings.Contains(host, ".") && !strings.Contains(host, ":"))
+}
+
+func (p *Plan) writeBackups(w *page) {
+	if len(p.Backups) == 0 {
+		w.line("  # backups:")
+		w.line("  #   - {name: backups, path: /FOLDER, files: [{match: database.sql.gz}]}")
+		return
+	}
+	taken := names{}
+	w.line("  backups:")
+	for _, b := range p.Backups {
+		w.line("    - name: %s", taken.name("backups"))
+		w.line("      path: %s", quote(b.Path))
+		if len(b.Files) == 0 {
+			w.line("      # files: [{match: database.sql.gz}]   # what each backup must have")
+			continue
+		}
+		w.line("      files:   # what each backup must have: what the newest has")
+		for _, f := range b.Files {
+			w.line("        - {match: %s}", quote(f))
+		}
+		w.line("      # max_age: 26h   # a night, and two hours")
+	}
 }

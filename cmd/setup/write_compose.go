@@ -20,17 +20,27 @@ func (p *Plan) composeYAML(dir string) string {
 	w.line("  logkeel:")
 	w.line("    image: %s", quote(p.Image))
 	w.line("    restart: unless-stopped")
-	w.line(`    ports: ["127.0.0.1:9765:9765"]   # the page of metrics needs no password`)
+	if p.Local {
+		w.line("    network_mode: host   # as what it samples")
+	} else {
+		w.line(`    ports: ["127.0.0.1:9765:9765"]   # the page of metrics needs no password`)
+	}
 	w.line("    environment:   # of .env, or of the shell")
-	for _, v := range []string{"LOGKEEL_DB_PASSWORD", "LOGKEEL_SMTP_PASSWORD", "REDIS_PASSWORD"} {
+	variables := []string{"LOGKEEL_DB_PASSWORD", "LOGKEEL_SMTP_PASSWORD", "REDIS_PASSWORD"}
+	if p.Webhook {
+		variables = append(variables, webhookVariable)
+	}
+	for _, v := range variables {
 		w.line(`      %s: "${%s:-}"`, v, v)
 	}
 	w.line("    volumes:")
 	p.bind(w, path.Join(dir, agentName), "/etc/logkeel/"+agentName)
 	p.bind(w, path.Join(dir, "rules"), "/etc/logkeel/rules")
-	w.line("      # Whoever can connect to the socket is master of the engine; a proxy that")
-	w.line("      # passes GET is enough: collectors.docker.host names it then.")
-	p.bind(w, "/var/run/docker.sock", "/var/run/docker.sock")
+	if socket, ok := strings.CutPrefix(p.host(), "unix://"); ok {
+		w.line("      # Whoever can connect to the socket is master of the engine; a proxy that")
+		w.line("      # passes GET is enough: collectors.docker.host names it then.")
+		p.bind(w, socket, socket)
+	}
 	p.bind(w, path.Join(p.Root, "containers"), path.Join(p.Root, "containers"))
 	w.line("      - /:/host:ro,rslave")
 	w.line("      - logkeel-state:/state")
@@ -53,8 +63,11 @@ func (p *Plan) composeYAML(dir string) string {
 		}
 		w.line("      - {type: volume, source: %s, target: %s, read_only: true}", quote(key), quote(m.Source))
 	}
-	if p.Backups != "" && !slices.Contains(done, p.Backups) {
-		p.bind(w, p.Backups, p.Backups)
+	for _, b := range p.Backups {
+		if !slices.Contains(done, b.Folder) {
+			done = append(done, b.Folder)
+			p.bind(w, b.Folder, b.Folder)
+		}
 	}
 	p.writeNetworks(w)
 	w.line(`    healthcheck: {test: ["CMD", "/logkeel", "health"], interval: 30s, timeout: 5s, start_period: 10s}`)
@@ -73,7 +86,7 @@ func (p *Plan) composeYAML(dir string) string {
 	}
 	first := true
 	for _, n := range p.Networks {
-		if n.External == "" {
+		if n.External == "" || p.Local {
 			continue
 		}
 		if first {
@@ -104,7 +117,7 @@ func (p *Plan) bind(w *page, source, target string) {
 }
 
 func (p *Plan) writeNetworks(w *page) {
-	if len(p.Networks) == 0 {
+	if len(p.Networks) == 0 || p.Local {
 		return
 	}
 	w.line("    networks:")
@@ -112,25 +125,3 @@ func (p *Plan) writeNetworks(w *page) {
 		w.line("      - %s", quote(n.Key))
 	}
 }
-
-// ownRules is a rule file that shows how one is written, with its tests.
-const ownRules = `# Your own rules. logkeel test runs the tests; docs/rules.md has all keys.
-groups:
-  - name: own
-    rules:
-      - name: PaymentDeclined
-        class: error
-        severity: warning
-        match: 'payment (declined|refused)'
-        not: 'test card'
-        threshold: 3
-        window: 10m
-        summary: several payments were declined
-        runbook: |
-          docker compose logs --since 15m | grep -i payment
-          Is it every bank, or one? Look at the provider's status page.
-tests:
-  - rule: PaymentDeclined
-    finds: ['order 17: payment declined']
-    ignores: ['order 18: payment accepted', 'test card: payment declined']
-`

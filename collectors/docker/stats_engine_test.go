@@ -2,6 +2,7 @@ package docker
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -55,7 +56,14 @@ func TestStatsOfAnEngine(t *testing.T) {
 		t.Errorf("start time %v, want one between %v and now", at, before)
 	}
 
-	compareStats(t, e, s)
+	// What is measured wrongly is so each time; a machine that is busy is not always.
+	wrong := compareStats(t, e, s)
+	for end := time.Now().Add(time.Minute); len(wrong) > 0 && time.Now().Before(end); {
+		wrong = compareStats(t, e, s)
+	}
+	for _, w := range wrong {
+		t.Error(w)
+	}
 
 	e.CLI("restart", "--time", "0", "twice")
 	got, err = sample(t, t.Context(), s)
@@ -76,8 +84,8 @@ func TestStatsOfAnEngine(t *testing.T) {
 
 // compareStats holds a snapshot against docker stats: memory within a tenth or
 // 256 KiB, PIDs exactly, CPU within 20 points of one CPU, for docker takes a
-// second's mean and ours is that of the time around it.
-func compareStats(t *testing.T, e *testenv.Engine, s *Stats) {
+// second's mean and ours is that of the time around it. It returns what differs.
+func compareStats(t *testing.T, e *testenv.Engine, s *Stats) (wrong []string) {
 	t.Helper()
 	first, err := sample(t, t.Context(), s)
 	if err != nil {
@@ -96,7 +104,7 @@ func compareStats(t *testing.T, e *testenv.Engine, s *Stats) {
 		near := func(metric string, theirs, tolerance float64) {
 			key := metric + "{" + p.Name + "}"
 			if ours, ok := got[key]; !ok || math.Abs(ours-theirs) > tolerance {
-				t.Errorf("%s is %v (there: %v), docker stats prints %s", key, ours, ok, strings.TrimSpace(line))
+				wrong = append(wrong, fmt.Sprintf("%s is %v (there: %v), docker stats prints %s", key, ours, ok, strings.TrimSpace(line)))
 			}
 		}
 		usage, _, _ := strings.Cut(p.MemUsage, " / ")
@@ -107,11 +115,12 @@ func compareStats(t *testing.T, e *testenv.Engine, s *Stats) {
 	}
 	const cpu = "container_cpu_usage_seconds_total{busy,total}"
 	if used := got[cpu] - first[cpu]; used < 0.2 {
-		t.Errorf("the busy container used %v s meanwhile", used)
+		wrong = append(wrong, fmt.Sprintf("the busy container used %v s meanwhile", used))
 	}
 	if p := got["logkeel_container_cpu_percent{idle}"]; p > 5 {
-		t.Errorf("the idle container uses %v %%", p)
+		wrong = append(wrong, fmt.Sprintf("the idle container uses %v %%", p))
 	}
+	return wrong
 }
 
 func percent(t *testing.T, s string) float64 {

@@ -141,7 +141,7 @@ func errorsOf(c *Collector, reason string) (n float64) {
 func TestBadClients(t *testing.T) {
 	t.Parallel()
 	s := newSink()
-	quick := timing{handshake: time.Second, idle: 400 * time.Millisecond, message: 2 * time.Second, write: time.Second}
+	quick := timing{handshake: patience, idle: 1500 * time.Millisecond, message: patience, write: patience}
 	r := start(t, config(t, func(c *Config) { c.MaxMessage = 64 << 10 }), t.TempDir(), s, func(c *Collector) { c.timing = quick })
 	good := r.dial()
 	whole := message("t", 1e9, record("log", "0"), "")

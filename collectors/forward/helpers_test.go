@@ -18,7 +18,7 @@ import (
 	wire "github.com/webgrip/logkeel/agent/forward"
 )
 
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // A got is one record that came out.
 type got struct {

@@ -14,12 +14,12 @@ import (
 )
 
 const (
-	redirectDelay = 150 * time.Millisecond
-	firstDelay    = 200 * time.Millisecond
-	bodyDelay     = 150 * time.Millisecond
+	redirectDelay = 400 * time.Millisecond
+	firstDelay    = 500 * time.Millisecond
+	bodyDelay     = 400 * time.Millisecond
 	// tolerance is how far apart curl's times and ours may be, in seconds. Each
 	// delay is longer, so that none can be counted in another place.
-	tolerance = 0.1
+	tolerance = 0.3
 )
 
 func slow(w http.ResponseWriter, r *http.Request) {
@@ -65,18 +65,13 @@ func TestAgainstCurl(t *testing.T) {
 			defer srv.Close()
 			s := sampler(t, "url: "+srv.URL+c.path+item)
 			// A machine that is busy for a moment proves nothing about either.
-			var wrong []string
-			for range 4 {
-				if wrong = differences(t, s, srv.URL+c.path); len(wrong) == 0 {
-					break
-				}
+			// What is counted in a wrong place is so each time.
+			got, wrong := differences(t, s, srv.URL+c.path)
+			for end := time.Now().Add(time.Minute); len(wrong) > 0 && time.Now().Before(end); {
+				got, wrong = differences(t, s, srv.URL+c.path)
 			}
 			for _, w := range wrong {
 				t.Error(w)
-			}
-			got, err := sample(t, t.Context(), s)
-			if err != nil {
-				t.Fatal(err)
 			}
 			ascending(t, got)
 			if at := got["logkeel_http_time_seconds{starttransfer}"]; at < c.starttransfer.Seconds() {
@@ -85,15 +80,12 @@ func TestAgainstCurl(t *testing.T) {
 			if at := got["logkeel_http_time_seconds{redirect}"]; at < c.redirect.Seconds() || c.redirect == 0 && at != 0 {
 				t.Errorf("redirect is %v, want %v", at, c.redirect)
 			}
-			if p := got["probe_http_duration_seconds{transfer}"]; p < bodyDelay.Seconds()/2 {
-				t.Errorf("transfer took %v, want about %v", p, bodyDelay)
-			}
 		})
 	}
 }
 
-// differences asks with both.
-func differences(t *testing.T, s *Sampler, url string) []string {
+// differences asks with both, and says in what ours is another than curl's.
+func differences(t *testing.T, s *Sampler, url string) (got snapshot, wrong []string) {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "curl", "--disable", "--noproxy", "*", "-sS", "-k", "-L", "-o", "/dev/null", "-w", "%{json}", url).Output()
 	if err != nil {
@@ -103,11 +95,9 @@ func differences(t *testing.T, s *Sampler, url string) []string {
 	if err := json.Unmarshal(out, &curl); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	got, err := sample(t, t.Context(), s)
-	if err != nil {
+	if got, err = sample(t, t.Context(), s); err != nil {
 		t.Fatal(err)
 	}
-	var wrong []string
 	compare := func(name, key string, by float64) {
 		theirs, ok := curl[name].(float64)
 		if ours, there := got[key]; !ok || !there || math.Abs(ours-theirs) > by {
@@ -123,5 +113,8 @@ func differences(t *testing.T, s *Sampler, url string) []string {
 	if version := map[float64]string{1.1: "1.1", 2: "2"}[got["probe_http_version"]]; version != curl["http_version"] {
 		wrong = append(wrong, "curl speaks HTTP/"+show(curl["http_version"])+", we "+version)
 	}
-	return wrong
+	if p := got["probe_http_duration_seconds{transfer}"]; p < bodyDelay.Seconds()/2 {
+		wrong = append(wrong, "transfer took "+show(p)+" s")
+	}
+	return got, wrong
 }

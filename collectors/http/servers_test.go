@@ -79,7 +79,7 @@ func TestServersThatFail(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			got, err := sample(t, ctx, sampler(t, "url: "+c.url+"\nexpect: {json: {status: ok}}"))
 			says(t, err, c.says)
@@ -90,7 +90,7 @@ func TestServersThatFail(t *testing.T) {
 			if _, ok := got["logkeel_http_assertion_failed{json}"]; ok {
 				t.Error("an answer that is not there was judged")
 			}
-			if d := got["probe_duration_seconds"]; d > 5 {
+			if d := got["probe_duration_seconds"]; d > 60 {
 				t.Errorf("took %v s", d)
 			}
 		})
@@ -226,14 +226,14 @@ func TestNothingIsLeft(t *testing.T) {
 		case d := <-changed:
 			open += d
 			made += max(d, 0)
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("%d connections were made, %d are open", made, open)
 		}
 	}
 	if made != 5 {
 		t.Errorf("%d connections for 5 probes", made)
 	}
-	for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d at first", runtime.NumGoroutine(), before)
 		}

@@ -98,7 +98,7 @@ func TestPatternsAreQuick(t *testing.T) {
 	if p.match("/r", strings.Repeat("a/", 1000)+"c") {
 		t.Error("it matches")
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 }

@@ -63,13 +63,13 @@ func write(t *testing.T, path, text string) {
 // until takes snapshots until ok holds for one.
 func until(t *testing.T, s *Sampler, what string, ok func(map[string]float64, error) bool) map[string]float64 {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		got, err := testenv.Take(t, s)
 		if ok(got, err) {
 			return got
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within 30 s; there is %v, %v", what, got, err)
+			t.Fatalf("%s: not within a minute; there is %v, %v", what, got, err)
 		}
 	}
 }

@@ -119,7 +119,7 @@ func (s *sink) got() string {
 // await waits until it has so many lines.
 func (s *sink) await(t testing.TB, n int) string {
 	t.Helper()
-	for range 1000 {
+	for range 6000 {
 		s.mu.Lock()
 		have := len(s.lines)
 		s.mu.Unlock()

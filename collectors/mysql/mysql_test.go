@@ -309,7 +309,7 @@ func TestRestart(t *testing.T) {
 	for _, c := range taken {
 		c.Close()
 	}
-	for range 500 {
+	for range 6000 {
 		if hasRoom(t, srv.Addr) {
 			break
 		}
@@ -317,7 +317,7 @@ func TestRestart(t *testing.T) {
 	}
 
 	s.Close()
-	for range 500 {
+	for range 6000 {
 		if count() == "0" {
 			break
 		}
@@ -368,7 +368,7 @@ func TestOtherServers(t *testing.T) {
 	} {
 		addr := testenv.Serve(t, func(c net.Conn) {
 			io.WriteString(c, answer)
-			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			c.SetReadDeadline(time.Now().Add(2 * time.Second))
 			io.Copy(io.Discard, c)
 		})
 		got, err := take(t, newSampler(t, as(addr, "logkeel")))

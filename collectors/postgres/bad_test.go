@@ -177,12 +177,21 @@ func TestRestartInMidQuery(t *testing.T) {
 		return srv.SQL("SELECT count(*) FROM pg_locks WHERE relation = 'pg_stat_bgwriter'::regclass AND mode = 'AccessExclusiveLock' AND granted") == "1"
 	})
 	ended := make(chan struct{})
+	var got map[string]float64
+	var err error
 	go func() {
 		defer close(ended)
-		time.Sleep(300 * time.Millisecond)
-		srv.Stop()
+		got, err = take(t, s)
 	}()
-	got, err := take(t, s)
+	await(t, func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return srv.SQL("SELECT count(*) FROM pg_locks WHERE relation = 'pg_stat_bgwriter'::regclass AND NOT granted") == "1"
+		}
+	})
+	srv.Stop()
 	<-ended
 	if err == nil || got["pg_up"] != 1 {
 		t.Errorf("up %v, %v", got["pg_up"], err)
@@ -282,13 +291,16 @@ func TestOtherServers(t *testing.T) {
 		tooLong:             "",
 		"R\x7f\xff\xff\xff": "",
 	} {
-		addr := testenv.Serve(t, func(c net.Conn) {
-			io.WriteString(c, answer)
-			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-			io.Copy(io.Discard, c)
+		t.Run(fmt.Sprintf("%.20q", answer), func(t *testing.T) {
+			t.Parallel()
+			addr := testenv.Serve(t, func(c net.Conn) {
+				io.WriteString(c, answer)
+				c.SetReadDeadline(time.Now().Add(2 * time.Second))
+				io.Copy(io.Discard, c)
+			})
+			got, err := take(t, newSampler(t, as(addr, "logkeel")))
+			wantDown(t, got, err, say)
 		})
-		got, err := take(t, newSampler(t, as(addr, "logkeel")))
-		wantDown(t, got, err, say)
 	}
 }
 

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -169,7 +170,7 @@ func TestReplication(t *testing.T) {
 
 func await(t *testing.T, done func() bool) {
 	t.Helper()
-	for range 1500 {
+	for range 6000 {
 		if done() {
 			return
 		}
@@ -362,14 +363,17 @@ func TestHostileServer(t *testing.T) {
 		"+OK\r\n-ERR denied for " + password + "\r\n":      "denied for <secret>",
 		"+OK\r\n+PONG\r\n$5\r\nhello\r\n":                  "no fields",
 	} {
-		addr := testenv.Serve(t, func(c net.Conn) {
-			go io.WriteString(c, answer)
-			c.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
-			io.Copy(io.Discard, c)
+		t.Run(fmt.Sprintf("%.20q", answer), func(t *testing.T) {
+			t.Parallel()
+			addr := testenv.Serve(t, func(c net.Conn) {
+				go io.WriteString(c, answer)
+				c.SetReadDeadline(time.Now().Add(2 * time.Second))
+				io.Copy(io.Discard, c)
+			})
+			_, err := take(t, newSampler(t, user(addr, "u")))
+			if err == nil || !strings.Contains(err.Error(), say) {
+				t.Errorf("%.40q: %v; want %q", answer, err, say)
+			}
 		})
-		_, err := take(t, newSampler(t, user(addr, "u")))
-		if err == nil || !strings.Contains(err.Error(), say) {
-			t.Errorf("%.40q: %v; want %q", answer, err, say)
-		}
 	}
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // wait bounds how long a test waits for what has to come.
-const wait = 20 * time.Second
+const wait = time.Minute
 
 // A got is a record as it reached the output.
 type got struct {

@@ -106,7 +106,7 @@ func TestSize(t *testing.T) {
 			a.Key = append(a.Key, agent.Label{Name: fmt.Sprint(i), Value: long})
 			a.First = append(a.First, agent.Line{Text: long, Source: "x" + long})
 			a.Latest = append(a.Latest, agent.Line{Text: long, Source: "x" + long})
-			for range 20 {
+			for range 5 {
 				a.First = append(a.First, agent.Line{Text: long, Source: "x" + long, Context: true})
 			}
 			a.Shapes = append(a.Shapes, agent.Shape{Text: long, Count: 1 << 60})

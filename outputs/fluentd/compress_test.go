@@ -97,7 +97,7 @@ func TestCompressedOnTheWire(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.Await(2000, 20*time.Second)
+	f.Await(2000, time.Minute)
 	next := 0
 	for e := range f.Entries() {
 		if n := (event{record: e.Record}).number(); n != next {

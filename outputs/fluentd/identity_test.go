@@ -213,7 +213,7 @@ func TestIdentityOnTheWire(t *testing.T) {
 	if err := o.Write(t.Context(), newBatch(container("a"), 0, 200, 10, nil), 0); err != nil {
 		t.Fatal(err)
 	}
-	f.Await(200, 20*time.Second)
+	f.Await(200, time.Minute)
 	seen := map[any]bool{}
 	for e := range f.Entries() {
 		seen[e.Record["logkeel_id"]] = true

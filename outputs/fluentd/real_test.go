@@ -58,6 +58,7 @@ func TestRealReceiver(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			f := testenv.ForwardReceiver(t, tt.server)
 			st := newState(t)
 			o, _ := st.open(config(func(c *Config) {
@@ -79,7 +80,7 @@ func TestRealReceiver(t *testing.T) {
 			for range 20 {
 				write(100)
 			}
-			f.Await(n, 20*time.Second)
+			f.Await(n, time.Minute)
 			acked := o.lanes[0].records.Load
 			for acked() < uint64(n) { // what is not acknowledged would be sent again
 				time.Sleep(time.Millisecond)
@@ -99,7 +100,7 @@ func TestRealReceiver(t *testing.T) {
 			for range 10 {
 				write(100)
 			}
-			f.Await(n, 20*time.Second)
+			f.Await(n, time.Minute)
 			got := 0
 			for e := range f.Entries() {
 				if num := (event{record: e.Record}).number(); num != got {
@@ -152,7 +153,7 @@ func TestFieldsOnTheWire(t *testing.T) {
 	if err := o.Write(t.Context(), b, 0); err != nil {
 		t.Fatal(err)
 	}
-	f.Await(4, 20*time.Second)
+	f.Await(4, time.Minute)
 
 	common := map[string]any{
 		"container_id": strings.Repeat("a", 64), "container_name": "/app-a-1", "container_image": "app:1",

@@ -28,6 +28,11 @@ type Config struct {
 	// StatusPage shows people at / how the agent does.
 	StatusPage bool `yaml:"status_page"`
 
+	// Reachable says that others may read it without a password: in a container the
+	// address is that of the container, and who reaches it is decided where its port
+	// is published.
+	Reachable bool `yaml:"open"`
+
 	WebConfigFile string `yaml:"web_config_file"` // TLS and users, as exporters have it
 
 	web webconf.Server
