@@ -19,6 +19,9 @@ func schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema [agent|rules]",
 		Short: "Print the JSON Schema of agent.yaml, or of rule files, for editors",
+		Long: `Schema prints what may stand in agent.yaml, or in a file of rules, as JSON Schema
+(draft-07): every key of this version with its type, default and meaning. Editors
+complete and check files by it. check has the last word, for it knows more.`,
 		Example: `  logkeel schema > agent.schema.json        # and in agent.yaml, as its first line:
   # yaml-language-server: $schema=agent.schema.json
   logkeel schema rules > rules.schema.json`,
