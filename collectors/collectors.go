@@ -40,9 +40,9 @@ type Config struct {
 type Docker struct {
 	docker.Config `yaml:",inline"`
 	Reading       `yaml:",inline"`
-	Multiline     ContainerFormat `yaml:"multiline"`
-	Logs          string          `yaml:"logs"`  // auto, file or api: from where logs are read
-	Stats         *DockerStats    `yaml:"stats"` // what the containers do and use
+	Multiline     ContainerFormat `yaml:"multiline"`                 // which lines are one record
+	Logs          string          `yaml:"logs" enum:"auto file api"` // auto, file or api: from where logs are read
+	Stats         *DockerStats    `yaml:"stats"`                     // what the containers do and use
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -59,20 +59,20 @@ type Forward struct {
 
 // Files reads text files.
 type Files struct {
-	Name    string            `yaml:"name"`
+	Name    string            `yaml:"name"`    // by which logs, metrics and tags call it
 	Paths   conf.Strings      `yaml:"paths"`   // with * ? [] as in a shell
 	Exclude conf.Strings      `yaml:"exclude"` // likewise
-	Labels  map[string]string `yaml:"labels"`
+	Labels  map[string]string `yaml:"labels"`  // that each record gets, names and values
 	Reading `yaml:",inline"`
 
-	Multiline FileFormat `yaml:"multiline"`
+	Multiline FileFormat `yaml:"multiline"` // which lines are one record
 }
 
 // Reading is how log files are read.
 type Reading struct {
-	Start   string        `yaml:"start"`    // beginning or end, at the first start
-	MaxLine conf.Size     `yaml:"max_line"` // a longer line becomes several records
-	Poll    conf.Duration `yaml:"poll"`     // beside inotify
+	Start   string        `yaml:"start" enum:"beginning end"` // beginning or end, at the first start
+	MaxLine conf.Size     `yaml:"max_line"`                   // a longer line becomes several records
+	Poll    conf.Duration `yaml:"poll"`                       // beside inotify
 }
 
 // SetDefaults fills in what a configuration may leave out.

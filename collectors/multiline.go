@@ -100,6 +100,18 @@ func formatHint(others ...string) string {
 	return "write one of " + strings.Join(append(others, multiline.Names()...), ", ")
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (ContainerFormat) JSONSchema() string {
+	names := nameSchema(byImage, noFormat)
+	one := docker.SelectorSchema(`"format": {` + names + `, "description": "The format of the containers' logs."}`)
+	return `{"title": "format, or list of exceptions", "anyOf": [{` + names + `}, {"type": "array", "items": {"allOf": [` + one + `, {"required": ["format"], "minProperties": 2}]}}]}`
+}
+
+// nameSchema is JSON Schema of what formatName reads, without braces.
+func nameSchema(others ...string) string {
+	return `"enum": ["` + strings.Join(append(others, multiline.Names()...), `", "`) + `"]`
+}
+
 // formats is what the tailer asks for the format of a container's log.
 func (f *ContainerFormat) formats(log *slog.Logger) func(*agent.Source) *multiline.Format {
 	return func(s *agent.Source) *multiline.Format {
@@ -167,6 +179,13 @@ func (f *FileFormat) UnmarshalYAML(n *yaml.Node) error {
 		return bad(err.Error(), "close it, or put a backslash before it where it stands for itself")
 	}
 	return nil
+}
+
+// JSONSchema is the form that UnmarshalYAML reads.
+func (FileFormat) JSONSchema() string {
+	return `{"title": "format, or an expression", "anyOf": [{` + nameSchema(noFormat) + `}, {"type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false, "properties": {
+		"start": {"type": ["string", "number"], "minLength": 1, "description": "An expression for the line that begins a record."},
+		"continue": {"type": ["string", "number"], "minLength": 1, "description": "An expression for lines that go on one."}}}]}`
 }
 
 // formats is what the tailer asks for the format of a file.

@@ -21,9 +21,9 @@ import (
 
 // Sampling is how often something is measured.
 type Sampling struct {
-	Interval conf.Duration `yaml:"interval"`
-	Timeout  conf.Duration `yaml:"timeout"` // of one measurement
-	Record   bool          `yaml:"record"`  // each measurement is also a record
+	Interval conf.Duration `yaml:"interval"` // how often it is done
+	Timeout  conf.Duration `yaml:"timeout"`  // of one measurement
+	Record   bool          `yaml:"record"`   // each measurement is also a record
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -16,51 +16,54 @@ import (
 
 // A ruleFile is what stands in a file of rules.
 type ruleFile struct {
-	Groups  []groupSpec   `yaml:"groups"`
-	Inhibit []inhibitSpec `yaml:"inhibit"`
-	Tests   []Test        `yaml:"tests"`
+	Groups  []groupSpec   `yaml:"groups"`  // rules that belong together
+	Inhibit []inhibitSpec `yaml:"inhibit"` // alerts that hold back others
+	Tests   []Test        `yaml:"tests"`   // what the rules have to find
 }
 
+// Format is a pointer to what a file of rules is decoded into, for a schema of it.
+func Format() any { return new(ruleFile) }
+
 type groupSpec struct {
-	Name  string     `yaml:"name"`
-	Rules []ruleSpec `yaml:"rules"`
+	Name  string     `yaml:"name"`  // the group's, of letters, digits, _ and -
+	Rules []ruleSpec `yaml:"rules"` // the rules of the group
 }
 
 type ruleSpec struct {
-	Name     string `yaml:"name"`
-	Class    string `yaml:"class"`
-	Severity string `yaml:"severity"`
+	Name     string `yaml:"name"`                                                         // the rule's: findings, alerts and metrics have it
+	Class    string `yaml:"class" enum:"error security slow database availability other"` // what kind of finding it is
+	Severity string `yaml:"severity" enum:"critical warning info"`                        // how bad it is
 
-	Format string       `yaml:"format"`
-	Match  conf.Strings `yaml:"match"`
-	Not    conf.Strings `yaml:"not"`
-	Where  string       `yaml:"where"`
+	Format string       `yaml:"format"` // of the records: what fields they have
+	Match  conf.Strings `yaml:"match"`  // expressions of which one has to match
+	Not    conf.Strings `yaml:"not"`    // expressions of which none may match
+	Where  string       `yaml:"where"`  // a condition on fields and named groups
 
-	Sample  string        `yaml:"sample"`
-	Above   *level        `yaml:"above"`
-	Below   *level        `yaml:"below"`
-	Equals  *level        `yaml:"equals"`
-	Changed changeSpec    `yaml:"changed"`
-	For     conf.Duration `yaml:"for"`
-	Rate    conf.Duration `yaml:"rate"`
-	Delta   conf.Duration `yaml:"delta"`
+	Sample  string        `yaml:"sample"`  // a metric's name, in place of match
+	Above   *level        `yaml:"above"`   // a value over it is wrong
+	Below   *level        `yaml:"below"`   // a value under it is wrong
+	Equals  *level        `yaml:"equals"`  // the value that is wrong
+	Changed changeSpec    `yaml:"changed"` // the value, or labels of it, are not what they were
+	For     conf.Duration `yaml:"for"`     // how long it has to be so
+	Rate    conf.Duration `yaml:"rate"`    // the increase a second within this time is compared
+	Delta   conf.Duration `yaml:"delta"`   // the change within this time is compared
 
-	Expected map[string]conf.Strings `yaml:"expected"`
+	Expected map[string]conf.Strings `yaml:"expected"` // labels of the series, and the values that they should have
 
-	Absent conf.Duration `yaml:"absent"`
+	Absent conf.Duration `yaml:"absent"` // how long a line or series may be missing
 
-	Source    matchers.Spec `yaml:"source"`
-	Threshold int           `yaml:"threshold"`
-	Window    conf.Duration `yaml:"window"`
-	Spike     float64       `yaml:"spike"`
-	By        conf.Strings  `yaml:"by"`
-	Cooldown  conf.Duration `yaml:"cooldown"`
+	Source    matchers.Spec `yaml:"source"`    // labels of the log or the series that it is for
+	Threshold int           `yaml:"threshold"` // so many findings within the window begin an alert
+	Window    conf.Duration `yaml:"window"`    // within which the findings are counted
+	Spike     float64       `yaml:"spike"`     // so many times as many as usual begin an alert
+	By        conf.Strings  `yaml:"by"`        // an alert for each value of these labels or named groups
+	Cooldown  conf.Duration `yaml:"cooldown"`  // how long after its end no new alert begins
 
-	Metric *metricSpec `yaml:"metric"`
-	Alert  bool        `yaml:"alert"`
+	Metric *metricSpec `yaml:"metric"` // what Prometheus gets of the findings
+	Alert  bool        `yaml:"alert"`  // false: findings only, no alert
 
-	Summary string `yaml:"summary"`
-	Runbook string `yaml:"runbook"`
+	Summary string `yaml:"summary"` // what the alert says, in one sentence
+	Runbook string `yaml:"runbook"` // a URL or a text: what to do
 }
 
 // SetDefaults makes conf fill in what a rule need not say.

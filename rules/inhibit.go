@@ -11,9 +11,9 @@ import (
 )
 
 type inhibitSpec struct {
-	Source matchers.Spec `yaml:"source"`
-	Target matchers.Spec `yaml:"target"`
-	Equal  conf.Strings  `yaml:"equal"`
+	Source matchers.Spec `yaml:"source"` // which alerts hold others back
+	Target matchers.Spec `yaml:"target"` // which alerts are held back
+	Equal  conf.Strings  `yaml:"equal"`  // labels that both have to have alike
 }
 
 // An inhibition says which alerts explain which others, as Alertmanager's

@@ -36,6 +36,12 @@ func (l *level) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (level) JSONSchema() string {
+	return `{"title": "number, duration or size", "type": ["number", "string"],
+		"pattern": "^\\s*[-+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][-+]?[0-9]+)?( *[a-zA-Zµμ]+)?(([0-9]+\\.?[0-9]*|\\.[0-9]+) *[a-zA-Zµμ]+)*\\s*$"}`
+}
+
 // A misfit is a key that a rule of one kind has no use for.
 type misfit struct{ key, msg, hint string }
 

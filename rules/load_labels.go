@@ -39,6 +39,12 @@ func (c *changeSpec) UnmarshalYAML(n *yaml.Node) error {
 	return wrong
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (changeSpec) JSONSchema() string {
+	return `{"title": "true, up, down or a list of labels", "anyOf": [{"enum": [true, "true", "up", "down"]},
+		{"type": "array", "items": {"type": ["string", "number", "boolean"]}}]}`
+}
+
 // onLabels reads what a rule on a sample says of labels.
 func (p *problems) onLabels(spec *ruleSpec, m *measure) {
 	if p.has("changed") && m.changed == 0 {

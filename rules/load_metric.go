@@ -18,14 +18,14 @@ const (
 )
 
 type metricSpec struct {
-	Name      string       `yaml:"name"`
-	Help      string       `yaml:"help"`
-	Counter   counted      `yaml:"counter"`
-	Gauge     string       `yaml:"gauge"`
-	Histogram string       `yaml:"histogram"`
-	Buckets   []level      `yaml:"buckets"`
-	Labels    conf.Strings `yaml:"labels"`
-	MaxSeries int          `yaml:"max_series"`
+	Name      string       `yaml:"name"`       // the metric's, as Prometheus has it
+	Help      string       `yaml:"help"`       // the metric's help
+	Counter   counted      `yaml:"counter"`    // true counts findings, a named group is added up
+	Gauge     string       `yaml:"gauge"`      // the named group whose last value it has
+	Histogram string       `yaml:"histogram"`  // the named group whose values are its observations
+	Buckets   []level      `yaml:"buckets"`    // the histogram's upper bounds
+	Labels    conf.Strings `yaml:"labels"`     // named groups or labels of the log that become labels of the metric
+	MaxSeries int          `yaml:"max_series"` // of the metric; the rest is added up in one
 }
 
 // SetDefaults makes conf fill in what a metric need not say.
@@ -41,6 +41,11 @@ func (c *counted) UnmarshalYAML(n *yaml.Node) error {
 	}
 	*c = counted(n.Value)
 	return nil
+}
+
+// JSONSchema is the form that UnmarshalYAML reads.
+func (counted) JSONSchema() string {
+	return `{"title": "true or a named group", "anyOf": [{"enum": [true]}, {"type": ["string", "number"], "minLength": 1, "not": {"enum": ["false"]}}]}`
 }
 
 // metric reads what the rule's findings are for Prometheus, after its expressions.

@@ -12,17 +12,17 @@ import (
 
 // A Redact says what is cut out of lines, before rules and outputs see them.
 type Redact struct {
-	Secrets  bool            `yaml:"secrets"` // passwords, tokens, keys and the like
-	Emails   bool            `yaml:"emails"`
-	Cards    bool            `yaml:"cards"`
-	Patterns []RedactPattern `yaml:"patterns"`
+	Secrets  bool            `yaml:"secrets"`  // passwords, tokens, keys and the like
+	Emails   bool            `yaml:"emails"`   // addresses of mail
+	Cards    bool            `yaml:"cards"`    // numbers of payment cards
+	Patterns []RedactPattern `yaml:"patterns"` // expressions of your own that are cut out
 }
 
 // A RedactPattern is an expression of the user's own. What its group secret
 // matches is cut, or its first group, or all that it matches.
 type RedactPattern struct {
-	Name  string `yaml:"name"`
-	Match string `yaml:"match"`
+	Name  string `yaml:"name"`  // what stands in place of what was cut
+	Match string `yaml:"match"` // an expression; what its group secret, or its first group, or all of it matches is cut
 }
 
 // An Option changes what Load makes.

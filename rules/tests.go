@@ -20,13 +20,13 @@ const (
 // and lines by themselves, and has Finds or Ignores, or about what comes of its
 // Input through time.
 type Test struct {
-	Name    string            `yaml:"name"`
-	Rule    string            `yaml:"rule"`
-	Source  map[string]string `yaml:"source"` // labels of the log; nil: those that Rule asks for
-	Finds   conf.Strings      `yaml:"finds"`
-	Ignores conf.Strings      `yaml:"ignores"`
-	Input   []TestInput       `yaml:"input"`
-	Expect  TestExpect        `yaml:"expect"`
+	Name    string            `yaml:"name"`    // the test's, in messages
+	Rule    string            `yaml:"rule"`    // the rule's name
+	Source  map[string]string `yaml:"source"`  // labels of the log; nil: those that Rule asks for
+	Finds   conf.Strings      `yaml:"finds"`   // lines that the rule has to find
+	Ignores conf.Strings      `yaml:"ignores"` // lines that the rule must not find
+	Input   []TestInput       `yaml:"input"`   // lines and samples in the order of time
+	Expect  TestExpect        `yaml:"expect"`  // what has to come of the input
 
 	doc  *conf.Doc
 	path string
@@ -35,15 +35,15 @@ type Test struct {
 // A TestInput is a line that is logged, or a sample that is measured, once or
 // several times.
 type TestInput struct {
-	At     *conf.Duration    `yaml:"at"` // since the test began; nil: with the input before
-	Line   string            `yaml:"line"`
+	At     *conf.Duration    `yaml:"at"`     // since the test began; nil: with the input before
+	Line   string            `yaml:"line"`   // a line of a log
 	Source map[string]string `yaml:"source"` // nil: the test's
-	Stream string            `yaml:"stream"`
-	Sample string            `yaml:"sample"`
-	Labels map[string]string `yaml:"labels"`
-	Value  *testValue        `yaml:"value"`
+	Stream string            `yaml:"stream"` // stdout or stderr
+	Sample string            `yaml:"sample"` // a metric's name, in place of match
+	Labels map[string]string `yaml:"labels"` // the sample's
+	Value  *testValue        `yaml:"value"`  // the sample's; none: it is not there any more
 	Repeat int               `yaml:"repeat"` // how often in all
-	Every  conf.Duration     `yaml:"every"`
+	Every  conf.Duration     `yaml:"every"`  // the time from one to the next
 }
 
 // SetDefaults makes conf fill in what an input need not say.
@@ -75,6 +75,11 @@ func (v *testValue) UnmarshalYAML(n *yaml.Node) error {
 	return v.level.UnmarshalYAML(n)
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (testValue) JSONSchema() string {
+	return `{"title": "number, duration, size or none", "anyOf": [{"enum": ["none"]}, ` + level(0).JSONSchema() + `]}`
+}
+
 // A TestExpect is what has to come of a test's input.
 type TestExpect struct {
 	Findings map[string]int `yaml:"findings"` // by rule; others must find nothing. nil: not asked
@@ -83,11 +88,11 @@ type TestExpect struct {
 
 // A TestAlert is an alert that has to be. What is nil is not asked.
 type TestAlert struct {
-	Rule  string            `yaml:"rule"`
-	At    *conf.Duration    `yaml:"at"`   // when it begins to fire
-	Ends  *conf.Duration    `yaml:"ends"` // when it is over
-	Count *int              `yaml:"count"`
-	Key   map[string]string `yaml:"key"`
+	Rule  string            `yaml:"rule"`  // the rule's name
+	At    *conf.Duration    `yaml:"at"`    // when it begins to fire
+	Ends  *conf.Duration    `yaml:"ends"`  // when it is over
+	Count *int              `yaml:"count"` // its findings
+	Key   map[string]string `yaml:"key"`   // the alert's labels
 }
 
 // ThroughTime reports whether the test is one of its Input.

@@ -303,7 +303,7 @@ func TestJoin(t *testing.T) {
 }
 
 func TestSuggest(t *testing.T) {
-	fields := fieldsOf(reflect.TypeFor[fluentd]())
+	fields := Fields(reflect.TypeFor[fluentd]())
 	for key, want := range map[string]string{
 		"adress": `did you mean "address"? `, "timeout_": `did you mean "timeout"? `, "tsl": `did you mean "tls"? `,
 		"x": "", "foo": "", "shared_key_fil": `did you mean "shared_key_file"? `, "SharedKey": "",

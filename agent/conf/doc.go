@@ -56,6 +56,11 @@ type Defaulter interface{ SetDefaults() }
 // A Shorthand is a struct for which one text may stand in the file.
 type Shorthand interface{ SetText(text string) }
 
+// A Schemer is a type that reads its own form. JSONSchema is that form as JSON
+// Schema, without regard to variables; its title is what the reference calls the
+// type. It is asked of the zero value.
+type Schemer interface{ JSONSchema() string }
+
 // A Doc is a file that was read: it knows on which line each field stands.
 type Doc struct {
 	File    string

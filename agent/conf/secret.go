@@ -73,3 +73,8 @@ func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
 	*s = NewSecret(n.Value)
 	return nil
 }
+
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Secret) JSONSchema() string {
+	return `{"title": "secret", "type": ["string", "number", "boolean"]}`
+}

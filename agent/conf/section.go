@@ -11,17 +11,17 @@ import (
 
 const fileSuffix = "_file"
 
-// A field is one key that a struct reads.
-type field struct {
-	key    string
-	index  []int
-	secret bool
+// A Field is one key that a struct reads.
+type Field struct {
+	Key    string
+	Index  []int // as reflect.Type.FieldByIndex takes it
+	Secret bool  // Key_file may stand in its place
 }
 
-// fieldsOf lists the keys of a struct, inlined structs included, in the order of
+// Fields lists the keys of a struct, inlined structs included, in the order of
 // their declaration.
-func fieldsOf(t reflect.Type) []field {
-	var list []field
+func Fields(t reflect.Type) []Field {
+	var list []Field
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
@@ -29,8 +29,8 @@ func fieldsOf(t reflect.Type) []field {
 			continue
 		}
 		if options == "inline" && f.Type.Kind() == reflect.Struct {
-			for _, sub := range fieldsOf(f.Type) {
-				sub.index = append([]int{i}, sub.index...)
+			for _, sub := range Fields(f.Type) {
+				sub.Index = append([]int{i}, sub.Index...)
 				list = append(list, sub)
 			}
 			continue
@@ -38,7 +38,7 @@ func fieldsOf(t reflect.Type) []field {
 		if name == "" {
 			name = strings.ToLower(f.Name)
 		}
-		list = append(list, field{name, []int{i}, f.Type == reflect.TypeFor[Secret]()})
+		list = append(list, Field{name, []int{i}, f.Type == reflect.TypeFor[Secret]()})
 	}
 	return list
 }
@@ -55,10 +55,10 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, p *path) {
 		d.noSection(n, p)
 		return
 	}
-	fields := fieldsOf(v.Type())
-	byKey := make(map[string]field, len(fields))
+	fields := Fields(v.Type())
+	byKey := make(map[string]Field, len(fields))
 	for _, f := range fields {
-		byKey[f.key] = f
+		byKey[f.Key] = f
 	}
 	given := make(map[string]bool, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -68,15 +68,15 @@ func (d *decoder) section(n *yaml.Node, v reflect.Value, p *path) {
 		k, c := n.Content[i], n.Content[i+1]
 		at := p.child(k.Value, k.Line)
 		if f, ok := byKey[k.Value]; ok {
-			d.value(c, v.FieldByIndex(f.index), at)
+			d.value(c, v.FieldByIndex(f.Index), at)
 			continue
 		}
 		base, _ := strings.CutSuffix(k.Value, fileSuffix)
 		switch f := byKey[base]; {
-		case f.secret && given[base]:
+		case f.Secret && given[base]:
 			d.fail(k.Line, at, fmt.Sprintf("%s and %s are both given", base, k.Value), "remove one of them")
-		case f.secret:
-			d.secretFile(c, v.FieldByIndex(f.index).Addr().Interface().(*Secret), at)
+		case f.Secret:
+			d.secretFile(c, v.FieldByIndex(f.Index).Addr().Interface().(*Secret), at)
 		case p.parent == nil && strings.HasPrefix(k.Value, "x-"):
 		default:
 			d.fail(k.Line, at, fmt.Sprintf("unknown key %q", k.Value), suggest(k.Value, fields))
@@ -121,13 +121,13 @@ func (d *decoder) noteSecret(target any) {
 }
 
 // suggest says which key may have been meant.
-func suggest(key string, fields []field) string {
+func suggest(key string, fields []Field) string {
 	best, bestDistance := "", 3
 	keys := make([]string, 0, len(fields))
 	for _, f := range fields {
-		keys = append(keys, f.key)
-		if f.secret {
-			keys = append(keys, f.key+fileSuffix)
+		keys = append(keys, f.Key)
+		if f.Secret {
+			keys = append(keys, f.Key+fileSuffix)
 		}
 	}
 	for _, k := range keys {

@@ -87,6 +87,12 @@ func parseDuration(s string) (time.Duration, bool) {
 	return t + more, true
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Duration) JSONSchema() string {
+	return `{"title": "duration", "type": ["string", "integer"], "maximum": 0, "minimum": 0,
+		"pattern": "^\\s*(\\+?0|[0-9]+d|([0-9]+d)?\\+?(([0-9]+\\.?[0-9]*|\\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+)\\s*$"}`
+}
+
 // A Size is a number of bytes, written as 64MiB, 10MB, 512KiB or 4096.
 type Size int64
 
@@ -135,6 +141,12 @@ func (s *Size) UnmarshalYAML(n *yaml.Node) error {
 	return &Error{want: "a size", Hint: "write 512KiB, 64MiB, 1GiB or a number of bytes"}
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Size) JSONSchema() string {
+	return `{"title": "size", "type": ["string", "integer"], "minimum": 0,
+		"pattern": "^\\s*([0-9]+|[0-9]*\\.?[0-9]+\\s*(TiB|GiB|MiB|KiB|TB|GB|MB|kB|KB|B))\\s*$"}`
+}
+
 func parseSize(text string) (Size, bool) {
 	factor := int64(1)
 	for _, u := range units() {
@@ -179,4 +191,10 @@ func (s *Strings) UnmarshalYAML(n *yaml.Node) error {
 		return nil
 	}
 	return wrong
+}
+
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Strings) JSONSchema() string {
+	return `{"title": "text or list of texts", "type": ["string", "number", "boolean", "array", "null"],
+		"items": {"type": ["string", "number", "boolean"]}}`
 }

@@ -112,7 +112,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, p *path) {
 			return
 		}
 		if v.IsNil() {
-			v.Set(newValue(v.Type().Elem()).Addr())
+			v.Set(New(v.Type().Elem()).Addr())
 		}
 		d.value(n, v.Elem(), p)
 		return
@@ -146,8 +146,8 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, p *path) {
 	}
 }
 
-// newValue is an addressable zero value, or its defaults.
-func newValue(t reflect.Type) reflect.Value {
+// New is an addressable value of the type as Decode makes one: with its defaults.
+func New(t reflect.Type) reflect.Value {
 	v := reflect.New(t)
 	if def, ok := v.Interface().(Defaulter); ok {
 		def.SetDefaults()
@@ -240,7 +240,7 @@ func (d *decoder) list(n *yaml.Node, v reflect.Value, p *path) {
 	}
 	out := reflect.MakeSlice(v.Type(), 0, len(n.Content))
 	for i, c := range n.Content {
-		item := newValue(v.Type().Elem())
+		item := New(v.Type().Elem())
 		d.value(c, item, p.item(i, c.Line))
 		out = reflect.Append(out, item)
 	}
@@ -266,7 +266,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, p *path) {
 			d.fail(k.Line, at, "expected "+want+" as the key", hint)
 			continue
 		}
-		item := newValue(t.Elem())
+		item := New(t.Elem())
 		if old := v.MapIndex(key.Elem()); old.IsValid() {
 			item.Set(old)
 		}

@@ -65,6 +65,12 @@ func (s *Spec) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Spec) JSONSchema() string {
+	return `{"title": "matchers", "type": ["string", "object"], "additionalProperties": {
+		"type": ["string", "number", "boolean", "array"], "minItems": 1, "items": {"type": ["string", "number", "boolean"]}}}`
+}
+
 // labels reads a section of labels.
 func (s *Spec) labels(n *yaml.Node) {
 	labels := map[string]conf.Strings{}

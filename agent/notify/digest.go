@@ -57,6 +57,16 @@ func (c *DigestConfig) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (DigestConfig) JSONSchema() string {
+	return `{"title": "digest", "anyOf": [
+		{"enum": ["daily", "hourly", "off", false]},
+		{"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
+		{"type": "object", "additionalProperties": false, "properties": {
+			"severity": {"enum": ["critical", "warning", "info"], "description": "Of alerts that are gathered: this one and below.", "default": "info"},
+			"at": {"type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|hourly|daily|off)$", "description": "When they are told: hh:mm in local time, hourly or daily.", "default": "08:00"}}}]}`
+}
+
 func (c *DigestConfig) check(d *conf.Doc, path string) error {
 	if c == nil || *c == (DigestConfig{}) {
 		return nil

@@ -17,13 +17,13 @@ import (
 // A Route says of some alerts that they are told in another way. What it leaves
 // out is as the notifier has it.
 type Route struct {
-	Match          matchers.Spec  `yaml:"match"`
-	To             conf.Strings   `yaml:"to"` // recipients, of notifiers that have them; nil: the notifier's
-	GroupBy        conf.Strings   `yaml:"group_by"`
-	GroupWait      *conf.Duration `yaml:"group_wait"`
-	GroupInterval  *conf.Duration `yaml:"group_interval"`
-	RepeatInterval *conf.Duration `yaml:"repeat_interval"`
-	Digest         *DigestConfig  `yaml:"digest"`
+	Match          matchers.Spec  `yaml:"match"`           // what it is for
+	To             conf.Strings   `yaml:"to"`              // recipients, of notifiers that have them; nil: the notifier's
+	GroupBy        conf.Strings   `yaml:"group_by"`        // in place of that above
+	GroupWait      *conf.Duration `yaml:"group_wait"`      // in place of that above
+	GroupInterval  *conf.Duration `yaml:"group_interval"`  // in place of that above
+	RepeatInterval *conf.Duration `yaml:"repeat_interval"` // in place of that above
+	Digest         *DigestConfig  `yaml:"digest"`          // alerts that are gathered
 }
 
 const maxRoutes = 50

@@ -13,8 +13,8 @@ import (
 // Server secures a listener. A nil Server is one without TLS.
 type Server struct {
 	CertFile string `yaml:"cert_file"` // with the chain behind it
-	KeyFile  string `yaml:"key_file"`
-	CAFile   string `yaml:"ca_file"` // who signs clients' certificates; empty: they need none
+	KeyFile  string `yaml:"key_file"`  // PEM: its key
+	CAFile   string `yaml:"ca_file"`   // who signs clients' certificates; empty: they need none
 
 	sum sum
 }

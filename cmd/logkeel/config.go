@@ -19,20 +19,32 @@ import (
 
 // Config is agent.yaml.
 type Config struct {
-	StateDir        string            `yaml:"state_dir"`
-	ShutdownTimeout conf.Duration     `yaml:"shutdown_timeout"`
-	ReloadOnChange  bool              `yaml:"reload_on_change"`
-	Log             Log               `yaml:"log"`
-	Collectors      collectors.Config `yaml:"collectors"`
-	Redact          rules.Redact      `yaml:"redact"`
-	Rules           rules.Config      `yaml:"rules"`
-	Outputs         outputs.Config    `yaml:"outputs"`
+	StateDir        string            `yaml:"state_dir"`        // positions and unsent records; it has to outlive the agent
+	ShutdownTimeout conf.Duration     `yaml:"shutdown_timeout"` // how long a stop waits until what was read is safe
+	ReloadOnChange  bool              `yaml:"reload_on_change"` // take a change of agent.yaml or a rule file without being told
+	Log             Log               `yaml:"log"`              // the agent's own log, to standard error
+	Collectors      collectors.Config `yaml:"collectors"`       // what is read and measured
+	Redact          rules.Redact      `yaml:"redact"`           // what is cut out of records
+	Rules           rules.Config      `yaml:"rules"`            // what is looked for
+	Outputs         outputs.Config    `yaml:"outputs"`          // where it goes
 }
 
 // Log is how the agent writes its own log, to standard error.
 type Log struct {
-	Level  string `yaml:"level"`  // debug, info, warn or error
-	Format string `yaml:"format"` // text or json
+	Level  string `yaml:"level" enum:"debug info warn error"` // debug, info, warn or error
+	Format string `yaml:"format" enum:"text json"`            // text or json
+}
+
+// defaults is what an empty file means.
+func defaults() Config {
+	return Config{
+		StateDir:        "state",
+		ShutdownTimeout: conf.Duration(8 * time.Second), // docker stop waits for ten
+		ReloadOnChange:  true,
+		Log:             Log{Level: "info", Format: "text"},
+		Redact:          rules.Redact{Secrets: true},
+		Rules:           rules.Config{Self: true},
+	}
 }
 
 // A loaded configuration is right, as far as can be told without running it.
@@ -80,14 +92,7 @@ func read(flag string) (*loaded, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	l := &loaded{Config: Config{
-		StateDir:        "state",
-		ShutdownTimeout: conf.Duration(8 * time.Second), // docker stop waits for ten
-		ReloadOnChange:  true,
-		Log:             Log{Level: "info", Format: "text"},
-		Redact:          rules.Redact{Secrets: true},
-		Rules:           rules.Config{Self: true},
-	}}
+	l := &loaded{Config: defaults()}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err

@@ -99,6 +99,7 @@ has them command by command.`,
 	}
 	root.AddCommand(scanCommand(config), silenceCommand(config), probeCommand(config), jobCommand(config))
 	root.AddCommand(doctorCommand(config), statusCommand(config), tapCommand(config), initCommand())
+	root.AddCommand(schemaCommand())
 	root.Args = noArgs
 	manners(root, config)
 	return root

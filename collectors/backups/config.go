@@ -15,7 +15,7 @@ import (
 
 // Config is one item of collectors.backups.
 type Config struct {
-	Name        string        `yaml:"name"`
+	Name        string        `yaml:"name"`      // by which logs, metrics and tags call it
 	Path        string        `yaml:"path"`      // a folder with a folder for each set, or a glob of sets: files or folders
 	Files       []File        `yaml:"files"`     // what each set must have; none: whatever is in it
 	MaxAge      conf.Duration `yaml:"max_age"`   // of the newest set
@@ -45,8 +45,8 @@ type Keep struct {
 
 // RestoreTest is where it says that a backup was restored on trial.
 type RestoreTest struct {
-	File    string        `yaml:"file"` // whose first line is a time, or else its modification is the time
-	MaxAge  conf.Duration `yaml:"max_age"`
+	File    string        `yaml:"file"`    // whose first line is a time, or else its modification is the time
+	MaxAge  conf.Duration `yaml:"max_age"` // how old it may be
 	Start   string        `yaml:"start"`   // text that a test begins with in the file
 	Success string        `yaml:"success"` // text that it ends with, when it succeeded
 }

@@ -49,6 +49,24 @@ func (s *Selectors) UnmarshalYAML(n *yaml.Node) error {
 	return conf.Join(errs...)
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Selectors) JSONSchema() string {
+	return `{"title": "list of selectors", "type": ["array", "null"], "items": ` + SelectorSchema() + `}`
+}
+
+// SelectorSchema is JSON Schema of one Selector; more are the keys that it has as
+// well, as members of a JSON object.
+func SelectorSchema(more ...string) string {
+	const values = `{"type": ["string", "number", "boolean", "array"], "minLength": 1, "minItems": 1, "items": {"type": ["string", "number", "boolean"], "minLength": 1}`
+	keys := append([]string{
+		`"container": ` + values + `, "description": "The container's name."}`,
+		`"image": ` + values + `, "description": "The image's name."}`,
+		`"service": ` + values + `, "description": "The service of Compose."}`,
+		`"project": ` + values + `, "description": "The project of Compose."}`,
+	}, more...)
+	return `{"type": "object", "minProperties": 1, "properties": {` + strings.Join(keys, ", ") + `}, "additionalProperties": ` + values + `}}`
+}
+
 func (s Selectors) match(c *agent.Container) bool {
 	for _, one := range s {
 		if one.Match(c) {

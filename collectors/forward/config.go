@@ -16,29 +16,29 @@ import (
 
 // Config is one listener of the Forward protocol.
 type Config struct {
-	Name         string            `yaml:"name"`
-	Listen       string            `yaml:"listen"` // host:port, or unix:///path
-	Mode         string            `yaml:"mode"`   // of the socket's file, octal
-	TLS          *tlsconf.Server   `yaml:"tls"`
-	SharedKey    conf.Secret       `yaml:"shared_key"`
-	Users        []User            `yaml:"users"`
-	SelfHostname string            `yaml:"self_hostname"`
-	TextKey      conf.Strings      `yaml:"text_key"`    // members that may be a record's text, the first that is there
-	MaxMessage   conf.Size         `yaml:"max_message"` // also when uncompressed
-	MaxLine      conf.Size         `yaml:"max_line"`    // of a record that Docker sent in pieces
-	Spool        Spool             `yaml:"spool"`
-	Labels       map[string]string `yaml:"labels"`
+	Name         string            `yaml:"name"`          // by which logs, metrics and tags call it
+	Listen       string            `yaml:"listen"`        // host:port, or unix:///path
+	Mode         string            `yaml:"mode"`          // of the socket's file, octal
+	TLS          *tlsconf.Server   `yaml:"tls"`           // TLS; the section alone switches it on
+	SharedKey    conf.Secret       `yaml:"shared_key"`    // of the Forward protocol: both sides have it
+	Users        []User            `yaml:"users"`         // who may send; none: everybody
+	SelfHostname string            `yaml:"self_hostname"` // the agent's own name in the handshake
+	TextKey      conf.Strings      `yaml:"text_key"`      // members that may be a record's text, the first that is there
+	MaxMessage   conf.Size         `yaml:"max_message"`   // also when uncompressed
+	MaxLine      conf.Size         `yaml:"max_line"`      // of a record that Docker sent in pieces
+	Spool        Spool             `yaml:"spool"`         // what is kept on the disk until it is safe
+	Labels       map[string]string `yaml:"labels"`        // that each record gets, names and values
 }
 
 // A User may send, beside the shared key.
 type User struct {
-	Username string      `yaml:"username"`
-	Password conf.Secret `yaml:"password"`
+	Username string      `yaml:"username"` // with whom to log in
+	Password conf.Secret `yaml:"password"` // that goes with the user
 }
 
 // Spool is where what was received waits.
 type Spool struct {
-	MaxSize conf.Size `yaml:"max_size"`
+	MaxSize conf.Size `yaml:"max_size"` // on the disk, in bytes
 }
 
 // SetDefaults fills in what a configuration may leave out.

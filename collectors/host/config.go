@@ -12,7 +12,7 @@ import (
 
 // Config is the section collectors.host.
 type Config struct {
-	Name    string       `yaml:"name"`
+	Name    string       `yaml:"name"`    // by which logs, metrics and tags call it
 	Root    string       `yaml:"root"`    // where the machine's file system is: / or, in a container, where it is mounted
 	Mounts  conf.Strings `yaml:"mounts"`  // those that are measured, with * ? [] as in a shell; none: all that are on a disk
 	Exclude conf.Strings `yaml:"exclude"` // likewise

@@ -19,33 +19,33 @@ import (
 
 // Config is one item of collectors.http.
 type Config struct {
-	Name            string                 `yaml:"name"`
-	URL             string                 `yaml:"url"`
-	Method          string                 `yaml:"method"`
-	Headers         map[string]conf.Secret `yaml:"headers"`
-	BearerToken     conf.Secret            `yaml:"bearer_token"`
-	Username        string                 `yaml:"username"` // basic authentication
-	Password        conf.Secret            `yaml:"password"`
-	Unix            string                 `yaml:"unix"`  // path of a socket to use in place of the URL's host
-	Proxy           string                 `yaml:"proxy"` // none of the environment's is used
-	FollowRedirects bool                   `yaml:"follow_redirects"`
-	HTTPVersion     string                 `yaml:"http_version"` // auto, 1.1 or 2
-	IP              string                 `yaml:"ip"`           // auto, 4 or 6
-	MaxBody         conf.Size              `yaml:"max_body"`     // how much of the answer is judged
-	TLS             *tlsconf.Config        `yaml:"tls"`
-	Expect          Expect                 `yaml:"expect"`
-	Values          conf.Strings           `yaml:"values"` // paths of numbers in the JSON that become metrics
+	Name            string                 `yaml:"name"`             // by which logs, metrics and tags call it
+	URL             string                 `yaml:"url"`              // what is asked for
+	Method          string                 `yaml:"method"`           // of HTTP
+	Headers         map[string]conf.Secret `yaml:"headers"`          // of the request, names and values
+	BearerToken     conf.Secret            `yaml:"bearer_token"`     // for the header Authorization
+	Username        string                 `yaml:"username"`         // basic authentication
+	Password        conf.Secret            `yaml:"password"`         // that goes with the user
+	Unix            string                 `yaml:"unix"`             // path of a socket to use in place of the URL's host
+	Proxy           string                 `yaml:"proxy"`            // none of the environment's is used
+	FollowRedirects bool                   `yaml:"follow_redirects"` // go where an answer says
+	HTTPVersion     string                 `yaml:"http_version"`     // auto, 1.1 or 2
+	IP              string                 `yaml:"ip"`               // auto, 4 or 6
+	MaxBody         conf.Size              `yaml:"max_body"`         // how much of the answer is judged
+	TLS             *tlsconf.Config        `yaml:"tls"`              // TLS; the section alone switches it on
+	Expect          Expect                 `yaml:"expect"`           // what the answer has to be
+	Values          conf.Strings           `yaml:"values"`           // paths of numbers in the JSON that become metrics
 }
 
 // Expect is what the answer has to be.
 type Expect struct {
-	Status        conf.Strings      `yaml:"status"`  // codes, or classes as 2xx; one of them
-	Version       conf.Strings      `yaml:"version"` // of HTTP: 1.0, 1.1 or 2; one of them
-	Headers       map[string]string `yaml:"headers"` // names, and expressions for their values
-	Body          string            `yaml:"body"`    // text that is in it
-	BodyRegexp    string            `yaml:"body_regexp"`
-	NotBodyRegexp string            `yaml:"not_body_regexp"`
-	JSON          Assertions        `yaml:"json"`
+	Status        conf.Strings      `yaml:"status"`          // codes, or classes as 2xx; one of them
+	Version       conf.Strings      `yaml:"version"`         // of HTTP: 1.0, 1.1 or 2; one of them
+	Headers       map[string]string `yaml:"headers"`         // names, and expressions for their values
+	Body          string            `yaml:"body"`            // text that is in it
+	BodyRegexp    string            `yaml:"body_regexp"`     // an expression that has to match the body
+	NotBodyRegexp string            `yaml:"not_body_regexp"` // an expression that must not match the body
+	JSON          Assertions        `yaml:"json"`            // values that the JSON of the body has to have
 }
 
 // auto is what both sides can.

@@ -51,6 +51,15 @@ func (a *Assertions) UnmarshalYAML(n *yaml.Node) error {
 	return conf.Join(errs...)
 }
 
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Assertions) JSONSchema() string {
+	return `{"title": "section of paths and values", "type": ["object", "null"], "additionalProperties": {
+		"type": ["string", "number", "boolean", "null", "array", "object"], "minItems": 1,
+		"items": {"type": ["string", "number", "boolean", "null"]},
+		"properties": {"above": {"type": "number", "description": "The number has to be above it."}, "below": {"type": "number", "description": "The number has to be below it."}},
+		"additionalProperties": false}}`
+}
+
 func (a *Assertion) read(key, value *yaml.Node) error {
 	var errs []error
 	wrong := func(n *yaml.Node, hint, msg string) {

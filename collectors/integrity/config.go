@@ -16,17 +16,17 @@ import (
 
 // Config is one item of collectors.integrity.
 type Config struct {
-	Name           string        `yaml:"name"`
-	Paths          conf.Strings  `yaml:"paths"`   // folders and files, with * ? [] as in a shell
-	Exclude        conf.Strings  `yaml:"exclude"` // see pattern
-	Allow          []Allow       `yaml:"allow"`
-	Hash           HashLimit     `yaml:"hash"`
-	MaxFiles       int           `yaml:"max_files"`
-	WalkInterval   conf.Duration `yaml:"walk_interval"`
+	Name           string        `yaml:"name"`            // by which logs, metrics and tags call it
+	Paths          conf.Strings  `yaml:"paths"`           // folders and files, with * ? [] as in a shell
+	Exclude        conf.Strings  `yaml:"exclude"`         // see pattern
+	Allow          []Allow       `yaml:"allow"`           // what files may be, or do
+	Hash           HashLimit     `yaml:"hash"`            // files up to which size are read and hashed
+	MaxFiles       int           `yaml:"max_files"`       // so many files at most
+	WalkInterval   conf.Duration `yaml:"walk_interval"`   // in which the folders are walked again
 	RehashInterval conf.Duration `yaml:"rehash_interval"` // in which each file is read again
 	Rate           conf.Size     `yaml:"rate"`            // bytes a second that are read to hash them
-	FollowSymlinks bool          `yaml:"follow_symlinks"`
-	OneFileSystem  bool          `yaml:"one_file_system"`
+	FollowSymlinks bool          `yaml:"follow_symlinks"` // look at what links lead to
+	OneFileSystem  bool          `yaml:"one_file_system"` // stay on the file system of each path
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -54,6 +54,11 @@ func (h *HashLimit) UnmarshalYAML(n *yaml.Node) error {
 		return &conf.Error{Line: n.Line, Msg: "expected true, false or a size", Hint: "write the size of the largest file to hash, as 64MiB"}
 	}
 	return nil
+}
+
+// JSONSchema is the form that UnmarshalYAML reads.
+func (HashLimit) JSONSchema() string {
+	return `{"title": "true, false or a size", "anyOf": [{"enum": [true, false, "true", "false"]}, ` + conf.Size(0).JSONSchema() + `]}`
 }
 
 // MarshalYAML gives what UnmarshalYAML reads.
@@ -106,6 +111,13 @@ func (a *Allow) UnmarshalYAML(n *yaml.Node) error {
 		return wrong
 	}
 	return nil
+}
+
+// JSONSchema is the form that UnmarshalYAML reads.
+func (Allow) JSONSchema() string {
+	return `{"title": "path, or path and mode", "type": ["string", "number", "boolean", "object"], "minLength": 1, "additionalProperties": false, "required": ["path", "mode"], "properties": {
+		"path": {"type": "string", "minLength": 1, "description": "Of the file, with * ? [] as in a shell."},
+		"mode": {"type": ["string", "integer"], "pattern": "^[0-7]{1,4}$", "description": "What it may have, in quotes: as \"0666\" or \"4755\"."}}}`
 }
 
 const (

@@ -24,12 +24,12 @@ const DefaultListen = "127.0.0.1:9766"
 
 // Config is the section collectors.jobs.
 type Config struct {
-	Name   string      `yaml:"name"`
+	Name   string      `yaml:"name"`   // by which logs, metrics and tags call it
 	Listen string      `yaml:"listen"` // host:port, or unix:///path
 	Mode   string      `yaml:"mode"`   // of the socket's file, octal
 	Token  conf.Secret `yaml:"token"`  // that who tells has to know
 	Any    bool        `yaml:"any"`    // jobs that are not listed may tell as well
-	Jobs   []Job       `yaml:"jobs"`
+	Jobs   []Job       `yaml:"jobs"`   // the jobs that are known
 
 	WebConfigFile string `yaml:"web_config_file"` // TLS and users, as exporters have it
 
@@ -41,7 +41,7 @@ func (c *Config) SetDefaults() { *c = Config{Name: "jobs", Listen: DefaultListen
 
 // A Job is one that is expected to run.
 type Job struct {
-	Name         string        `yaml:"name"`
+	Name         string        `yaml:"name"`          // the job's, as logkeel job has it
 	Schedule     string        `yaml:"schedule"`      // five fields as in a crontab; "": whenever it likes
 	Timezone     string        `yaml:"timezone"`      // of the schedule; "": the machine's
 	Grace        conf.Duration `yaml:"grace"`         // how late it may start; 0: 1h, or until it is due again
@@ -50,7 +50,7 @@ type Job struct {
 
 	// Of a command that the agent runs itself.
 	Command conf.Strings      `yaml:"command"`
-	Dir     string            `yaml:"dir"`
+	Dir     string            `yaml:"dir"`     // in which the command runs
 	Env     map[string]string `yaml:"env"`     // beside the agent's own
 	Timeout conf.Duration     `yaml:"timeout"` // after which it is ended; 0: max_duration
 }

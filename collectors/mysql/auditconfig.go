@@ -12,7 +12,7 @@ import (
 
 // Tables say how tables and indexes are audited.
 type Tables struct {
-	Interval  conf.Duration `yaml:"interval"`
+	Interval  conf.Duration `yaml:"interval"`  // how often it is done
 	Limit     int           `yaml:"limit"`     // so many tables have series of their own, the largest
 	Databases conf.Strings  `yaml:"databases"` // none: all but the server's own
 	Timeout   conf.Duration `yaml:"timeout"`   // of one query
@@ -26,8 +26,8 @@ func (t *Tables) SetDefaults() {
 // TableCheck says which tables are checked with CHECK TABLE, and when: each day At a
 // time, or each Interval.
 type TableCheck struct {
-	At        string        `yaml:"at"` // 03:30, of the machine's time zone
-	Interval  conf.Duration `yaml:"interval"`
+	At        string        `yaml:"at"`        // 03:30, of the machine's time zone
+	Interval  conf.Duration `yaml:"interval"`  // how often it is done
 	Databases conf.Strings  `yaml:"databases"` // neither these nor tables: all but the server's own
 	Tables    conf.Strings  `yaml:"tables"`    // database.table
 	Timeout   conf.Duration `yaml:"timeout"`   // of one table

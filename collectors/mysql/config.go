@@ -19,16 +19,16 @@ import (
 
 // Config is one server. It is reached by Address or by Socket.
 type Config struct {
-	Name       string          `yaml:"name"`
-	Address    string          `yaml:"address"` // host:port
-	Socket     string          `yaml:"socket"`  // path
-	User       string          `yaml:"user"`
-	Password   conf.Secret     `yaml:"password"`
-	Database   string          `yaml:"database"` // that is used; none is needed
-	TLS        *tlsconf.Config `yaml:"tls"`
-	Statements Statements      `yaml:"statements"`
-	Tables     *Tables         `yaml:"tables"` // nil: no audit
-	TableCheck *TableCheck     `yaml:"check"`  // nil: no table is checked
+	Name       string          `yaml:"name"`       // by which logs, metrics and tags call it
+	Address    string          `yaml:"address"`    // host:port
+	Socket     string          `yaml:"socket"`     // path
+	User       string          `yaml:"user"`       // with whom to log in
+	Password   conf.Secret     `yaml:"password"`   // that goes with the user
+	Database   string          `yaml:"database"`   // that is used; none is needed
+	TLS        *tlsconf.Config `yaml:"tls"`        // TLS; the section alone switches it on
+	Statements Statements      `yaml:"statements"` // single statements
+	Tables     *Tables         `yaml:"tables"`     // nil: no audit
+	TableCheck *TableCheck     `yaml:"check"`      // nil: no table is checked
 
 	BinaryLog   Want    `yaml:"binary_log"`  // the sizes of its files
 	Replication Want    `yaml:"replication"` // of a server that is a replica

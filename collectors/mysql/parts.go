@@ -35,6 +35,11 @@ func (w *Want) UnmarshalText(text []byte) error {
 	return fmt.Errorf("%.40q is none of auto, true and false", text)
 }
 
+// JSONSchema is the form that UnmarshalText reads.
+func (Want) JSONSchema() string {
+	return `{"title": "auto, true or false", "enum": ["auto", true, false, "true", "false"]}`
+}
+
 // A product is what differs from one to the next, as its variables say.
 type product struct {
 	maria        bool

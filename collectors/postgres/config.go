@@ -12,14 +12,14 @@ import (
 
 // Config is one server. It is reached by Address or by Socket.
 type Config struct {
-	Name       string          `yaml:"name"`
-	Address    string          `yaml:"address"` // host:port
-	Socket     string          `yaml:"socket"`  // path of the socket, or of its folder
-	User       string          `yaml:"user"`
-	Password   conf.Secret     `yaml:"password"`
-	Database   string          `yaml:"database"` // that is connected to; pg_stat_statements is looked for in it
-	TLS        *tlsconf.Config `yaml:"tls"`
-	Statements Statements      `yaml:"statements"`
+	Name       string          `yaml:"name"`       // by which logs, metrics and tags call it
+	Address    string          `yaml:"address"`    // host:port
+	Socket     string          `yaml:"socket"`     // path of the socket, or of its folder
+	User       string          `yaml:"user"`       // with whom to log in
+	Password   conf.Secret     `yaml:"password"`   // that goes with the user
+	Database   string          `yaml:"database"`   // that is connected to; pg_stat_statements is looked for in it
+	TLS        *tlsconf.Config `yaml:"tls"`        // TLS; the section alone switches it on
+	Statements Statements      `yaml:"statements"` // single statements
 	Sizes      Sizes           `yaml:"sizes"`
 }
 

@@ -15,12 +15,12 @@ import (
 
 // Config is one server. It is reached by Address or by Socket.
 type Config struct {
-	Name     string          `yaml:"name"`
-	Address  string          `yaml:"address"` // host:port
-	Socket   string          `yaml:"socket"`  // path
-	Username string          `yaml:"username"`
-	Password conf.Secret     `yaml:"password"`
-	TLS      *tlsconf.Config `yaml:"tls"`
+	Name     string          `yaml:"name"`     // by which logs, metrics and tags call it
+	Address  string          `yaml:"address"`  // host:port
+	Socket   string          `yaml:"socket"`   // path
+	Username string          `yaml:"username"` // with whom to log in
+	Password conf.Secret     `yaml:"password"` // that goes with the user
+	TLS      *tlsconf.Config `yaml:"tls"`      // TLS; the section alone switches it on
 	// DB is the database that the application uses: its keys are reported as 0
 	// when it is empty, which INFO leaves out. Queues are in it.
 	DB int `yaml:"db"`
@@ -32,7 +32,7 @@ type Config struct {
 	// Queues are keys whose length is told, or patterns of them; Prefix is in front
 	// of all of them, and not in their names.
 	Queues  conf.Strings `yaml:"queues"`
-	Prefix  string       `yaml:"prefix"`
+	Prefix  string       `yaml:"prefix"` // stands before each of queues in the server, and not in their names
 	Scan    Scan         `yaml:"scan"`
 	Slowlog Slowlog      `yaml:"slowlog"`
 }

@@ -17,17 +17,17 @@ import (
 
 // Config is one output: instances that each get every alert.
 type Config struct {
-	Name           string            `yaml:"name"`
-	URLs           conf.Strings      `yaml:"urls"` // without /api/v2/alerts
-	TLS            *tlsconf.Config   `yaml:"tls"`
-	Username       string            `yaml:"username"`
-	Password       conf.Secret       `yaml:"password"`
-	BearerToken    conf.Secret       `yaml:"bearer_token"`
-	Timeout        conf.Duration     `yaml:"timeout"`
-	ResendInterval conf.Duration     `yaml:"resend_interval"`
-	MinSeverity    string            `yaml:"min_severity"` // critical, warning or info: alerts below are not sent
-	ExternalURL    string            `yaml:"external_url"` // where an alert's Source link leads; "" is nowhere
-	Labels         map[string]string `yaml:"labels"`       // of each alert
+	Name           string            `yaml:"name"`            // by which logs, metrics and tags call it
+	URLs           conf.Strings      `yaml:"urls"`            // without /api/v2/alerts
+	TLS            *tlsconf.Config   `yaml:"tls"`             // TLS; the section alone switches it on
+	Username       string            `yaml:"username"`        // with whom to log in
+	Password       conf.Secret       `yaml:"password"`        // that goes with the user
+	BearerToken    conf.Secret       `yaml:"bearer_token"`    // for the header Authorization
+	Timeout        conf.Duration     `yaml:"timeout"`         // how long it may take
+	ResendInterval conf.Duration     `yaml:"resend_interval"` // how often an alert that fires is sent again
+	MinSeverity    string            `yaml:"min_severity"`    // critical, warning or info: alerts below are not sent
+	ExternalURL    string            `yaml:"external_url"`    // where an alert's Source link leads; "" is nowhere
+	Labels         map[string]string `yaml:"labels"`          // of each alert
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -17,19 +17,19 @@ import (
 
 // Config is one email output: one server, one sender and those who are told.
 type Config struct {
-	Name          string          `yaml:"name"`
-	Server        string          `yaml:"server"`   // host:port, or host
-	Security      string          `yaml:"security"` // starttls, tls or none; "" is what the port is for
-	TLS           *tlsconf.Config `yaml:"tls"`
-	Username      string          `yaml:"username"`
-	Password      conf.Secret     `yaml:"password"`
-	Auth          string          `yaml:"auth"` // auto, or a mechanism in lower case
-	From          string          `yaml:"from"`
-	To            conf.Strings    `yaml:"to"`
-	Helo          string          `yaml:"helo"` // "": the host's name
-	Timeout       conf.Duration   `yaml:"timeout"`
-	SubjectPrefix string          `yaml:"subject_prefix"`
-	Report        *ReportConfig   `yaml:"report"` // nil: none
+	Name          string          `yaml:"name"`           // by which logs, metrics and tags call it
+	Server        string          `yaml:"server"`         // host:port, or host
+	Security      string          `yaml:"security"`       // starttls, tls or none; "" is what the port is for
+	TLS           *tlsconf.Config `yaml:"tls"`            // TLS; the section alone switches it on
+	Username      string          `yaml:"username"`       // with whom to log in
+	Password      conf.Secret     `yaml:"password"`       // that goes with the user
+	Auth          string          `yaml:"auth"`           // auto, or a mechanism in lower case
+	From          string          `yaml:"from"`           // the sender's address
+	To            conf.Strings    `yaml:"to"`             // recipients
+	Helo          string          `yaml:"helo"`           // "": the host's name
+	Timeout       conf.Duration   `yaml:"timeout"`        // how long it may take
+	SubjectPrefix string          `yaml:"subject_prefix"` // what subjects begin with
+	Report        *ReportConfig   `yaml:"report"`         // nil: none
 
 	notify.Config `yaml:",inline"`
 }

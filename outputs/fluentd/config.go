@@ -15,30 +15,30 @@ import (
 
 // Config is one Fluentd output.
 type Config struct {
-	Name           string          `yaml:"name"`
-	Address        string          `yaml:"address"`  // host:port, or unix:///path
-	Servers        []Server        `yaml:"servers"`  // in place of Address
-	Records        string          `yaml:"records"`  // all or flagged
-	Tag            string          `yaml:"tag"`      // template over tagData
-	Labels         conf.Strings    `yaml:"labels"`   // keys of container labels that records carry
-	Identity       bool            `yaml:"identity"` // records say which they are
-	Compress       string          `yaml:"compress"` // none or gzip
-	Ack            bool            `yaml:"ack"`
-	AckTimeout     conf.Duration   `yaml:"ack_timeout"`
-	ConnectTimeout conf.Duration   `yaml:"connect_timeout"`
-	Buffer         conf.Size       `yaml:"buffer"` // memory for what is not safe yet
-	Spool          Spool           `yaml:"spool"`
-	SharedKey      conf.Secret     `yaml:"shared_key"`
-	Username       string          `yaml:"username"`
-	Password       conf.Secret     `yaml:"password"`
-	TLS            *tlsconf.Config `yaml:"tls"`
+	Name           string          `yaml:"name"`                       // by which logs, metrics and tags call it
+	Address        string          `yaml:"address"`                    // host:port, or unix:///path
+	Servers        []Server        `yaml:"servers"`                    // in place of Address
+	Records        string          `yaml:"records" enum:"all flagged"` // all or flagged
+	Tag            string          `yaml:"tag"`                        // template over tagData
+	Labels         conf.Strings    `yaml:"labels"`                     // keys of container labels that records carry
+	Identity       bool            `yaml:"identity"`                   // records say which they are
+	Compress       string          `yaml:"compress" enum:"none gzip"`  // none or gzip
+	Ack            bool            `yaml:"ack"`                        // wait until the receiver says that it has a chunk
+	AckTimeout     conf.Duration   `yaml:"ack_timeout"`                // how long that may take
+	ConnectTimeout conf.Duration   `yaml:"connect_timeout"`            // how long a connection may take
+	Buffer         conf.Size       `yaml:"buffer"`                     // memory for what is not safe yet
+	Spool          Spool           `yaml:"spool"`                      // what is kept on the disk until it is safe
+	SharedKey      conf.Secret     `yaml:"shared_key"`                 // of the Forward protocol: both sides have it
+	Username       string          `yaml:"username"`                   // with whom to log in
+	Password       conf.Secret     `yaml:"password"`                   // that goes with the user
+	TLS            *tlsconf.Config `yaml:"tls"`                        // TLS; the section alone switches it on
 }
 
 // Spool is where chunks go while the receiver lags.
 type Spool struct {
-	MaxSize  conf.Size     `yaml:"max_size"`
-	After    conf.Duration `yaml:"after"`     // how long a chunk may stay unacknowledged in memory
-	WhenFull string        `yaml:"when_full"` // drop_oldest or block
+	MaxSize  conf.Size     `yaml:"max_size"`                           // on the disk, in bytes
+	After    conf.Duration `yaml:"after"`                              // how long a chunk may stay unacknowledged in memory
+	WhenFull string        `yaml:"when_full" enum:"drop_oldest block"` // drop_oldest or block
 }
 
 const (

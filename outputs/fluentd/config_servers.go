@@ -20,9 +20,9 @@ type Server struct {
 	Weight     int         `yaml:"weight"`      // its share of the sources, against the others'
 	Standby    bool        `yaml:"standby"`     // used only while no other can be
 	ServerName string      `yaml:"server_name"` // these in place of the output's
-	SharedKey  conf.Secret `yaml:"shared_key"`
-	Username   string      `yaml:"username"`
-	Password   conf.Secret `yaml:"password"`
+	SharedKey  conf.Secret `yaml:"shared_key"`  // of the Forward protocol: both sides have it
+	Username   string      `yaml:"username"`    // with whom to log in
+	Password   conf.Secret `yaml:"password"`    // that goes with the user
 }
 
 // SetDefaults fills in what a configuration may leave out.

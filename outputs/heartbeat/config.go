@@ -18,14 +18,14 @@ import (
 
 // Config is one heartbeat: one URL that is asked for again and again.
 type Config struct {
-	Name     string          `yaml:"name"`
+	Name     string          `yaml:"name"`     // by which logs, metrics and tags call it
 	URL      conf.Secret     `yaml:"url"`      // whoever knows it can say that the agent is alive
 	FailURL  conf.Secret     `yaml:"fail_url"` // asked for while the agent is not well; "" is nothing: silence
-	Every    conf.Duration   `yaml:"every"`
-	Method   string          `yaml:"method"`
-	Timeout  conf.Duration   `yaml:"timeout"`
+	Every    conf.Duration   `yaml:"every"`    // how often it is told that the agent is alive
+	Method   string          `yaml:"method"`   // of HTTP
+	Timeout  conf.Duration   `yaml:"timeout"`  // how long it may take
 	Patience conf.Duration   `yaml:"patience"` // for how long a part of the agent may get nowhere
-	TLS      *tlsconf.Config `yaml:"tls"`
+	TLS      *tlsconf.Config `yaml:"tls"`      // TLS; the section alone switches it on
 }
 
 // SetDefaults fills in what a configuration may leave out.

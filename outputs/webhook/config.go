@@ -18,19 +18,19 @@ import (
 
 // Config is one webhook output: one URL to which each notice is sent.
 type Config struct {
-	Name         string          `yaml:"name"`
-	URL          conf.Secret     `yaml:"url"`    // {id} in it is the notice's ID
-	Method       string          `yaml:"method"` // POST or PUT
-	Headers      []Header        `yaml:"headers"`
-	BearerToken  conf.Secret     `yaml:"bearer_token"`
-	Username     string          `yaml:"username"`
-	Password     conf.Secret     `yaml:"password"`
-	SignWith     conf.Secret     `yaml:"sign_with"` // key of the HMAC of the body
-	ContentType  string          `yaml:"content_type"`
-	Template     string          `yaml:"template"` // "": the notice as JSON
-	TemplateFile string          `yaml:"template_file"`
-	TLS          *tlsconf.Config `yaml:"tls"`
-	Timeout      conf.Duration   `yaml:"timeout"`
+	Name         string          `yaml:"name"`          // by which logs, metrics and tags call it
+	URL          conf.Secret     `yaml:"url"`           // {id} in it is the notice's ID
+	Method       string          `yaml:"method"`        // POST or PUT
+	Headers      []Header        `yaml:"headers"`       // of the request, names and values
+	BearerToken  conf.Secret     `yaml:"bearer_token"`  // for the header Authorization
+	Username     string          `yaml:"username"`      // with whom to log in
+	Password     conf.Secret     `yaml:"password"`      // that goes with the user
+	SignWith     conf.Secret     `yaml:"sign_with"`     // key of the HMAC of the body
+	ContentType  string          `yaml:"content_type"`  // the body's
+	Template     string          `yaml:"template"`      // "": the notice as JSON
+	TemplateFile string          `yaml:"template_file"` // a file with the template in it
+	TLS          *tlsconf.Config `yaml:"tls"`           // TLS; the section alone switches it on
+	Timeout      conf.Duration   `yaml:"timeout"`       // how long it may take
 
 	notify.Config `yaml:",inline"`
 
@@ -39,8 +39,8 @@ type Config struct {
 
 // A Header is one of the request's.
 type Header struct {
-	Name  string      `yaml:"name"`
-	Value conf.Secret `yaml:"value"`
+	Name  string      `yaml:"name"`  // the header's
+	Value conf.Secret `yaml:"value"` // the header's
 }
 
 const (
