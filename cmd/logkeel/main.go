@@ -29,7 +29,7 @@ func main() {
 	ctx, stop := interruptible()
 	defer stop()
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(30) // what there is are buffers, in which nothing is looked for: it may be done three times as often
+		debug.SetGCPercent(50) // what there is are buffers, in which nothing is looked for: it may be done twice as often
 	}
 	os.Exit(execute(ctx, os.Args[1:]))
 }

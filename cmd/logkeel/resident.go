@@ -17,13 +17,13 @@ import (
 // restSoon how long after the start it is for the first time: it doubles.
 const (
 	restSoon  = time.Second
-	restEvery = 10 * time.Second
+	restEvery = time.Minute
 )
 
 // A region is a part of this process's memory.
 type region struct{ from, to uintptr }
 
-// rest lets go, at once, soon and then each ten seconds, of those pages of the
+// rest lets go, at once, soon and then each minute, of those pages of the
 // program that were needed once and may not be needed again: what reading the
 // configuration takes, a report, somebody who looks at the status page. Linux
 // maps 64 KiB around whatever is touched and takes nothing back unless memory is
