@@ -40,9 +40,13 @@ type Config struct {
 type Docker struct {
 	docker.Config `yaml:",inline"`
 	Reading       `yaml:",inline"`
-	Multiline     ContainerFormat `yaml:"multiline"`                 // which lines are one record
-	Logs          string          `yaml:"logs" enum:"auto file api"` // auto, file or api: from where logs are read
-	Stats         *DockerStats    `yaml:"stats"`                     // what the containers do and use
+	// which lines are joined to one record: auto goes by the image's name; or none, a format
+	// as laravel or java for all containers, or a list of exceptions to auto
+	Multiline ContainerFormat `yaml:"multiline"`
+	// where logs are read: from json-file logs below root, by the engine's API, or (auto)
+	// from the file where it can be opened and else by the API
+	Logs  string       `yaml:"logs" enum:"auto file api"`
+	Stats *DockerStats `yaml:"stats"` // measures what the containers do and use; the section alone, as stats: {}, switches it on
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -59,20 +63,24 @@ type Forward struct {
 
 // Files reads text files.
 type Files struct {
-	Name    string            `yaml:"name"`    // by which logs, metrics and tags call it
-	Paths   conf.Strings      `yaml:"paths"`   // with * ? [] as in a shell
-	Exclude conf.Strings      `yaml:"exclude"` // likewise
-	Labels  map[string]string `yaml:"labels"`  // that each record gets, names and values
+	// what it is called, the label source of its metrics and the first part of its tag:
+	// letters, digits, - and _, 64 at most
+	Name    string            `yaml:"name"`
+	Paths   conf.Strings      `yaml:"paths"`   // files to read, with *, ? and [a-z] as in a shell; * matches no /, and files may appear later
+	Exclude conf.Strings      `yaml:"exclude"` // files not to read, written as paths are
+	Labels  map[string]string `yaml:"labels"`  // names and values that each record carries; service, project and container are labels of metrics too
 	Reading `yaml:",inline"`
 
-	Multiline FileFormat `yaml:"multiline"` // which lines are one record
+	// which lines are joined to one record: none, a format as laravel or java, or an
+	// expression, as {start: ...} or {continue: ...}
+	Multiline FileFormat `yaml:"multiline"`
 }
 
 // Reading is how log files are read.
 type Reading struct {
-	Start   string        `yaml:"start" enum:"beginning end"` // beginning or end, at the first start
-	MaxLine conf.Size     `yaml:"max_line"`                   // a longer line becomes several records
-	Poll    conf.Duration `yaml:"poll"`                       // beside inotify
+	Start   string        `yaml:"start" enum:"beginning end"` // where a log is begun that is there at the first start; one that appears later is read from its beginning
+	MaxLine conf.Size     `yaml:"max_line"`                   // longest line, 1KiB to 16MiB; a longer one becomes several records, marked cut
+	Poll    conf.Duration `yaml:"poll"`                       // how often files are looked at, 10ms to 1m, besides when the kernel tells of a change (inotify)
 }
 
 // SetDefaults fills in what a configuration may leave out.

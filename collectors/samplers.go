@@ -21,9 +21,9 @@ import (
 
 // Sampling is how often something is measured.
 type Sampling struct {
-	Interval conf.Duration `yaml:"interval"` // how often it is done
-	Timeout  conf.Duration `yaml:"timeout"`  // of one measurement
-	Record   bool          `yaml:"record"`   // each measurement is also a record
+	Interval conf.Duration `yaml:"interval"` // how often it is measured, 1s to 24h
+	Timeout  conf.Duration `yaml:"timeout"`  // how long one measurement may take, 100ms to the interval; the default is no longer than that either
+	Record   bool          `yaml:"record"`   // sends each measurement to outputs.fluentd as records, too
 }
 
 // SetDefaults fills in what a configuration may leave out.

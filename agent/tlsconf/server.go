@@ -12,9 +12,11 @@ import (
 
 // Server secures a listener. A nil Server is one without TLS.
 type Server struct {
-	CertFile string `yaml:"cert_file"` // with the chain behind it
-	KeyFile  string `yaml:"key_file"`  // PEM: its key
-	CAFile   string `yaml:"ca_file"`   // who signs clients' certificates; empty: they need none
+	CertFile string `yaml:"cert_file"` // PEM file of the listener's certificate, with its chain; needed
+	KeyFile  string `yaml:"key_file"`  // PEM file of the private key that belongs to cert_file; needed
+	// PEM file of the authorities that sign clients' certificates: each client then needs
+	// one; empty: none does
+	CAFile string `yaml:"ca_file"`
 
 	sum sum
 }

@@ -14,11 +14,11 @@ import (
 // Config secures a connection. The server's certificate is verified. A nil
 // Config is a connection without TLS.
 type Config struct {
-	CAFile             string `yaml:"ca_file"`              // in place of the system's authorities
-	CertFile           string `yaml:"cert_file"`            // PEM: the certificate, with the chain behind it
-	KeyFile            string `yaml:"key_file"`             // PEM: its key
-	ServerName         string `yaml:"server_name"`          // the name in the other's certificate, where it is not that of the address
-	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"` // do not look at the certificate: for tests only
+	CAFile             string `yaml:"ca_file"`              // PEM file of the authorities that may sign the server's certificate, in place of the system's
+	CertFile           string `yaml:"cert_file"`            // PEM file of the agent's own certificate, with its chain, where the server asks for one
+	KeyFile            string `yaml:"key_file"`             // PEM file of the private key that belongs to cert_file
+	ServerName         string `yaml:"server_name"`          // name that the server's certificate has to have, where it is not the host of the address
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify"` // takes any certificate, so that anybody may pose as the server: for tests only
 
 	sum sum
 }

@@ -19,10 +19,10 @@ import (
 
 // Config is agent.yaml.
 type Config struct {
-	StateDir        string            `yaml:"state_dir"`        // positions and unsent records; it has to outlive the agent
-	ShutdownTimeout conf.Duration     `yaml:"shutdown_timeout"` // how long a stop waits until what was read is safe
-	ReloadOnChange  bool              `yaml:"reload_on_change"` // take a change of agent.yaml or a rule file without being told
-	Log             Log               `yaml:"log"`              // the agent's own log, to standard error
+	StateDir        string            `yaml:"state_dir"`        // folder for positions and unsent records, one for each agent; it has to outlive the agent
+	ShutdownTimeout conf.Duration     `yaml:"shutdown_timeout"` // how long a stop waits until what was read is safe, 1s to 1h; the rest is read again at the next start
+	ReloadOnChange  bool              `yaml:"reload_on_change"` // takes a change of agent.yaml or of a rule file some seconds later, without SIGHUP
+	Log             Log               `yaml:"log"`              // how the agent writes its own log, which goes to standard error
 	Collectors      collectors.Config `yaml:"collectors"`       // what is read and measured
 	Redact          rules.Redact      `yaml:"redact"`           // what is cut out of records
 	Rules           rules.Config      `yaml:"rules"`            // what is looked for
@@ -31,8 +31,8 @@ type Config struct {
 
 // Log is how the agent writes its own log, to standard error.
 type Log struct {
-	Level  string `yaml:"level" enum:"debug info warn error"` // debug, info, warn or error
-	Format string `yaml:"format" enum:"text json"`            // text or json
+	Level  string `yaml:"level" enum:"debug info warn error"` // least level that is written: debug has everything, error the least
+	Format string `yaml:"format" enum:"text json"`            // form of a line: text as key=value, or one JSON object
 }
 
 // defaults is what an empty file means.

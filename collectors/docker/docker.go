@@ -33,10 +33,10 @@ const (
 
 // Config is the section collectors.docker.
 type Config struct {
-	Root    string    `yaml:"root"`    // the engine's data folder; /var/lib/docker
-	Host    string    `yaml:"host"`    // of its API; $DOCKER_HOST, or else unix:///var/run/docker.sock
-	Include Selectors `yaml:"include"` // containers to read; without any, all
-	Exclude Selectors `yaml:"exclude"` // containers not to read, whatever Include says
+	Root    string    `yaml:"root"`    // the engine's data folder, below which it keeps the log files of containers
+	Host    string    `yaml:"host"`    // address of the engine's API; empty: $DOCKER_HOST, or else unix:///var/run/docker.sock
+	Include Selectors `yaml:"include"` // containers to read, by container, image, service, project or a label; none: all
+	Exclude Selectors `yaml:"exclude"` // containers not to read, written as include is, which it overrules
 }
 
 // SetDefaults sets what has the same default everywhere.

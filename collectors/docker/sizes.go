@@ -15,7 +15,7 @@ const sizeTimeout = 2 * time.Minute
 
 // SizesConfig is the section collectors.docker.stats.sizes.
 type SizesConfig struct {
-	Interval conf.Duration `yaml:"interval"` // at which the containers' own files are measured
+	Interval conf.Duration `yaml:"interval"` // how often sizes are measured, 1m to 24h
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -35,8 +35,8 @@ type Stats struct {
 
 // StatsConfig is the section collectors.docker.stats.
 type StatsConfig struct {
-	Images bool         `yaml:"images"` // ask about the images of containers, too
-	Sizes  *SizesConfig `yaml:"sizes"`  // measure what containers write into their own file systems
+	Images bool         `yaml:"images"` // asks about the containers' images too: their age, and whether their name means another image by now
+	Sizes  *SizesConfig `yaml:"sizes"`  // measures how much containers wrote into their own file systems; sizes: {} switches it on
 }
 
 // SetDefaults fills in what a configuration may leave out.

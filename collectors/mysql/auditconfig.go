@@ -12,10 +12,10 @@ import (
 
 // Tables say how tables and indexes are audited.
 type Tables struct {
-	Interval  conf.Duration `yaml:"interval"`  // how often it is done
-	Limit     int           `yaml:"limit"`     // so many tables have series of their own, the largest
-	Databases conf.Strings  `yaml:"databases"` // none: all but the server's own
-	Timeout   conf.Duration `yaml:"timeout"`   // of one query
+	Interval  conf.Duration `yaml:"interval"`  // how often tables are audited, 1m to 7d
+	Limit     int           `yaml:"limit"`     // how many tables, the largest, have series of their own, 0 to 5000; the others of a database share one
+	Databases conf.Strings  `yaml:"databases"` // databases to audit; none: all that the user sees, but for the server's own
+	Timeout   conf.Duration `yaml:"timeout"`   // how long one query of the audit may take, 1s to 10m
 }
 
 // SetDefaults fills in what a configuration may leave out.
@@ -26,12 +26,12 @@ func (t *Tables) SetDefaults() {
 // TableCheck says which tables are checked with CHECK TABLE, and when: each day At a
 // time, or each Interval.
 type TableCheck struct {
-	At        string        `yaml:"at"`        // 03:30, of the machine's time zone
-	Interval  conf.Duration `yaml:"interval"`  // how often it is done
-	Databases conf.Strings  `yaml:"databases"` // neither these nor tables: all but the server's own
-	Tables    conf.Strings  `yaml:"tables"`    // database.table
-	Timeout   conf.Duration `yaml:"timeout"`   // of one table
-	Pause     conf.Duration `yaml:"pause"`     // between two
+	At        string        `yaml:"at"`        // time of day, by the machine's clock, when tables are checked; "03:30" unless interval is set
+	Interval  conf.Duration `yaml:"interval"`  // time from one check of all tables to the next, 10m to 31d, in place of at
+	Databases conf.Strings  `yaml:"databases"` // databases to check; without these and tables all that the user sees, but for the server's own
+	Tables    conf.Strings  `yaml:"tables"`    // tables to check, as database.table; a name with a dot in it stands in backticks
+	Timeout   conf.Duration `yaml:"timeout"`   // how long the check of one table may take, 1s to 1h; what takes longer is ended and skipped
+	Pause     conf.Duration `yaml:"pause"`     // pause between two tables, 0 to 10m
 }
 
 const (

@@ -19,27 +19,29 @@ import (
 
 // Config is one server. It is reached by Address or by Socket.
 type Config struct {
-	Name       string          `yaml:"name"`       // by which logs, metrics and tags call it
-	Address    string          `yaml:"address"`    // host:port
-	Socket     string          `yaml:"socket"`     // path
-	User       string          `yaml:"user"`       // with whom to log in
-	Password   conf.Secret     `yaml:"password"`   // that goes with the user
-	Database   string          `yaml:"database"`   // that is used; none is needed
-	TLS        *tlsconf.Config `yaml:"tls"`        // TLS; the section alone switches it on
-	Statements Statements      `yaml:"statements"` // single statements
-	Tables     *Tables         `yaml:"tables"`     // nil: no audit
-	TableCheck *TableCheck     `yaml:"check"`      // nil: no table is checked
+	Name       string          `yaml:"name"`       // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
+	Address    string          `yaml:"address"`    // address of the server, as 127.0.0.1:3306; it or socket is needed
+	Socket     string          `yaml:"socket"`     // absolute path of the server's unix socket, in place of address
+	User       string          `yaml:"user"`       // user of the server to log in as; needed
+	Password   conf.Secret     `yaml:"password"`   // password of the user
+	Database   string          `yaml:"database"`   // database to connect to; none is needed
+	TLS        *tlsconf.Config `yaml:"tls"`        // encrypts the connection by TLS; the section alone, as tls: {}, switches it on
+	Statements Statements      `yaml:"statements"` // which statements have metrics of their own, from performance_schema
+	Tables     *Tables         `yaml:"tables"`     // audits sizes, rows and problems of tables and indexes; tables: {} switches it on
+	TableCheck *TableCheck     `yaml:"check"`      // runs CHECK TABLE on one table after the other, each day; check: {} switches it on
 
-	BinaryLog   Want    `yaml:"binary_log"`  // the sizes of its files
-	Replication Want    `yaml:"replication"` // of a server that is a replica
-	Locks       Want    `yaml:"locks"`       // transactions, and what waits for locks
-	SlowLog     SlowLog `yaml:"slow_log"`
+	BinaryLog   Want `yaml:"binary_log"`  // measures the files of the binary log; auto: where the user has the right to
+	Replication Want `yaml:"replication"` // measures each source of a replica; auto: where there is one and the user has the right to
+	// measures transactions, connections by what they do, and what waits for locks; auto:
+	// where the user has the right to
+	Locks   Want    `yaml:"locks"`
+	SlowLog SlowLog `yaml:"slow_log"` // which statements of the table mysql.slow_log have metrics of their own
 }
 
 // Statements say what is told of single statements.
 type Statements struct {
-	Limit int  `yaml:"limit"` // so many by their total time, and by their mean; 0: none
-	Text  bool `yaml:"text"`  // their text, without its values, as the label digest_text
+	Limit int  `yaml:"limit"` // how many statements, first by their total time and as many by their mean time, 0 to 500; 0: none
+	Text  bool `yaml:"text"`  // adds the statement, without its values and cut at 120 characters, as the label digest_text
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -12,27 +12,27 @@ import (
 
 // Config is one server. It is reached by Address or by Socket.
 type Config struct {
-	Name       string          `yaml:"name"`       // by which logs, metrics and tags call it
-	Address    string          `yaml:"address"`    // host:port
-	Socket     string          `yaml:"socket"`     // path of the socket, or of its folder
-	User       string          `yaml:"user"`       // with whom to log in
-	Password   conf.Secret     `yaml:"password"`   // that goes with the user
-	Database   string          `yaml:"database"`   // that is connected to; pg_stat_statements is looked for in it
-	TLS        *tlsconf.Config `yaml:"tls"`        // TLS; the section alone switches it on
-	Statements Statements      `yaml:"statements"` // single statements
-	Sizes      Sizes           `yaml:"sizes"`
+	Name       string          `yaml:"name"`       // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
+	Address    string          `yaml:"address"`    // address of the server, as 127.0.0.1:5432; it or socket is needed
+	Socket     string          `yaml:"socket"`     // absolute path of the server's unix socket, or of its folder (port 5432), in place of address
+	User       string          `yaml:"user"`       // user of the server to log in as; needed
+	Password   conf.Secret     `yaml:"password"`   // password of the user
+	Database   string          `yaml:"database"`   // database to connect to, in which the extension pg_stat_statements is looked for
+	TLS        *tlsconf.Config `yaml:"tls"`        // encrypts the connection by TLS, which needs address; the section alone, as tls: {}, switches it on
+	Statements Statements      `yaml:"statements"` // which statements have metrics of their own, from pg_stat_statements
+	Sizes      Sizes           `yaml:"sizes"`      // how often the sizes of databases are measured, for which the server looks at each of their files
 }
 
 // Statements say what is told of single statements.
 type Statements struct {
-	Limit int  `yaml:"limit"` // so many by their total time, and by their mean; 0: none
-	Text  bool `yaml:"text"`  // their text, without its values, as the label query
+	Limit int  `yaml:"limit"` // how many statements, first by their total time and as many by their mean time, 0 to 500; 0: none
+	Text  bool `yaml:"text"`  // adds the statement, without its values and cut at 120 characters, as the label query
 }
 
 // Sizes say how often the sizes of databases are measured, for which the server
 // looks at each of their files.
 type Sizes struct {
-	Interval conf.Duration `yaml:"interval"` // 0: never
+	Interval conf.Duration `yaml:"interval"` // how often the sizes of databases are measured, 1s to 24h; 0: never
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -15,35 +15,32 @@ import (
 
 // Config is one server. It is reached by Address or by Socket.
 type Config struct {
-	Name     string          `yaml:"name"`     // by which logs, metrics and tags call it
-	Address  string          `yaml:"address"`  // host:port
-	Socket   string          `yaml:"socket"`   // path
-	Username string          `yaml:"username"` // with whom to log in
-	Password conf.Secret     `yaml:"password"` // that goes with the user
-	TLS      *tlsconf.Config `yaml:"tls"`      // TLS; the section alone switches it on
-	// DB is the database that the application uses: its keys are reported as 0
-	// when it is empty, which INFO leaves out. Queues are in it.
-	DB int `yaml:"db"`
-	// Settings adds what redis_exporter tells of CONFIG GET.
-	Settings bool `yaml:"config"`
-	// Expect has names of CONFIG GET, and for each one the values of which it has
-	// to have one.
-	Expect map[string]conf.Strings `yaml:"expect"`
-	// Queues are keys whose length is told, or patterns of them; Prefix is in front
-	// of all of them, and not in their names.
-	Queues  conf.Strings `yaml:"queues"`
-	Prefix  string       `yaml:"prefix"` // stands before each of queues in the server, and not in their names
-	Scan    Scan         `yaml:"scan"`
-	Slowlog Slowlog      `yaml:"slowlog"`
+	Name     string          `yaml:"name"`     // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
+	Address  string          `yaml:"address"`  // address of the server, as 127.0.0.1:6379; it or socket is needed
+	Socket   string          `yaml:"socket"`   // absolute path of the server's unix socket, in place of address
+	Username string          `yaml:"username"` // user of the server (ACL) to log in as, with password; empty: the default user
+	Password conf.Secret     `yaml:"password"` // password of the user
+	TLS      *tlsconf.Config `yaml:"tls"`      // encrypts the connection by TLS; the section alone, as tls: {}, switches it on
+	// number of the database that the application uses: its queues are in it, and its keys
+	// are reported as 0 when it is empty
+	DB       int  `yaml:"db"`
+	Settings bool `yaml:"config"` // adds what redis_exporter tells of CONFIG GET, as maxmemory and maxclients
+	// settings by their names in CONFIG GET, each with the value, or the list of values of
+	// which it has to have one
+	Expect  map[string]conf.Strings `yaml:"expect"`
+	Queues  conf.Strings            `yaml:"queues"`  // keys whose length is measured, 100 at most, or patterns with *, ? and [, 20 at most
+	Prefix  string                  `yaml:"prefix"`  // what stands before each of queues in the server, as shop_database_, and not in the label queue
+	Scan    Scan                    `yaml:"scan"`    // how keys are looked for that match the patterns of queues, a few in each snapshot
+	Slowlog Slowlog                 `yaml:"slowlog"` // what is read of the server's slow log, besides its length
 }
 
 // Scan is how keys are looked for that match a pattern. What is not done within
 // one snapshot goes on in the next.
 type Scan struct {
-	Interval conf.Duration `yaml:"interval"` // from one begin to the next
-	Count    int           `yaml:"count"`    // keys that the server looks at in one call
-	Keys     int           `yaml:"keys"`     // that it looks at in one snapshot, about
-	Timeout  conf.Duration `yaml:"timeout"`  // of what is done in one snapshot
+	Interval conf.Duration `yaml:"interval"` // time from the start of one search through all keys to the next, 1s to 24h
+	Count    int           `yaml:"count"`    // how many keys the server looks at in one call of SCAN, 10 to 10000; it does nothing else meanwhile
+	Keys     int           `yaml:"keys"`     // about how many keys the server looks at in one snapshot, from count to 10000000
+	Timeout  conf.Duration `yaml:"timeout"`  // how long the search may take in one snapshot, 10ms to 1m
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -16,8 +16,8 @@ import (
 
 // Slowlog says what is read of the slow log, beside its length.
 type Slowlog struct {
-	Entries   bool `yaml:"entries"`   // those that are new, without what the command was sent
-	Arguments bool `yaml:"arguments"` // with that as well
+	Entries   bool `yaml:"entries"`   // counts the new entries of the slow log, by command
+	Arguments bool `yaml:"arguments"` // adds what the commands were sent, which may be personal data, to records; needs entries
 }
 
 const (
