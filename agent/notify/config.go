@@ -13,15 +13,19 @@ import (
 
 // Config is the keys that every notifier has in its section.
 type Config struct {
-	Match          matchers.Spec `yaml:"match"`           // which alerts are told at all; empty: all
-	MinSeverity    string        `yaml:"min_severity"`    // critical, warning or info: alerts below are told in a digest or not at all
-	GroupBy        conf.Strings  `yaml:"group_by"`        // names that agent.Alert.Label knows
-	GroupWait      conf.Duration `yaml:"group_wait"`      // from the first alert of a group to its notice
-	GroupInterval  conf.Duration `yaml:"group_interval"`  // between notices of a group when new alerts join it
-	RepeatInterval conf.Duration `yaml:"repeat_interval"` // between notices of a group that just goes on firing
-	Digest         DigestConfig  `yaml:"digest"`          // alerts that are gathered; the zero value: none
-	MaxPerHour     int           `yaml:"max_per_hour"`    // notices within an hour; 0: any number
-	Routes         []Route       `yaml:"routes"`          // the first that matches an alert says how that is told
+	Match       matchers.Spec `yaml:"match"`                                     // matchers of the alerts that are told at all, as {service: shop}; none: all
+	MinSeverity string        `yaml:"min_severity" enum:"critical warning info"` // least severity that is told; alerts below it are told only where a digest gathers them
+	// what alerts of one notice have in common: rule, class, severity, source or labels, 10
+	// at most; []: all are in one
+	GroupBy        conf.Strings  `yaml:"group_by"`
+	GroupWait      conf.Duration `yaml:"group_wait"`      // time from the first alert of a group to its notice, 0 to 1h
+	GroupInterval  conf.Duration `yaml:"group_interval"`  // least time between two notices of a group that further alerts join, 1s to 30d
+	RepeatInterval conf.Duration `yaml:"repeat_interval"` // time to a reminder of a group that still fires, 1s to 30d
+	// gathers what is not urgent in one notice: daily (at 08:00), hourly, a time as "07:30",
+	// off, or {severity: warning, at: "07:30"}
+	Digest     DigestConfig `yaml:"digest"`
+	MaxPerHour int          `yaml:"max_per_hour"` // how many notices are sent within any hour, 1 to 1000; 0: any number
+	Routes     []Route      `yaml:"routes"`       // other ways to tell of some alerts, 50 at most; the first whose match selects an alert holds for it
 
 	recipients bool // routes may name some
 }

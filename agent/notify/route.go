@@ -17,13 +17,13 @@ import (
 // A Route says of some alerts that they are told in another way. What it leaves
 // out is as the notifier has it.
 type Route struct {
-	Match          matchers.Spec  `yaml:"match"`           // what it is for
-	To             conf.Strings   `yaml:"to"`              // recipients, of notifiers that have them; nil: the notifier's
-	GroupBy        conf.Strings   `yaml:"group_by"`        // in place of that above
-	GroupWait      *conf.Duration `yaml:"group_wait"`      // in place of that above
-	GroupInterval  *conf.Duration `yaml:"group_interval"`  // in place of that above
-	RepeatInterval *conf.Duration `yaml:"repeat_interval"` // in place of that above
-	Digest         *DigestConfig  `yaml:"digest"`          // alerts that are gathered
+	Match          matchers.Spec  `yaml:"match"`           // matchers of the alerts that the route is for; needed
+	To             conf.Strings   `yaml:"to"`              // who is told, in place of the output's to; outputs of one receiver do not have it
+	GroupBy        conf.Strings   `yaml:"group_by"`        // what alerts of one notice have in common, in place of the output's group_by
+	GroupWait      *conf.Duration `yaml:"group_wait"`      // time from the first alert of a group to its notice, 0 to 1h, in place of the output's
+	GroupInterval  *conf.Duration `yaml:"group_interval"`  // least time between two notices of a group that further alerts join, 1s to 30d, in place of the output's
+	RepeatInterval *conf.Duration `yaml:"repeat_interval"` // time to a reminder of a group that still fires, 1s to 30d, in place of the output's
+	Digest         *DigestConfig  `yaml:"digest"`          // gathers what is not urgent in one notice, in place of the output's digest
 }
 
 const maxRoutes = 50

@@ -15,40 +15,44 @@ import (
 
 // Config is one item of collectors.backups.
 type Config struct {
-	Name        string        `yaml:"name"`      // by which logs, metrics and tags call it
-	Path        string        `yaml:"path"`      // a folder with a folder for each set, or a glob of sets: files or folders
-	Files       []File        `yaml:"files"`     // what each set must have; none: whatever is in it
-	MaxAge      conf.Duration `yaml:"max_age"`   // of the newest set
-	MinRatio    float64       `yaml:"min_ratio"` // of a file's size to the median of earlier ones; 0: any
-	Keep        Keep          `yaml:"keep"`
-	RestoreTest *RestoreTest  `yaml:"restore_test"`
-	Settle      conf.Duration `yaml:"settle"`       // what was written to within it is not judged yet
-	Verify      int           `yaml:"verify"`       // so many of the newest sets are unpacked
-	Rate        conf.Size     `yaml:"rate"`         // bytes read a second
-	MaxCPU      float64       `yaml:"max_cpu"`      // share of one CPU
-	MaxUnpacked conf.Size     `yaml:"max_unpacked"` // of one file
+	Name        string        `yaml:"name"`         // what it is called, the label target of its metrics: letters, digits, - and _, 64 at most
+	Path        string        `yaml:"path"`         // folder that has a folder for each backup, or a glob of backups, as /backups/*.sql.gz; needed
+	Files       []File        `yaml:"files"`        // files that each backup must have, 20 at most; none: whatever is in it
+	MaxAge      conf.Duration `yaml:"max_age"`      // how old the newest backup that is whole may be, 1m to 3660d
+	MinRatio    float64       `yaml:"min_ratio"`    // how small a file may be against the median of earlier ones, as a part from 0 to below 1; 0: any size
+	Keep        Keep          `yaml:"keep"`         // how many backups are to be kept, and how old the oldest may be
+	RestoreTest *RestoreTest  `yaml:"restore_test"` // where it says that a backup was restored on trial, and how long ago that may be
+	Settle      conf.Duration `yaml:"settle"`       // how long ago a file was last written to before it is judged, 24h at most
+	Verify      int           `yaml:"verify"`       // how many of the newest backups are unpacked to their end, 1 to 2000
+	Rate        conf.Size     `yaml:"rate"`         // bytes read a second at most, 64KiB to 64GiB
+	MaxCPU      float64       `yaml:"max_cpu"`      // share of one CPU that verifying may take, 0.01 to 1
+	MaxUnpacked conf.Size     `yaml:"max_unpacked"` // size that one file may unpack to, 1MiB or more; what is larger counts as a bomb
 }
 
 // File is what each set must have.
 type File struct {
-	Match   string    `yaml:"match"`    // a glob, within the set's folder
-	Kind    string    `yaml:"kind"`     // sql, tar or any; "" as its name says
-	MinSize conf.Size `yaml:"min_size"` // as it lies there
-	Trailer string    `yaml:"trailer"`  // how the last line of a dump begins, where it is another one
+	Match string `yaml:"match"` // glob of the file within the backup's folder, as database.sql.gz or *.tar.gz; needed
+	// what it has to be: a dump with its last line, an archive that lists, or anything
+	// readable; empty: by its name
+	Kind    string    `yaml:"kind" enum:"sql tar any"`
+	MinSize conf.Size `yaml:"min_size"` // least size of the file as it lies there, before it is unpacked
+	// how the last line of a dump begins, where it is not that of mariadb-dump, mysqldump,
+	// pg_dump or pg_dumpall
+	Trailer string `yaml:"trailer"`
 }
 
 // Keep is the retention that is expected.
 type Keep struct {
-	Count int `yaml:"count"` // sets at least; 0: any number
-	Days  int `yaml:"days"`  // the oldest is no older; 0: any age
+	Count int `yaml:"count"` // least number of backups, 0 to 2000; 0: any number
+	Days  int `yaml:"days"`  // days that the oldest backup may be old, and two more; 0: any age
 }
 
 // RestoreTest is where it says that a backup was restored on trial.
 type RestoreTest struct {
-	File    string        `yaml:"file"`    // whose first line is a time, or else its modification is the time
-	MaxAge  conf.Duration `yaml:"max_age"` // how old it may be
-	Start   string        `yaml:"start"`   // text that a test begins with in the file
-	Success string        `yaml:"success"` // text that it ends with, when it succeeded
+	File    string        `yaml:"file"`    // file whose first line is the time of the last test, or else its modification is; needed
+	MaxAge  conf.Duration `yaml:"max_age"` // how long ago the last test may be, 1m or more
+	Start   string        `yaml:"start"`   // text in the file with which a test begins; needs success
+	Success string        `yaml:"success"` // text in the file with which a test ends that succeeded
 }
 
 // SetDefaults fills in what a configuration may leave out.

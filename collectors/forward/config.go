@@ -16,29 +16,31 @@ import (
 
 // Config is one listener of the Forward protocol.
 type Config struct {
-	Name         string            `yaml:"name"`          // by which logs, metrics and tags call it
-	Listen       string            `yaml:"listen"`        // host:port, or unix:///path
-	Mode         string            `yaml:"mode"`          // of the socket's file, octal
-	TLS          *tlsconf.Server   `yaml:"tls"`           // TLS; the section alone switches it on
-	SharedKey    conf.Secret       `yaml:"shared_key"`    // of the Forward protocol: both sides have it
-	Users        []User            `yaml:"users"`         // who may send; none: everybody
-	SelfHostname string            `yaml:"self_hostname"` // the agent's own name in the handshake
-	TextKey      conf.Strings      `yaml:"text_key"`      // members that may be a record's text, the first that is there
-	MaxMessage   conf.Size         `yaml:"max_message"`   // also when uncompressed
-	MaxLine      conf.Size         `yaml:"max_line"`      // of a record that Docker sent in pieces
-	Spool        Spool             `yaml:"spool"`         // what is kept on the disk until it is safe
-	Labels       map[string]string `yaml:"labels"`        // that each record gets, names and values
+	Name         string          `yaml:"name"`          // what it is called, the label source of its metrics: letters, digits, - and _, 64 at most
+	Listen       string          `yaml:"listen"`        // address to listen at: host:port, or unix:///path
+	Mode         string          `yaml:"mode"`          // file mode of the unix socket, in octal and quotes: who may write to it may send
+	TLS          *tlsconf.Server `yaml:"tls"`           // encrypts connections by TLS; the section alone switches it on
+	SharedKey    conf.Secret     `yaml:"shared_key"`    // key of the Forward protocol that clients have to know
+	Users        []User          `yaml:"users"`         // users, of whom a client has to be one, 1000 at most; needs shared_key; none: everybody
+	SelfHostname string          `yaml:"self_hostname"` // what the listener calls itself in the handshake; a client of the same name refuses it
+	TextKey      conf.Strings    `yaml:"text_key"`      // members that may be a record's text, which rules look at; the first that is there is taken
+	MaxMessage   conf.Size       `yaml:"max_message"`   // largest message, also when uncompressed, 64KiB to 64MiB; a larger one ends its connection
+	// longest line that is joined from Docker's pieces, 1KiB to 16MiB; a longer one becomes
+	// several records, marked cut
+	MaxLine conf.Size         `yaml:"max_line"`
+	Spool   Spool             `yaml:"spool"`  // queue on the disk for what was received
+	Labels  map[string]string `yaml:"labels"` // names and values that each record gets which does not have them, 64 at most
 }
 
 // A User may send, beside the shared key.
 type User struct {
-	Username string      `yaml:"username"` // with whom to log in
-	Password conf.Secret `yaml:"password"` // that goes with the user
+	Username string      `yaml:"username"` // name of the user
+	Password conf.Secret `yaml:"password"` // password of the user; needed
 }
 
 // Spool is where what was received waits.
 type Spool struct {
-	MaxSize conf.Size `yaml:"max_size"` // on the disk, in bytes
+	MaxSize conf.Size `yaml:"max_size"` // size of the queue on the disk, at least 32MiB and twice max_message; when it is full the oldest goes
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -12,10 +12,10 @@ import (
 
 // Config is the section collectors.host.
 type Config struct {
-	Name    string       `yaml:"name"`    // by which logs, metrics and tags call it
-	Root    string       `yaml:"root"`    // where the machine's file system is: / or, in a container, where it is mounted
-	Mounts  conf.Strings `yaml:"mounts"`  // those that are measured, with * ? [] as in a shell; none: all that are on a disk
-	Exclude conf.Strings `yaml:"exclude"` // likewise
+	Name    string       `yaml:"name"`    // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
+	Root    string       `yaml:"root"`    // absolute path of the machine's file system: / or, in a container, where it is mounted, as /host
+	Mounts  conf.Strings `yaml:"mounts"`  // mount points to measure, with *, ? and [] as in a shell; none: all that are on a disk
+	Exclude conf.Strings `yaml:"exclude"` // mount points not to measure, written as mounts are
 }
 
 // SetDefaults fills in what a configuration may leave out.

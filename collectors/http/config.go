@@ -19,33 +19,37 @@ import (
 
 // Config is one item of collectors.http.
 type Config struct {
-	Name            string                 `yaml:"name"`             // by which logs, metrics and tags call it
-	URL             string                 `yaml:"url"`              // what is asked for
-	Method          string                 `yaml:"method"`           // of HTTP
-	Headers         map[string]conf.Secret `yaml:"headers"`          // of the request, names and values
-	BearerToken     conf.Secret            `yaml:"bearer_token"`     // for the header Authorization
-	Username        string                 `yaml:"username"`         // basic authentication
-	Password        conf.Secret            `yaml:"password"`         // that goes with the user
-	Unix            string                 `yaml:"unix"`             // path of a socket to use in place of the URL's host
-	Proxy           string                 `yaml:"proxy"`            // none of the environment's is used
-	FollowRedirects bool                   `yaml:"follow_redirects"` // go where an answer says
-	HTTPVersion     string                 `yaml:"http_version"`     // auto, 1.1 or 2
-	IP              string                 `yaml:"ip"`               // auto, 4 or 6
-	MaxBody         conf.Size              `yaml:"max_body"`         // how much of the answer is judged
-	TLS             *tlsconf.Config        `yaml:"tls"`              // TLS; the section alone switches it on
-	Expect          Expect                 `yaml:"expect"`           // what the answer has to be
-	Values          conf.Strings           `yaml:"values"`           // paths of numbers in the JSON that become metrics
+	Name            string                 `yaml:"name"`                           // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
+	URL             string                 `yaml:"url"`                            // URL to ask, http:// or https://, without a user in it
+	Method          string                 `yaml:"method"`                         // HTTP method, as GET or HEAD, but not CONNECT; no body is sent
+	Headers         map[string]conf.Secret `yaml:"headers"`                        // names and values of request headers; they are not sent to another server after a redirect
+	BearerToken     conf.Secret            `yaml:"bearer_token"`                   // token for the header Authorization, in place of username and password
+	Username        string                 `yaml:"username"`                       // user for basic authentication
+	Password        conf.Secret            `yaml:"password"`                       // password of the user
+	Unix            string                 `yaml:"unix"`                           // absolute path of a unix socket to connect to, in place of the URL's host
+	Proxy           string                 `yaml:"proxy"`                          // proxy, as http://proxy:3128, https:// or socks5://; that of the environment is not used
+	FollowRedirects bool                   `yaml:"follow_redirects"`               // follows redirects, 10 at most
+	HTTPVersion     string                 `yaml:"http_version" enum:"auto 1.1 2"` // version of HTTP to speak; auto: 2 over TLS where the server has it, and 1.1 elsewhere
+	IP              string                 `yaml:"ip" enum:"auto 4 6"`             // version of IP to connect by; auto: whichever answers first
+	MaxBody         conf.Size              `yaml:"max_body"`                       // how much of the answer's body is judged, 1KiB to 64MiB
+	TLS             *tlsconf.Config        `yaml:"tls"`                            // how an https server is verified, and which certificate the agent shows it
+	Expect          Expect                 `yaml:"expect"`                         // what the answer has to be
+	// paths of numbers or booleans in the JSON of the body that become metrics, as
+	// queue_data.failed; 100 at most
+	Values conf.Strings `yaml:"values"`
 }
 
 // Expect is what the answer has to be.
 type Expect struct {
-	Status        conf.Strings      `yaml:"status"`          // codes, or classes as 2xx; one of them
-	Version       conf.Strings      `yaml:"version"`         // of HTTP: 1.0, 1.1 or 2; one of them
-	Headers       map[string]string `yaml:"headers"`         // names, and expressions for their values
-	Body          string            `yaml:"body"`            // text that is in it
-	BodyRegexp    string            `yaml:"body_regexp"`     // an expression that has to match the body
-	NotBodyRegexp string            `yaml:"not_body_regexp"` // an expression that must not match the body
-	JSON          Assertions        `yaml:"json"`            // values that the JSON of the body has to have
+	Status        conf.Strings      `yaml:"status"`          // status codes, as 200, or classes, as 2xx, of which the last answer has to have one
+	Version       conf.Strings      `yaml:"version"`         // versions of HTTP, 1.0, 1.1 or 2, of which the answer has to have one; none: any
+	Headers       map[string]string `yaml:"headers"`         // names of headers, each with an expression (RE2) that one of its values has to match
+	Body          string            `yaml:"body"`            // text that has to be in the body
+	BodyRegexp    string            `yaml:"body_regexp"`     // expression (RE2) that has to match somewhere in the body
+	NotBodyRegexp string            `yaml:"not_body_regexp"` // expression (RE2) that must not match anywhere in the body
+	// paths in the JSON of the body, as services.*, each with the value, list of values or
+	// {below: 10, above: 0} that it has to have
+	JSON Assertions `yaml:"json"`
 }
 
 // auto is what both sides can.

@@ -16,17 +16,21 @@ import (
 
 // Config is one item of collectors.integrity.
 type Config struct {
-	Name           string        `yaml:"name"`            // by which logs, metrics and tags call it
-	Paths          conf.Strings  `yaml:"paths"`           // folders and files, with * ? [] as in a shell
-	Exclude        conf.Strings  `yaml:"exclude"`         // see pattern
-	Allow          []Allow       `yaml:"allow"`           // what files may be, or do
-	Hash           HashLimit     `yaml:"hash"`            // files up to which size are read and hashed
-	MaxFiles       int           `yaml:"max_files"`       // so many files at most
-	WalkInterval   conf.Duration `yaml:"walk_interval"`   // in which the folders are walked again
-	RehashInterval conf.Duration `yaml:"rehash_interval"` // in which each file is read again
-	Rate           conf.Size     `yaml:"rate"`            // bytes a second that are read to hash them
-	FollowSymlinks bool          `yaml:"follow_symlinks"` // look at what links lead to
-	OneFileSystem  bool          `yaml:"one_file_system"` // stay on the file system of each path
+	Name  string       `yaml:"name"`  // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
+	Paths conf.Strings `yaml:"paths"` // folders, with all in them, and files to watch, with *, ? and [] as in a shell; needed
+	// patterns of what is not looked at: a whole path, a name anywhere, or a path below one
+	// of paths; ** is any folders
+	Exclude conf.Strings `yaml:"exclude"`
+	// patterns, as exclude has them, of what may change, come and go; or {path: PATTERN,
+	// mode: "4755"} of what may have these bits
+	Allow          []Allow       `yaml:"allow"`
+	Hash           HashLimit     `yaml:"hash"`            // size of the largest file whose content is read and hashed; true: any, false: none
+	MaxFiles       int           `yaml:"max_files"`       // how many files are watched at most, 1 to 5000000; a file takes some 150 bytes of memory
+	WalkInterval   conf.Duration `yaml:"walk_interval"`   // how often all folders are walked, 10s to 24h
+	RehashInterval conf.Duration `yaml:"rehash_interval"` // how often each file is read again whatever its times say, walk_interval to 365d
+	Rate           conf.Size     `yaml:"rate"`            // bytes a second that are read to hash files, 64KiB or more
+	FollowSymlinks bool          `yaml:"follow_symlinks"` // watches what symbolic links lead to; otherwise a link is a file whose content is its target
+	OneFileSystem  bool          `yaml:"one_file_system"` // does not go into other file systems that are mounted below a path
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -24,14 +24,14 @@ const DefaultListen = "127.0.0.1:9766"
 
 // Config is the section collectors.jobs.
 type Config struct {
-	Name   string      `yaml:"name"`   // by which logs, metrics and tags call it
-	Listen string      `yaml:"listen"` // host:port, or unix:///path
-	Mode   string      `yaml:"mode"`   // of the socket's file, octal
-	Token  conf.Secret `yaml:"token"`  // that who tells has to know
-	Any    bool        `yaml:"any"`    // jobs that are not listed may tell as well
-	Jobs   []Job       `yaml:"jobs"`   // the jobs that are known
+	Name   string      `yaml:"name"`   // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
+	Listen string      `yaml:"listen"` // address at which jobs tell of themselves: host:port, or unix:///path
+	Mode   string      `yaml:"mode"`   // file mode of the unix socket, in octal and quotes: who may write to it may tell of jobs
+	Token  conf.Secret `yaml:"token"`  // token that whoever tells of a job has to know
+	Any    bool        `yaml:"any"`    // lets jobs tell of themselves that are not listed under jobs, 200 in all
+	Jobs   []Job       `yaml:"jobs"`   // jobs that are expected to run, 200 at most; needed without any
 
-	WebConfigFile string `yaml:"web_config_file"` // TLS and users, as exporters have it
+	WebConfigFile string `yaml:"web_config_file"` // web configuration file as Prometheus exporters have it: TLS and users, in place of token
 
 	web webconf.Server
 }
@@ -41,18 +41,17 @@ func (c *Config) SetDefaults() { *c = Config{Name: "jobs", Listen: DefaultListen
 
 // A Job is one that is expected to run.
 type Job struct {
-	Name         string        `yaml:"name"`          // the job's, as logkeel job has it
-	Schedule     string        `yaml:"schedule"`      // five fields as in a crontab; "": whenever it likes
-	Timezone     string        `yaml:"timezone"`      // of the schedule; "": the machine's
-	Grace        conf.Duration `yaml:"grace"`         // how late it may start; 0: 1h, or until it is due again
-	MaxDuration  conf.Duration `yaml:"max_duration"`  // 0: a day
-	ExpectOutput string        `yaml:"expect_output"` // without a match a run has failed
+	Name         string        `yaml:"name"`          // name of the job, as logkeel job NAME has it: letters, digits, - . and _, 64 at most
+	Schedule     string        `yaml:"schedule"`      // when it runs: five fields as in a crontab, or @daily and the like; empty: it is never missed
+	Timezone     string        `yaml:"timezone"`      // time zone of the schedule, as Europe/Amsterdam; empty: the machine's
+	Grace        conf.Duration `yaml:"grace"`         // how late it may start before it counts as missed, 10s to 30d; 0: 1h, or until it is due again
+	MaxDuration  conf.Duration `yaml:"max_duration"`  // how long a run may take before it is told of, 1s to 30d; 0: 1d
+	ExpectOutput string        `yaml:"expect_output"` // expression (RE2) that the output has to match: a run without a match has failed
 
-	// Of a command that the agent runs itself.
-	Command conf.Strings      `yaml:"command"`
-	Dir     string            `yaml:"dir"`     // in which the command runs
-	Env     map[string]string `yaml:"env"`     // beside the agent's own
-	Timeout conf.Duration     `yaml:"timeout"` // after which it is ended; 0: max_duration
+	Command conf.Strings      `yaml:"command"` // program and arguments that the agent itself runs by the schedule, without a shell
+	Dir     string            `yaml:"dir"`     // absolute path of the folder in which command runs; empty: the agent's
+	Env     map[string]string `yaml:"env"`     // names and values of environment variables for command, besides the agent's own
+	Timeout conf.Duration     `yaml:"timeout"` // how long command may run until it is ended, 1s to 30d; 0: max_duration
 }
 
 const (

@@ -17,17 +17,17 @@ import (
 
 // Config is one output: instances that each get every alert.
 type Config struct {
-	Name           string            `yaml:"name"`            // by which logs, metrics and tags call it
-	URLs           conf.Strings      `yaml:"urls"`            // without /api/v2/alerts
-	TLS            *tlsconf.Config   `yaml:"tls"`             // TLS; the section alone switches it on
-	Username       string            `yaml:"username"`        // with whom to log in
-	Password       conf.Secret       `yaml:"password"`        // that goes with the user
-	BearerToken    conf.Secret       `yaml:"bearer_token"`    // for the header Authorization
-	Timeout        conf.Duration     `yaml:"timeout"`         // how long it may take
-	ResendInterval conf.Duration     `yaml:"resend_interval"` // how often an alert that fires is sent again
-	MinSeverity    string            `yaml:"min_severity"`    // critical, warning or info: alerts below are not sent
-	ExternalURL    string            `yaml:"external_url"`    // where an alert's Source link leads; "" is nowhere
-	Labels         map[string]string `yaml:"labels"`          // of each alert
+	Name           string            `yaml:"name"`                                      // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
+	URLs           conf.Strings      `yaml:"urls"`                                      // URLs of all instances, as http://127.0.0.1:9093, 16 at most; each gets every alert at /api/v2/alerts
+	TLS            *tlsconf.Config   `yaml:"tls"`                                       // how an https server is verified, and which certificate the agent shows it
+	Username       string            `yaml:"username"`                                  // user for basic authentication; needs password
+	Password       conf.Secret       `yaml:"password"`                                  // password of the user
+	BearerToken    conf.Secret       `yaml:"bearer_token"`                              // token for the header Authorization, in place of username and password
+	Timeout        conf.Duration     `yaml:"timeout"`                                   // how long one try may take, 1s to 5m
+	ResendInterval conf.Duration     `yaml:"resend_interval"`                           // how often an alert that fires is sent again, 1s to 1h
+	MinSeverity    string            `yaml:"min_severity" enum:"critical warning info"` // least severity that is sent
+	ExternalURL    string            `yaml:"external_url"`                              // URL that an alert's link Source leads to, as that of your log viewer; empty: none
+	Labels         map[string]string `yaml:"labels"`                                    // names and values of further labels of each alert, as {team: shop}, 20 at most
 }
 
 // SetDefaults fills in what a configuration may leave out.

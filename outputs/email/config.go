@@ -17,19 +17,21 @@ import (
 
 // Config is one email output: one server, one sender and those who are told.
 type Config struct {
-	Name          string          `yaml:"name"`           // by which logs, metrics and tags call it
-	Server        string          `yaml:"server"`         // host:port, or host
-	Security      string          `yaml:"security"`       // starttls, tls or none; "" is what the port is for
-	TLS           *tlsconf.Config `yaml:"tls"`            // TLS; the section alone switches it on
-	Username      string          `yaml:"username"`       // with whom to log in
-	Password      conf.Secret     `yaml:"password"`       // that goes with the user
-	Auth          string          `yaml:"auth"`           // auto, or a mechanism in lower case
-	From          string          `yaml:"from"`           // the sender's address
-	To            conf.Strings    `yaml:"to"`             // recipients
-	Helo          string          `yaml:"helo"`           // "": the host's name
-	Timeout       conf.Duration   `yaml:"timeout"`        // how long it may take
-	SubjectPrefix string          `yaml:"subject_prefix"` // what subjects begin with
-	Report        *ReportConfig   `yaml:"report"`         // nil: none
+	Name   string `yaml:"name"`   // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
+	Server string `yaml:"server"` // mail server, as host:port or host; the port is then 587, with security tls 465, and with none 25
+	// how the connection is encrypted; none takes no password but on this machine; empty:
+	// tls on port 465, starttls elsewhere
+	Security      string          `yaml:"security" enum:"starttls tls none"`
+	TLS           *tlsconf.Config `yaml:"tls"`                                                             // how the server's certificate is verified, and which one the agent shows, unless security is none
+	Username      string          `yaml:"username"`                                                        // user to log in as; needs password
+	Password      conf.Secret     `yaml:"password"`                                                        // password of the user
+	Auth          string          `yaml:"auth" enum:"auto plain login cram-md5 scram-sha-1 scram-sha-256"` // how the agent logs in; auto: by the best mechanism that the server offers
+	From          string          `yaml:"from"`                                                            // sender, as logkeel@example.com or logkeel <logkeel@example.com>; needed
+	To            conf.Strings    `yaml:"to"`                                                              // addresses of those who are told, 1 to 100
+	Helo          string          `yaml:"helo"`                                                            // host name by which the agent greets the server; empty: that of this host
+	Timeout       conf.Duration   `yaml:"timeout"`                                                         // how long one try may take, from connecting to the server's last word, 1s to 10m
+	SubjectPrefix string          `yaml:"subject_prefix"`                                                  // text that subjects begin with, as [shop], 60 bytes at most
+	Report        *ReportConfig   `yaml:"report"`                                                          // mails a report of all that was measured, each week unless it says otherwise; report: {} switches it on
 
 	notify.Config `yaml:",inline"`
 }

@@ -10,9 +10,11 @@ import (
 // ReportConfig is the section report: one mail a week, or day or month, of all
 // that was measured in it.
 type ReportConfig struct {
-	Every string `yaml:"every"` // week, day or month
-	On    string `yaml:"on"`    // a weekday; of a month, its day; "" is monday, and the first
-	At    string `yaml:"at"`    // HH:MM, local time
+	Every string `yaml:"every" enum:"week day month"` // how often a report is mailed
+	// weekday on which a weekly report is mailed, as monday, or day of a monthly one, 1 to
+	// 28; empty: the first
+	On string `yaml:"on"`
+	At string `yaml:"at"` // time of day at which it is mailed, as "08:00", in the agent's local time
 }
 
 // SetDefaults fills in what a configuration may leave out.

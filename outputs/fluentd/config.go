@@ -15,30 +15,30 @@ import (
 
 // Config is one Fluentd output.
 type Config struct {
-	Name           string          `yaml:"name"`                       // by which logs, metrics and tags call it
-	Address        string          `yaml:"address"`                    // host:port, or unix:///path
-	Servers        []Server        `yaml:"servers"`                    // in place of Address
-	Records        string          `yaml:"records" enum:"all flagged"` // all or flagged
-	Tag            string          `yaml:"tag"`                        // template over tagData
-	Labels         conf.Strings    `yaml:"labels"`                     // keys of container labels that records carry
-	Identity       bool            `yaml:"identity"`                   // records say which they are
-	Compress       string          `yaml:"compress" enum:"none gzip"`  // none or gzip
-	Ack            bool            `yaml:"ack"`                        // wait until the receiver says that it has a chunk
-	AckTimeout     conf.Duration   `yaml:"ack_timeout"`                // how long that may take
-	ConnectTimeout conf.Duration   `yaml:"connect_timeout"`            // how long a connection may take
-	Buffer         conf.Size       `yaml:"buffer"`                     // memory for what is not safe yet
-	Spool          Spool           `yaml:"spool"`                      // what is kept on the disk until it is safe
-	SharedKey      conf.Secret     `yaml:"shared_key"`                 // of the Forward protocol: both sides have it
-	Username       string          `yaml:"username"`                   // with whom to log in
-	Password       conf.Secret     `yaml:"password"`                   // that goes with the user
-	TLS            *tlsconf.Config `yaml:"tls"`                        // TLS; the section alone switches it on
+	Name           string          `yaml:"name"`                       // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
+	Address        string          `yaml:"address"`                    // address of the aggregator: host:port, or unix:///path; it or servers is needed
+	Servers        []Server        `yaml:"servers"`                    // several aggregators that share the work, 16 at most, in place of address
+	Records        string          `yaml:"records" enum:"all flagged"` // which records are sent: all of them, or only those that a rule flagged
+	Tag            string          `yaml:"tag"`                        // template of the tag, with .Source, .Name, .Tag, .ID, .FullID, .ImageName, .Project and .Service
+	Labels         conf.Strings    `yaml:"labels"`                     // keys of containers' labels that records carry
+	Identity       bool            `yaml:"identity"`                   // adds logkeel_id to records, the same each time one is sent, so that a receiver can drop repeats
+	Compress       string          `yaml:"compress" enum:"none gzip"`  // how what is sent is compressed
+	Ack            bool            `yaml:"ack"`                        // waits for the receiver's acknowledgements; without them, what is sent counts as safe
+	AckTimeout     conf.Duration   `yaml:"ack_timeout"`                // how long an acknowledgement may take before the connection is made anew, 100ms to 10m
+	ConnectTimeout conf.Duration   `yaml:"connect_timeout"`            // how long a connection may take, handshakes included, 100ms to 10m
+	Buffer         conf.Size       `yaml:"buffer"`                     // memory for what is not safe yet, 64KiB for each server to 1GiB
+	Spool          Spool           `yaml:"spool"`                      // queue on the disk for what the receiver has not acknowledged
+	SharedKey      conf.Secret     `yaml:"shared_key"`                 // key of the Forward protocol, that of the receiver's <security> section
+	Username       string          `yaml:"username"`                   // user to log in as; needs shared_key
+	Password       conf.Secret     `yaml:"password"`                   // password of the user
+	TLS            *tlsconf.Config `yaml:"tls"`                        // encrypts the connection by TLS; the section alone, as tls: {}, switches it on
 }
 
 // Spool is where chunks go while the receiver lags.
 type Spool struct {
-	MaxSize  conf.Size     `yaml:"max_size"`                           // on the disk, in bytes
-	After    conf.Duration `yaml:"after"`                              // how long a chunk may stay unacknowledged in memory
-	WhenFull string        `yaml:"when_full" enum:"drop_oldest block"` // drop_oldest or block
+	MaxSize  conf.Size     `yaml:"max_size"`                           // size of the queue on the disk, 32MiB or more for each server that is not on standby
+	After    conf.Duration `yaml:"after"`                              // how long a chunk may be unacknowledged and in memory only, 100ms to 1m
+	WhenFull string        `yaml:"when_full" enum:"drop_oldest block"` // what happens when the queue is full: the oldest is dropped and counted, or reading waits
 }
 
 const (

@@ -16,13 +16,13 @@ const (
 
 // Server is one aggregator of several.
 type Server struct {
-	Address    string      `yaml:"address"`     // host:port, or unix:///path
-	Weight     int         `yaml:"weight"`      // its share of the sources, against the others'
-	Standby    bool        `yaml:"standby"`     // used only while no other can be
-	ServerName string      `yaml:"server_name"` // these in place of the output's
-	SharedKey  conf.Secret `yaml:"shared_key"`  // of the Forward protocol: both sides have it
-	Username   string      `yaml:"username"`    // with whom to log in
-	Password   conf.Secret `yaml:"password"`    // that goes with the user
+	Address    string      `yaml:"address"`     // address of the server: host:port, or unix:///path
+	Weight     int         `yaml:"weight"`      // its share of the logs against that of the others, 1 to 100
+	Standby    bool        `yaml:"standby"`     // uses it only while no other server can be used
+	ServerName string      `yaml:"server_name"` // name that this server's certificate has to have, in place of tls.server_name
+	SharedKey  conf.Secret `yaml:"shared_key"`  // key of the Forward protocol for this server, in place of the output's
+	Username   string      `yaml:"username"`    // user for this server, in place of the output's
+	Password   conf.Secret `yaml:"password"`    // password of the user
 }
 
 // SetDefaults fills in what a configuration may leave out.

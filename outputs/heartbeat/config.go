@@ -18,14 +18,16 @@ import (
 
 // Config is one heartbeat: one URL that is asked for again and again.
 type Config struct {
-	Name     string          `yaml:"name"`     // by which logs, metrics and tags call it
-	URL      conf.Secret     `yaml:"url"`      // whoever knows it can say that the agent is alive
-	FailURL  conf.Secret     `yaml:"fail_url"` // asked for while the agent is not well; "" is nothing: silence
-	Every    conf.Duration   `yaml:"every"`    // how often it is told that the agent is alive
-	Method   string          `yaml:"method"`   // of HTTP
-	Timeout  conf.Duration   `yaml:"timeout"`  // how long it may take
-	Patience conf.Duration   `yaml:"patience"` // for how long a part of the agent may get nowhere
-	TLS      *tlsconf.Config `yaml:"tls"`      // TLS; the section alone switches it on
+	Name string      `yaml:"name"` // what it is called in metrics, messages: letters, digits, - and _, 64 at most
+	URL  conf.Secret `yaml:"url"`  // URL that is asked for while the agent is well, a secret: whoever knows it can say that it is alive
+	// URL that is asked for while the agent is not well, or what to add to url, as /fail or
+	// "?status=down"; empty: silence
+	FailURL  conf.Secret     `yaml:"fail_url"`
+	Every    conf.Duration   `yaml:"every"`                       // how often url is asked for, 5s to 1d
+	Method   string          `yaml:"method" enum:"GET POST HEAD"` // HTTP method of the request; POST sends how the agent does as the text
+	Timeout  conf.Duration   `yaml:"timeout"`                     // how long one try may take, 1s to 1m
+	Patience conf.Duration   `yaml:"patience"`                    // for how long a part of the agent may get nowhere before it is not well, 1m to 1d
+	TLS      *tlsconf.Config `yaml:"tls"`                         // how an https server is verified, and which certificate the agent shows it
 }
 
 // SetDefaults fills in what a configuration may leave out.

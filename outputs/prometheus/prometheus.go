@@ -23,17 +23,17 @@ import (
 
 // Config is the Prometheus output.
 type Config struct {
-	Listen    string `yaml:"listen"`     // host:port; loopback unless said otherwise
-	MaxSeries int    `yaml:"max_series"` // of one metric; the rest is added up in one
-	// StatusPage shows people at / how the agent does.
-	StatusPage bool `yaml:"status_page"`
+	// address to serve metrics at, as host:port; other machines reach it only where it is
+	// not a loopback address
+	Listen     string `yaml:"listen"`
+	MaxSeries  int    `yaml:"max_series"`  // most series of one metric, 100 or more; the rest is added up in one
+	StatusPage bool   `yaml:"status_page"` // shows people how the agent does, as a page at /
 
-	// Reachable says that others may read it without a password: in a container the
-	// address is that of the container, and who reaches it is decided where its port
-	// is published.
+	// says that it is meant that others reach listen without a password, as in a container,
+	// so that check does not remark on it
 	Reachable bool `yaml:"open"`
 
-	WebConfigFile string `yaml:"web_config_file"` // TLS and users, as exporters have it
+	WebConfigFile string `yaml:"web_config_file"` // web configuration file as Prometheus exporters have it: TLS and users
 
 	web webconf.Server
 }

@@ -18,19 +18,19 @@ import (
 
 // Config is one webhook output: one URL to which each notice is sent.
 type Config struct {
-	Name         string          `yaml:"name"`          // by which logs, metrics and tags call it
-	URL          conf.Secret     `yaml:"url"`           // {id} in it is the notice's ID
-	Method       string          `yaml:"method"`        // POST or PUT
-	Headers      []Header        `yaml:"headers"`       // of the request, names and values
-	BearerToken  conf.Secret     `yaml:"bearer_token"`  // for the header Authorization
-	Username     string          `yaml:"username"`      // with whom to log in
-	Password     conf.Secret     `yaml:"password"`      // that goes with the user
-	SignWith     conf.Secret     `yaml:"sign_with"`     // key of the HMAC of the body
-	ContentType  string          `yaml:"content_type"`  // the body's
-	Template     string          `yaml:"template"`      // "": the notice as JSON
-	TemplateFile string          `yaml:"template_file"` // a file with the template in it
-	TLS          *tlsconf.Config `yaml:"tls"`           // TLS; the section alone switches it on
-	Timeout      conf.Duration   `yaml:"timeout"`       // how long it may take
+	Name         string          `yaml:"name"`                   // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
+	URL          conf.Secret     `yaml:"url"`                    // URL to which each notice is sent, a secret; {id} in its path stands for the notice's ID
+	Method       string          `yaml:"method" enum:"POST PUT"` // HTTP method of the request
+	Headers      []Header        `yaml:"headers"`                // further headers of the request, 50 at most
+	BearerToken  conf.Secret     `yaml:"bearer_token"`           // token for the header Authorization, in place of username and password
+	Username     string          `yaml:"username"`               // user for basic authentication; needs password
+	Password     conf.Secret     `yaml:"password"`               // password of the user
+	SignWith     conf.Secret     `yaml:"sign_with"`              // key of an HMAC-SHA256 of the body, which is sent as the header X-Hub-Signature-256
+	ContentType  string          `yaml:"content_type"`           // type of the body; with one of JSON, what template makes has to be JSON
+	Template     string          `yaml:"template"`               // template (Go's text/template) of the body; without it and template_file the notice as JSON
+	TemplateFile string          `yaml:"template_file"`          // file that has the template in it, in place of template
+	TLS          *tlsconf.Config `yaml:"tls"`                    // how an https server is verified, and which certificate the agent shows it
+	Timeout      conf.Duration   `yaml:"timeout"`                // how long one request may take, 1s to 10m
 
 	notify.Config `yaml:",inline"`
 
@@ -39,8 +39,8 @@ type Config struct {
 
 // A Header is one of the request's.
 type Header struct {
-	Name  string      `yaml:"name"`  // the header's
-	Value conf.Secret `yaml:"value"` // the header's
+	Name  string      `yaml:"name"`  // name of the header, as X-Api-Key
+	Value conf.Secret `yaml:"value"` // value of the header
 }
 
 const (
