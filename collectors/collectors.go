@@ -36,7 +36,8 @@ type Config struct {
 	Forward []Forward `yaml:"forward"`
 }
 
-// Docker reads the logs of an engine's containers.
+// Docker reads the logs of an engine's containers. The section alone, as docker: {},
+// switches it on.
 type Docker struct {
 	docker.Config `yaml:",inline"`
 	Reading       `yaml:",inline"`
@@ -61,7 +62,7 @@ type Forward struct {
 	forward.Config `yaml:",inline"`
 }
 
-// Files reads text files.
+// Files reads text files, a record a line unless multiline says otherwise.
 type Files struct {
 	// what it is called, the label source of its metrics and the first part of its tag:
 	// letters, digits, - and _, 64 at most

@@ -81,7 +81,7 @@ func (m *MySQL) SetDefaults() {
 	m.Sampling.SetDefaults()
 }
 
-// Redis measures a Redis server.
+// Redis measures a Redis, Valkey or KeyDB server.
 type Redis struct {
 	redis.Config `yaml:",inline"`
 	Sampling     `yaml:",inline"`
@@ -105,7 +105,7 @@ func (p *Postgres) SetDefaults() {
 	p.Sampling.SetDefaults()
 }
 
-// HTTP measures a URL.
+// HTTP asks a URL, times each phase, and judges the answer.
 type HTTP struct {
 	probe.Config `yaml:",inline"`
 	Sampling     `yaml:",inline"`
@@ -117,7 +117,8 @@ func (h *HTTP) SetDefaults() {
 	h.Sampling.SetDefaults()
 }
 
-// Host measures the machine.
+// Host measures the machine: file systems, memory, load, processors, disks, network.
+// The section alone, as host: {}, switches it on.
 type Host struct {
 	host.Config `yaml:",inline"`
 	Sampling    `yaml:",inline"`
@@ -129,7 +130,7 @@ func (h *Host) SetDefaults() {
 	h.Sampling.SetDefaults()
 }
 
-// Backups looks after a place with backups.
+// Backups looks after a place with backups: whether they are there in time and whole.
 type Backups struct {
 	backups.Config `yaml:",inline"`
 	Sampling       `yaml:",inline"`
@@ -141,7 +142,8 @@ func (b *Backups) SetDefaults() {
 	b.Sampling = Sampling{Interval: conf.Duration(5 * time.Minute), Timeout: conf.Duration(time.Minute)}
 }
 
-// Integrity watches over files.
+// Integrity watches over files: what changes, comes and goes, and what everybody may
+// write.
 type Integrity struct {
 	integrity.Config `yaml:",inline"`
 	Sampling         `yaml:",inline"`
@@ -153,7 +155,7 @@ func (f *Integrity) SetDefaults() {
 	f.Sampling.SetDefaults()
 }
 
-// Jobs watches what cron runs.
+// Jobs watches what cron runs: whether it ran in time, and how it ended.
 type Jobs struct {
 	jobs.Config `yaml:",inline"`
 	Sampling    `yaml:",inline"`

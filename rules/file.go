@@ -16,54 +16,57 @@ import (
 
 // A ruleFile is what stands in a file of rules.
 type ruleFile struct {
-	Groups  []groupSpec   `yaml:"groups"`  // rules that belong together
-	Inhibit []inhibitSpec `yaml:"inhibit"` // alerts that hold back others
-	Tests   []Test        `yaml:"tests"`   // what the rules have to find
+	Groups  []groupSpec   `yaml:"groups"`  // groups of rules that belong together
+	Inhibit []inhibitSpec `yaml:"inhibit"` // alerts that explain others, which are then not told
+	Tests   []Test        `yaml:"tests"`   // tests of the file's rules, which logkeel test runs
 }
 
 // Format is a pointer to what a file of rules is decoded into, for a schema of it.
 func Format() any { return new(ruleFile) }
 
+// A groupSpec has rules that belong together.
 type groupSpec struct {
-	Name  string     `yaml:"name"`  // the group's, of letters, digits, _ and -
-	Rules []ruleSpec `yaml:"rules"` // the rules of the group
+	Name  string     `yaml:"name"`  // name of the group: letters, digits, _ and -, 100 at most
+	Rules []ruleSpec `yaml:"rules"` // rules of the group
 }
 
 type ruleSpec struct {
-	Name     string `yaml:"name"`                                                         // the rule's: findings, alerts and metrics have it
-	Class    string `yaml:"class" enum:"error security slow database availability other"` // what kind of finding it is
-	Severity string `yaml:"severity" enum:"critical warning info"`                        // how bad it is
+	Name     string `yaml:"name"`                                                         // name of the rule, which no other rule has: letters, digits, _ and -, 100 at most; needed
+	Class    string `yaml:"class" enum:"error security slow database availability other"` // kind of what the rule finds
+	Severity string `yaml:"severity" enum:"critical warning info"`                        // how bad what the rule finds is
 
-	Format string       `yaml:"format"` // of the records: what fields they have
-	Match  conf.Strings `yaml:"match"`  // expressions of which one has to match
-	Not    conf.Strings `yaml:"not"`    // expressions of which none may match
-	Where  string       `yaml:"where"`  // a condition on fields and named groups
+	Format string       `yaml:"format" enum:"access json logfmt record"` // how a record is read, so that it has fields for where; others than of this format are not found
+	Match  conf.Strings `yaml:"match"`                                   // expressions (RE2) of which one has to match the record; none: every record
+	Not    conf.Strings `yaml:"not"`                                     // expressions (RE2) of which none may match the record
+	Where  string       `yaml:"where"`                                   // condition on fields and on what named groups found, as status >= 500; needed without match
 
-	Sample  string        `yaml:"sample"`  // a metric's name, in place of match
-	Above   *level        `yaml:"above"`   // a value over it is wrong
-	Below   *level        `yaml:"below"`   // a value under it is wrong
-	Equals  *level        `yaml:"equals"`  // the value that is wrong
-	Changed changeSpec    `yaml:"changed"` // the value, or labels of it, are not what they were
-	For     conf.Duration `yaml:"for"`     // how long it has to be so
-	Rate    conf.Duration `yaml:"rate"`    // the increase a second within this time is compared
-	Delta   conf.Duration `yaml:"delta"`   // the change within this time is compared
+	Sample string `yaml:"sample"` // name of the metric that the rule is on, in place of match
+	Above  *level `yaml:"above"`  // a greater value is out of bounds; with below, one between them
+	Below  *level `yaml:"below"`  // a lesser value is out of bounds; with above, one between them
+	Equals *level `yaml:"equals"` // exactly this value is out of bounds; not together with above and below
+	// finds a value that is not that of the snapshot before (true), or is more (up) or less
+	// (down); or labels that have changed
+	Changed changeSpec    `yaml:"changed"`
+	For     conf.Duration `yaml:"for"`   // how long the condition on the sample has to hold, up to 1d
+	Rate    conf.Duration `yaml:"rate"`  // compares by how much a counter rose a second over this time, 10s to 1d
+	Delta   conf.Duration `yaml:"delta"` // compares by how much a gauge changed over this time, 10s to 1d
 
-	Expected map[string]conf.Strings `yaml:"expected"` // labels of the series, and the values that they should have
+	Expected map[string]conf.Strings `yaml:"expected"` // labels of the series, each with the values of which it has to have one
 
-	Absent conf.Duration `yaml:"absent"` // how long a line or series may be missing
+	Absent conf.Duration `yaml:"absent"` // how long there may be no such line or series, 10s to 7d
 
-	Source    matchers.Spec `yaml:"source"`    // labels of the log or the series that it is for
-	Threshold int           `yaml:"threshold"` // so many findings within the window begin an alert
-	Window    conf.Duration `yaml:"window"`    // within which the findings are counted
-	Spike     float64       `yaml:"spike"`     // so many times as many as usual begin an alert
-	By        conf.Strings  `yaml:"by"`        // an alert for each value of these labels or named groups
-	Cooldown  conf.Duration `yaml:"cooldown"`  // how long after its end no new alert begins
+	Source    matchers.Spec `yaml:"source"`    // labels, or matchers, of the logs or series that the rule is for; none: all
+	Threshold int           `yaml:"threshold"` // how many findings within window make an alert, 1 to 10000
+	Window    conf.Duration `yaml:"window"`    // time in which findings are counted, 1s to 1d; of an absent series the time, up to 30d, after which its alert is given up
+	Spike     float64       `yaml:"spike"`     // how many times the findings of the window before make an alert, more than 1 and up to 1000
+	By        conf.Strings  `yaml:"by"`        // labels, fields or named groups; findings are counted, and alerts made, for each of their values apart
+	Cooldown  conf.Duration `yaml:"cooldown"`  // for how long after an alert was told no new one with the same values of by is told, up to 7d
 
-	Metric *metricSpec `yaml:"metric"` // what Prometheus gets of the findings
-	Alert  bool        `yaml:"alert"`  // false: findings only, no alert
+	Metric *metricSpec `yaml:"metric"` // metric for Prometheus that is made of the findings
+	Alert  bool        `yaml:"alert"`  // makes alerts; false: findings are counted and marked only
 
-	Summary string `yaml:"summary"` // what the alert says, in one sentence
-	Runbook string `yaml:"runbook"` // a URL or a text: what to do
+	Summary string `yaml:"summary"` // what it means, in a few words, which the alert says
+	Runbook string `yaml:"runbook"` // what to do about it, as text or a URL
 }
 
 // SetDefaults makes conf fill in what a rule need not say.

@@ -10,10 +10,12 @@ import (
 	"github.com/webgrip/logkeel/agent/matchers"
 )
 
+// An inhibitSpec says which alerts explain others: while the first fire, the others
+// are not told.
 type inhibitSpec struct {
-	Source matchers.Spec `yaml:"source"` // which alerts hold others back
-	Target matchers.Spec `yaml:"target"` // which alerts are held back
-	Equal  conf.Strings  `yaml:"equal"`  // labels that both have to have alike
+	Source matchers.Spec `yaml:"source"` // matchers of the alerts that explain others while they fire, as {rule: DatabaseDown}; needed
+	Target matchers.Spec `yaml:"target"` // matchers of the alerts that are then not told; needed
+	Equal  conf.Strings  `yaml:"equal"`  // labels of which both alerts must have the same values
 }
 
 // An inhibition says which alerts explain which others, as Alertmanager's

@@ -18,14 +18,14 @@ const (
 )
 
 type metricSpec struct {
-	Name      string       `yaml:"name"`       // the metric's, as Prometheus has it
-	Help      string       `yaml:"help"`       // the metric's help
-	Counter   counted      `yaml:"counter"`    // true counts findings, a named group is added up
-	Gauge     string       `yaml:"gauge"`      // the named group whose last value it has
-	Histogram string       `yaml:"histogram"`  // the named group whose values are its observations
-	Buckets   []level      `yaml:"buckets"`    // the histogram's upper bounds
-	Labels    conf.Strings `yaml:"labels"`     // named groups or labels of the log that become labels of the metric
-	MaxSeries int          `yaml:"max_series"` // of the metric; the rest is added up in one
+	Name      string       `yaml:"name"`       // name of the metric for Prometheus; that of a counter ends in _total; needed
+	Help      string       `yaml:"help"`       // help text of the metric; empty: the rule's summary
+	Counter   counted      `yaml:"counter"`    // true counts findings; the name of a named group adds up what it found
+	Gauge     string       `yaml:"gauge"`      // named group whose last value the metric has
+	Histogram string       `yaml:"histogram"`  // named group whose values are counted in buckets
+	Buckets   []level      `yaml:"buckets"`    // upper bounds of the histogram, ascending, 100 at most; none: Prometheus's own, 0.005 to 10
+	Labels    conf.Strings `yaml:"labels"`     // named groups, fields or labels of the log that become labels of the metric
+	MaxSeries int          `yaml:"max_series"` // most series of the metric, 1 to 10000; the rest is added up in one
 }
 
 // SetDefaults makes conf fill in what a metric need not say.

@@ -12,17 +12,17 @@ import (
 
 // A Redact says what is cut out of lines, before rules and outputs see them.
 type Redact struct {
-	Secrets  bool            `yaml:"secrets"`  // passwords, tokens, keys and the like
-	Emails   bool            `yaml:"emails"`   // addresses of mail
-	Cards    bool            `yaml:"cards"`    // numbers of payment cards
-	Patterns []RedactPattern `yaml:"patterns"` // expressions of your own that are cut out
+	Secrets  bool            `yaml:"secrets"`  // cuts passwords, tokens, keys, cookies and the like, by their names and forms
+	Emails   bool            `yaml:"emails"`   // cuts mail addresses
+	Cards    bool            `yaml:"cards"`    // cuts numbers of payment cards; it looks at every line
+	Patterns []RedactPattern `yaml:"patterns"` // further expressions whose matches are cut, 100 at most
 }
 
 // A RedactPattern is an expression of the user's own. What its group secret
 // matches is cut, or its first group, or all that it matches.
 type RedactPattern struct {
-	Name  string `yaml:"name"`  // what stands in place of what was cut
-	Match string `yaml:"match"` // an expression; what its group secret, or its first group, or all of it matches is cut
+	Name  string `yaml:"name"`  // name that stands in brackets in place of what was cut: letters, digits, _ and -, 100 at most
+	Match string `yaml:"match"` // expression (RE2); what its group secret, or else its first group, or else all of it matches is cut
 }
 
 // An Option changes what Load makes.

@@ -22,9 +22,9 @@ import (
 
 // A Config says where rules come from.
 type Config struct {
-	Packs conf.Strings `yaml:"packs"` // names of those that are built in
-	Files conf.Strings `yaml:"files"` // paths, or patterns as *.yaml, from the configuration's folder
-	Self  bool         `yaml:"self"`  // the pack on the agent itself, whether it is named or not
+	Packs conf.Strings `yaml:"packs"` // names of packs of rules that are built in, as operations, auth, laravel or samples
+	Files conf.Strings `yaml:"files"` // rule files, or patterns as rules/*.yaml, relative to the configuration's folder
+	Self  bool         `yaml:"self"`  // loads the rules on the agent itself, the pack logkeel, whether packs names it or not
 }
 
 // A Set is a number of rules, and what is cut out of records before, ready to be

@@ -16,17 +16,16 @@ const (
 	maxTestRepeat = 100_000
 )
 
-// A Test is what a rule file says of its own rules. It is either about one rule
-// and lines by themselves, and has Finds or Ignores, or about what comes of its
-// Input through time.
+// A Test tries rules of the same file: one rule on lines by themselves, with finds or
+// ignores, or what comes of lines and samples through time, with input and expect.
 type Test struct {
-	Name    string            `yaml:"name"`    // the test's, in messages
-	Rule    string            `yaml:"rule"`    // the rule's name
-	Source  map[string]string `yaml:"source"`  // labels of the log; nil: those that Rule asks for
-	Finds   conf.Strings      `yaml:"finds"`   // lines that the rule has to find
-	Ignores conf.Strings      `yaml:"ignores"` // lines that the rule must not find
-	Input   []TestInput       `yaml:"input"`   // lines and samples in the order of time
-	Expect  TestExpect        `yaml:"expect"`  // what has to come of the input
+	Name    string            `yaml:"name"`    // title of the test, for messages
+	Rule    string            `yaml:"rule"`    // rule on lines, of the same file, that finds and ignores are about
+	Source  map[string]string `yaml:"source"`  // labels of the log that the lines are in; none: those that the rule's source asks for
+	Finds   conf.Strings      `yaml:"finds"`   // lines, each of which the rule has to find
+	Ignores conf.Strings      `yaml:"ignores"` // lines, none of which the rule may find
+	Input   []TestInput       `yaml:"input"`   // lines and samples in the order of time, for a test through time
+	Expect  TestExpect        `yaml:"expect"`  // what has to come of input
 
 	doc  *conf.Doc
 	path string
@@ -35,15 +34,15 @@ type Test struct {
 // A TestInput is a line that is logged, or a sample that is measured, once or
 // several times.
 type TestInput struct {
-	At     *conf.Duration    `yaml:"at"`     // since the test began; nil: with the input before
-	Line   string            `yaml:"line"`   // a line of a log
-	Source map[string]string `yaml:"source"` // nil: the test's
-	Stream string            `yaml:"stream"` // stdout or stderr
-	Sample string            `yaml:"sample"` // a metric's name, in place of match
-	Labels map[string]string `yaml:"labels"` // the sample's
-	Value  *testValue        `yaml:"value"`  // the sample's; none: it is not there any more
-	Repeat int               `yaml:"repeat"` // how often in all
-	Every  conf.Duration     `yaml:"every"`  // the time from one to the next
+	At     *conf.Duration    `yaml:"at"`                          // time since the test began, up to 30d; none: that of the input before
+	Line   string            `yaml:"line"`                        // line that is logged
+	Source map[string]string `yaml:"source"`                      // labels of the log that the line is in; none: those of the test
+	Stream string            `yaml:"stream" enum:"stdout stderr"` // stream that the line was written to
+	Sample string            `yaml:"sample"`                      // name of the metric that is measured, in place of line
+	Labels map[string]string `yaml:"labels"`                      // labels of the sample
+	Value  *testValue        `yaml:"value"`                       // value of the sample; none: the snapshot does not have it
+	Repeat int               `yaml:"repeat"`                      // how often the input comes in all, 1 to 100000
+	Every  conf.Duration     `yaml:"every"`                       // time from one repetition to the next
 }
 
 // SetDefaults makes conf fill in what an input need not say.
@@ -82,17 +81,17 @@ func (testValue) JSONSchema() string {
 
 // A TestExpect is what has to come of a test's input.
 type TestExpect struct {
-	Findings map[string]int `yaml:"findings"` // by rule; others must find nothing. nil: not asked
-	Alerts   []TestAlert    `yaml:"alerts"`   // and no others, where Test.AsksAlerts
+	Findings map[string]int `yaml:"findings"` // how often each rule finds something, by its name; rules that are not named must find nothing
+	Alerts   []TestAlert    `yaml:"alerts"`   // all alerts that there have to be, and no others; [] is none
 }
 
 // A TestAlert is an alert that has to be. What is nil is not asked.
 type TestAlert struct {
-	Rule  string            `yaml:"rule"`  // the rule's name
-	At    *conf.Duration    `yaml:"at"`    // when it begins to fire
-	Ends  *conf.Duration    `yaml:"ends"`  // when it is over
-	Count *int              `yaml:"count"` // its findings
-	Key   map[string]string `yaml:"key"`   // the alert's labels
+	Rule  string            `yaml:"rule"`  // rule that makes the alert; needed
+	At    *conf.Duration    `yaml:"at"`    // time since the test began at which it begins to fire; none: not asked
+	Ends  *conf.Duration    `yaml:"ends"`  // time since the test began at which it is over; none: not asked
+	Count *int              `yaml:"count"` // how many findings it has; none: not asked
+	Key   map[string]string `yaml:"key"`   // labels of the alert, by what the rule counts; none: not asked
 }
 
 // ThroughTime reports whether the test is one of its Input.

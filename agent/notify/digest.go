@@ -63,7 +63,7 @@ func (DigestConfig) JSONSchema() string {
 		{"enum": ["daily", "hourly", "off", false]},
 		{"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"},
 		{"type": "object", "additionalProperties": false, "properties": {
-			"severity": {"enum": ["critical", "warning", "info"], "description": "Of alerts that are gathered: this one and below.", "default": "info"},
+			"severity": {"enum": ["warning", "info"], "description": "Greatest severity of alerts that are gathered: warning or info; those below it are gathered too.", "default": "info"},
 			"at": {"type": "string", "pattern": "^(([01][0-9]|2[0-3]):[0-5][0-9]|hourly|daily|off)$", "description": "When they are told: hh:mm in local time, hourly or daily.", "default": "08:00"}}}]}`
 }
 

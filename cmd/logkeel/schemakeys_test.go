@@ -30,8 +30,12 @@ func TestSchemaKeysAreThoseOfCheck(t *testing.T) {
 			if err := decode(before + k.Name + "z: 1" + after); !unknown(err, k.Name+"z") {
 				t.Errorf("%s%sz is taken: %v", path, k.Name, err)
 			}
+			also := ""
+			if k.Name == "format" && path == "groups[0].rules[0]." { // it, needs something to look for
+				also = ", match: a"
+			}
 			for i, v := range append([]string{"nonsense"}, k.Value.Enum...) {
-				if k.Value.Enum != nil && refused(decode(before+k.Name+": "+v+after), path+k.Name) != (i == 0) {
+				if k.Value.Enum != nil && refused(decode(before+k.Name+": "+v+also+after), path+k.Name) != (i == 0) {
 					t.Errorf("check and schema differ on %s%s: %s", path, k.Name, v)
 				}
 			}

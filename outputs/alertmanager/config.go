@@ -15,7 +15,7 @@ import (
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
-// Config is one output: instances that each get every alert.
+// Config is one output to Alertmanager: instances that each get every alert.
 type Config struct {
 	Name           string            `yaml:"name"`                                      // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
 	URLs           conf.Strings      `yaml:"urls"`                                      // URLs of all instances, as http://127.0.0.1:9093, 16 at most; each gets every alert at /api/v2/alerts

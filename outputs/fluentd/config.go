@@ -13,7 +13,8 @@ import (
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
-// Config is one Fluentd output.
+// Config is one output that sends records by the Forward protocol, to Fluentd, Fluent
+// Bit and others.
 type Config struct {
 	Name           string          `yaml:"name"`                       // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
 	Address        string          `yaml:"address"`                    // address of the aggregator: host:port, or unix:///path; it or servers is needed

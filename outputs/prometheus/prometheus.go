@@ -21,7 +21,7 @@ import (
 	"github.com/webgrip/logkeel/agent/webconf"
 )
 
-// Config is the Prometheus output.
+// Config is where Prometheus gets the agent's metrics.
 type Config struct {
 	// address to serve metrics at, as host:port; other machines reach it only where it is
 	// not a loopback address

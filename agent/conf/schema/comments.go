@@ -90,7 +90,7 @@ func (s *source) add(g *ast.GenDecl) {
 
 func oneLine(c *ast.CommentGroup) string { return strings.Join(strings.Fields(c.Text()), " ") }
 
-// typeDoc is the comment of a type, without its name where that begins it.
+// typeDoc is the comment of a type, without its name and "is" where they begin it.
 func (w *walker) typeDoc(t reflect.Type) (string, error) {
 	s, err := w.sourceOf(t)
 	if err != nil {
@@ -99,7 +99,7 @@ func (w *walker) typeDoc(t reflect.Type) (string, error) {
 	text := s.types[t.Name()]
 	for _, article := range []string{"", "A ", "An "} {
 		if rest, ok := strings.CutPrefix(text, article+t.Name()+" "); ok {
-			return sentence(rest), nil
+			return sentence(strings.TrimPrefix(rest, "is ")), nil
 		}
 	}
 	return sentence(text), nil

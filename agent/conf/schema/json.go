@@ -64,9 +64,12 @@ func (n *Node) schema() map[string]any {
 		return s
 	}
 	if n.Enum != nil {
-		list := make([]any, len(n.Enum))
-		for i, e := range n.Enum {
-			list[i] = e
+		list := make([]any, 0, len(n.Enum))
+		for _, e := range n.Enum {
+			list = append(list, e)
+			if json.Valid([]byte(e)) { // without quotes YAML has a number
+				list = append(list, json.Number(e))
+			}
 		}
 		return map[string]any{"enum": list}
 	}
