@@ -67,7 +67,7 @@ type Files struct {
 	// what it is called, the label source of its metrics and the first part of its tag:
 	// letters, digits, - and _, 64 at most
 	Name    string            `yaml:"name"`
-	Paths   conf.Strings      `yaml:"paths"`   // files to read, with *, ? and [a-z] as in a shell; * matches no /, and files may appear later
+	Paths   conf.Strings      `yaml:"paths"`   // files to read, with *, ? and [a-z] as in a shell; * matches no /, and files may appear later; needed
 	Exclude conf.Strings      `yaml:"exclude"` // files not to read, written as paths are
 	Labels  map[string]string `yaml:"labels"`  // names and values that each record carries; service, project and container are labels of metrics too
 	Reading `yaml:",inline"`

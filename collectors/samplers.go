@@ -22,7 +22,7 @@ import (
 // Sampling is how often something is measured.
 type Sampling struct {
 	Interval conf.Duration `yaml:"interval"` // how often it is measured, 1s to 24h
-	Timeout  conf.Duration `yaml:"timeout"`  // how long one measurement may take, 100ms to the interval; the default is no longer than that either
+	Timeout  conf.Duration `yaml:"timeout"`  // how long one measurement may take, from 100ms to the interval, which bounds the default as well
 	Record   bool          `yaml:"record"`   // sends each measurement to outputs.fluentd as records, too
 }
 

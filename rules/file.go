@@ -24,7 +24,7 @@ type ruleFile struct {
 // Format is a pointer to what a file of rules is decoded into, for a schema of it.
 func Format() any { return new(ruleFile) }
 
-// A groupSpec has rules that belong together.
+// A groupSpec is rules that belong together.
 type groupSpec struct {
 	Name  string     `yaml:"name"`  // name of the group: letters, digits, _ and -, 100 at most
 	Rules []ruleSpec `yaml:"rules"` // rules of the group
@@ -35,32 +35,34 @@ type ruleSpec struct {
 	Class    string `yaml:"class" enum:"error security slow database availability other"` // kind of what the rule finds
 	Severity string `yaml:"severity" enum:"critical warning info"`                        // how bad what the rule finds is
 
-	Format string       `yaml:"format" enum:"access json logfmt record"` // how a record is read, so that it has fields for where; others than of this format are not found
+	Format string       `yaml:"format" enum:"access json logfmt record"` // how a record is read, so that it has fields for where; one in another format is not found
 	Match  conf.Strings `yaml:"match"`                                   // expressions (RE2) of which one has to match the record; none: every record
 	Not    conf.Strings `yaml:"not"`                                     // expressions (RE2) of which none may match the record
 	Where  string       `yaml:"where"`                                   // condition on fields and on what named groups found, as status >= 500; needed without match
 
 	Sample string `yaml:"sample"` // name of the metric that the rule is on, in place of match
-	Above  *level `yaml:"above"`  // a greater value is out of bounds; with below, one between them
-	Below  *level `yaml:"below"`  // a lesser value is out of bounds; with above, one between them
-	Equals *level `yaml:"equals"` // exactly this value is out of bounds; not together with above and below
-	// finds a value that is not that of the snapshot before (true), or is more (up) or less
+	Above  *level `yaml:"above"`  // finds a greater value; together with below, one between the two
+	Below  *level `yaml:"below"`  // finds a lesser value; together with above, one between the two
+	Equals *level `yaml:"equals"` // finds exactly this value; not together with above or below
+	// finds a value that is another than in the snapshot before (true), or more (up) or less
 	// (down); or labels that have changed
 	Changed changeSpec    `yaml:"changed"`
 	For     conf.Duration `yaml:"for"`   // how long the condition on the sample has to hold, up to 1d
-	Rate    conf.Duration `yaml:"rate"`  // compares by how much a counter rose a second over this time, 10s to 1d
-	Delta   conf.Duration `yaml:"delta"` // compares by how much a gauge changed over this time, 10s to 1d
+	Rate    conf.Duration `yaml:"rate"`  // compares the increase of a counter per second over this time, 10s to 1d
+	Delta   conf.Duration `yaml:"delta"` // compares the change of a gauge over this time, 10s to 1d
 
-	Expected map[string]conf.Strings `yaml:"expected"` // labels of the series, each with the values of which it has to have one
+	Expected map[string]conf.Strings `yaml:"expected"` // finds a series of which a label has none of the values that stand here for it
 
-	Absent conf.Duration `yaml:"absent"` // how long there may be no such line or series, 10s to 7d
+	Absent conf.Duration `yaml:"absent"` // finds that there was no such line, or series, for this time, 10s to 7d
 
 	Source    matchers.Spec `yaml:"source"`    // labels, or matchers, of the logs or series that the rule is for; none: all
 	Threshold int           `yaml:"threshold"` // how many findings within window make an alert, 1 to 10000
 	Window    conf.Duration `yaml:"window"`    // time in which findings are counted, 1s to 1d; of an absent series the time, up to 30d, after which its alert is given up
-	Spike     float64       `yaml:"spike"`     // how many times the findings of the window before make an alert, more than 1 and up to 1000
-	By        conf.Strings  `yaml:"by"`        // labels, fields or named groups; findings are counted, and alerts made, for each of their values apart
-	Cooldown  conf.Duration `yaml:"cooldown"`  // for how long after an alert was told no new one with the same values of by is told, up to 7d
+	// makes an alert only where findings are so many times those of the window before, more
+	// than 1 and up to 1000
+	Spike    float64       `yaml:"spike"`
+	By       conf.Strings  `yaml:"by"`       // labels, fields or named groups; findings are counted, and alerts made, for each of their values apart
+	Cooldown conf.Duration `yaml:"cooldown"` // for how long after an alert was told no new one with the same values of by is told, up to 7d
 
 	Metric *metricSpec `yaml:"metric"` // metric for Prometheus that is made of the findings
 	Alert  bool        `yaml:"alert"`  // makes alerts; false: findings are counted and marked only

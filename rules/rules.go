@@ -20,7 +20,7 @@ import (
 	"github.com/webgrip/logkeel/rules/fields"
 )
 
-// A Config says where rules come from.
+// A Config is where rules come from: packs that are built in, and files.
 type Config struct {
 	Packs conf.Strings `yaml:"packs"` // names of packs of rules that are built in, as operations, auth, laravel or samples
 	Files conf.Strings `yaml:"files"` // rule files, or patterns as rules/*.yaml, relative to the configuration's folder

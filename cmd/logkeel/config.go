@@ -31,8 +31,8 @@ type Config struct {
 
 // Log is how the agent writes its own log, to standard error.
 type Log struct {
-	Level  string `yaml:"level" enum:"debug info warn error"` // least level that is written: debug has everything, error the least
-	Format string `yaml:"format" enum:"text json"`            // form of a line: text as key=value, or one JSON object
+	Level  string `yaml:"level" enum:"debug info warn error"` // what is written: debug has everything, error nothing but errors
+	Format string `yaml:"format" enum:"text json"`            // how a line is written: text as key=value, json as an object
 }
 
 // defaults is what an empty file means.

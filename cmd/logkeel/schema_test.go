@@ -200,6 +200,9 @@ func TestSchemasRefuse(t *testing.T) {
 		"collectors: {http: [{name: a, url: 'http://a', expect: {json: [a]}}]}",
 		"outputs: {prometheus: {listen: 'a:1', max_series: many}}",
 		"outputs: {fluentd: [{name: a, address: 'a:1', compress: zip}]}",
+		"outputs: {email: [{name: a, server: a, security: ssl}]}",
+		"outputs: {email: [{name: a, server: a, digest: {severity: critical}}]}",
+		"collectors: {http: [{name: a, url: 'http://a', http_version: 3}]}",
 	} {
 		path := filepath.Join(t.TempDir(), "agent.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -222,6 +225,7 @@ func TestSchemasRefuse(t *testing.T) {
 	}
 	for _, text := range []string{
 		"log: {level: '${LEVEL}'}", "shutdown_timeout: ${T:-8s}", "outputs: {prometheus: {max_series: '${N}'}}", "x-mine: {a: 1}", "state_dir: 5",
+		"collectors: {http: [{name: a, url: 'http://a', http_version: 1.1, ip: 4}, {name: b, url: 'http://b', http_version: '2'}]}",
 	} {
 		if err := against(t, agent, text); err != nil {
 			t.Errorf("%s: %v", text, err)

@@ -19,10 +19,10 @@ type Config struct {
 	Path        string        `yaml:"path"`         // folder that has a folder for each backup, or a glob of backups, as /backups/*.sql.gz; needed
 	Files       []File        `yaml:"files"`        // files that each backup must have, 20 at most; none: whatever is in it
 	MaxAge      conf.Duration `yaml:"max_age"`      // how old the newest backup that is whole may be, 1m to 3660d
-	MinRatio    float64       `yaml:"min_ratio"`    // how small a file may be against the median of earlier ones, as a part from 0 to below 1; 0: any size
+	MinRatio    float64       `yaml:"min_ratio"`    // least size of a file as a part of the median of earlier ones, 0 to below 1; 0: any size
 	Keep        Keep          `yaml:"keep"`         // how many backups are to be kept, and how old the oldest may be
 	RestoreTest *RestoreTest  `yaml:"restore_test"` // where it says that a backup was restored on trial, and how long ago that may be
-	Settle      conf.Duration `yaml:"settle"`       // how long ago a file was last written to before it is judged, 24h at most
+	Settle      conf.Duration `yaml:"settle"`       // how long ago a file has to have been written before it is judged, 24h at most
 	Verify      int           `yaml:"verify"`       // how many of the newest backups are unpacked to their end, 1 to 2000
 	Rate        conf.Size     `yaml:"rate"`         // bytes read a second at most, 64KiB to 64GiB
 	MaxCPU      float64       `yaml:"max_cpu"`      // share of one CPU that verifying may take, 0.01 to 1
@@ -44,12 +44,14 @@ type File struct {
 // Keep is the retention that is expected.
 type Keep struct {
 	Count int `yaml:"count"` // least number of backups, 0 to 2000; 0: any number
-	Days  int `yaml:"days"`  // days that the oldest backup may be old, and two more; 0: any age
+	Days  int `yaml:"days"`  // how many days old the oldest backup may be, with two days' grace; 0: any age
 }
 
 // RestoreTest is where it says that a backup was restored on trial.
 type RestoreTest struct {
-	File    string        `yaml:"file"`    // file whose first line is the time of the last test, or else its modification is; needed
+	// file whose first line is the time of the last test; otherwise the time of its
+	// modification counts; needed
+	File    string        `yaml:"file"`
 	MaxAge  conf.Duration `yaml:"max_age"` // how long ago the last test may be, 1m or more
 	Start   string        `yaml:"start"`   // text in the file with which a test begins; needs success
 	Success string        `yaml:"success"` // text in the file with which a test ends that succeeded

@@ -20,7 +20,7 @@ import (
 // Config is one item of collectors.http.
 type Config struct {
 	Name            string                 `yaml:"name"`                           // what it is called, the label target of its metrics: letters, digits, - . and _, 64 at most
-	URL             string                 `yaml:"url"`                            // URL to ask, http:// or https://, without a user in it
+	URL             string                 `yaml:"url"`                            // the URL to ask, http:// or https://, without a user in it; needed
 	Method          string                 `yaml:"method"`                         // HTTP method, as GET or HEAD, but not CONNECT; no body is sent
 	Headers         map[string]conf.Secret `yaml:"headers"`                        // names and values of request headers; they are not sent to another server after a redirect
 	BearerToken     conf.Secret            `yaml:"bearer_token"`                   // token for the header Authorization, in place of username and password

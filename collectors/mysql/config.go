@@ -40,7 +40,7 @@ type Config struct {
 
 // Statements say what is told of single statements.
 type Statements struct {
-	Limit int  `yaml:"limit"` // how many statements, first by their total time and as many by their mean time, 0 to 500; 0: none
+	Limit int  `yaml:"limit"` // how many statements to tell of by total time, and as many again by mean time, 0 to 500; 0: none
 	Text  bool `yaml:"text"`  // adds the statement, without its values and cut at 120 characters, as the label digest_text
 }
 

@@ -16,7 +16,7 @@ import (
 
 // Slowlog says what is read of the slow log, beside its length.
 type Slowlog struct {
-	Entries   bool `yaml:"entries"`   // counts the new entries of the slow log, by command
+	Entries   bool `yaml:"entries"`   // counts the new entries of the slow log by command, and makes records of them with record
 	Arguments bool `yaml:"arguments"` // adds what the commands were sent, which may be personal data, to records; needs entries
 }
 

@@ -18,7 +18,7 @@ import (
 // Config is one output to Alertmanager: instances that each get every alert.
 type Config struct {
 	Name           string            `yaml:"name"`                                      // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
-	URLs           conf.Strings      `yaml:"urls"`                                      // URLs of all instances, as http://127.0.0.1:9093, 16 at most; each gets every alert at /api/v2/alerts
+	URLs           conf.Strings      `yaml:"urls"`                                      // the URLs of all instances, as http://127.0.0.1:9093, 1 to 16; each gets every alert, at /api/v2/alerts
 	TLS            *tlsconf.Config   `yaml:"tls"`                                       // how an https server is verified, and which certificate the agent shows it
 	Username       string            `yaml:"username"`                                  // user for basic authentication; needs password
 	Password       conf.Secret       `yaml:"password"`                                  // password of the user

@@ -18,7 +18,7 @@ import (
 // Config is one email output: one server, one sender and those who are told.
 type Config struct {
 	Name   string `yaml:"name"`   // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
-	Server string `yaml:"server"` // mail server, as host:port or host; the port is then 587, with security tls 465, and with none 25
+	Server string `yaml:"server"` // mail server, as host:port or host; without a port 587, 465 with security tls, 25 with none; needed
 	// how the connection is encrypted; none takes no password but on this machine; empty:
 	// tls on port 465, starttls elsewhere
 	Security      string          `yaml:"security" enum:"starttls tls none"`

@@ -11,10 +11,8 @@ import (
 // that was measured in it.
 type ReportConfig struct {
 	Every string `yaml:"every" enum:"week day month"` // how often a report is mailed
-	// weekday on which a weekly report is mailed, as monday, or day of a monthly one, 1 to
-	// 28; empty: the first
-	On string `yaml:"on"`
-	At string `yaml:"at"` // time of day at which it is mailed, as "08:00", in the agent's local time
+	On    string `yaml:"on"`                          // weekday of a weekly report, as monday, or day of a monthly one, 1 to 28; empty: monday, or 1
+	At    string `yaml:"at"`                          // time of day at which it is mailed, as "08:00", in the agent's local time
 }
 
 // SetDefaults fills in what a configuration may leave out.

@@ -17,8 +17,8 @@ const (
 // Server is one aggregator of several.
 type Server struct {
 	Address    string      `yaml:"address"`     // address of the server: host:port, or unix:///path
-	Weight     int         `yaml:"weight"`      // its share of the logs against that of the others, 1 to 100
-	Standby    bool        `yaml:"standby"`     // uses it only while no other server can be used
+	Weight     int         `yaml:"weight"`      // this server's share of the logs, against that of the others, 1 to 100
+	Standby    bool        `yaml:"standby"`     // uses this server only while no other can be used
 	ServerName string      `yaml:"server_name"` // name that this server's certificate has to have, in place of tls.server_name
 	SharedKey  conf.Secret `yaml:"shared_key"`  // key of the Forward protocol for this server, in place of the output's
 	Username   string      `yaml:"username"`    // user for this server, in place of the output's

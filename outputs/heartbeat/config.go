@@ -18,8 +18,10 @@ import (
 
 // Config is one heartbeat: one URL that is asked for again and again.
 type Config struct {
-	Name string      `yaml:"name"` // what it is called in metrics, messages: letters, digits, - and _, 64 at most
-	URL  conf.Secret `yaml:"url"`  // URL that is asked for while the agent is well, a secret: whoever knows it can say that it is alive
+	Name string `yaml:"name"` // what it is called in metrics and messages: letters, digits, - and _, 64 at most
+	// the URL that is asked for while the agent is well, a secret: whoever knows it can say
+	// that it is alive; needed
+	URL conf.Secret `yaml:"url"`
 	// URL that is asked for while the agent is not well, or what to add to url, as /fail or
 	// "?status=down"; empty: silence
 	FailURL  conf.Secret     `yaml:"fail_url"`

@@ -19,7 +19,7 @@ import (
 // Config is one webhook output: one URL to which each notice is sent.
 type Config struct {
 	Name         string          `yaml:"name"`                   // what it is called in metrics, messages and state_dir: letters, digits, - and _, 64 at most
-	URL          conf.Secret     `yaml:"url"`                    // URL to which each notice is sent, a secret; {id} in its path stands for the notice's ID
+	URL          conf.Secret     `yaml:"url"`                    // the URL to which each notice is sent, a secret; {id} in its path stands for the notice's ID; needed
 	Method       string          `yaml:"method" enum:"POST PUT"` // HTTP method of the request
 	Headers      []Header        `yaml:"headers"`                // further headers of the request, 50 at most
 	BearerToken  conf.Secret     `yaml:"bearer_token"`           // token for the header Authorization, in place of username and password
