@@ -12,7 +12,7 @@ import (
 
 // SlowLog says what is told of the statements in the table mysql.slow_log.
 type SlowLog struct {
-	Read     Want          `yaml:"read"`     // reads the table mysql.slow_log; auto: where performance_schema is off and the server writes the table
+	Read     Want          `yaml:"read"`     // reads the table mysql.slow_log; auto: where performance_schema is off and the server writes it
 	Limit    int           `yaml:"limit"`    // how many statements to tell of by total time, and as many again by mean time, 1 to 500
 	Text     bool          `yaml:"text"`     // adds the statement, without its values and cut at 120 characters, as the label digest_text
 	Interval conf.Duration `yaml:"interval"` // how often the table is read, 1s to 24h; the server reads the whole table each time

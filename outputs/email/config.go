@@ -21,17 +21,18 @@ type Config struct {
 	Server string `yaml:"server"` // mail server, as host:port or host; without a port 587, 465 with security tls, 25 with none; needed
 	// how the connection is encrypted; none takes no password but on this machine; empty:
 	// tls on port 465, starttls elsewhere
-	Security      string          `yaml:"security" enum:"starttls tls none"`
-	TLS           *tlsconf.Config `yaml:"tls"`                                                             // how the server's certificate is verified, and which one the agent shows, unless security is none
-	Username      string          `yaml:"username"`                                                        // user to log in as; needs password
-	Password      conf.Secret     `yaml:"password"`                                                        // password of the user
-	Auth          string          `yaml:"auth" enum:"auto plain login cram-md5 scram-sha-1 scram-sha-256"` // how the agent logs in; auto: by the best mechanism that the server offers
-	From          string          `yaml:"from"`                                                            // sender, as logkeel@example.com or logkeel <logkeel@example.com>; needed
-	To            conf.Strings    `yaml:"to"`                                                              // addresses of those who are told, 1 to 100
-	Helo          string          `yaml:"helo"`                                                            // host name by which the agent greets the server; empty: that of this host
-	Timeout       conf.Duration   `yaml:"timeout"`                                                         // how long one try may take, from connecting to the server's last word, 1s to 10m
-	SubjectPrefix string          `yaml:"subject_prefix"`                                                  // text that subjects begin with, as [shop], 60 bytes at most
-	Report        *ReportConfig   `yaml:"report"`                                                          // mails a report of all that was measured, each week unless it says otherwise; report: {} switches it on
+	Security string          `yaml:"security" enum:"starttls tls none"`
+	TLS      *tlsconf.Config `yaml:"tls"`      // how the server's certificate is verified, and which one the agent shows, unless security is none
+	Username string          `yaml:"username"` // user to log in as; needs password
+	Password conf.Secret     `yaml:"password"` // password of the user
+	// how the agent logs in; auto: by the best mechanism that the server offers
+	Auth          string        `yaml:"auth" enum:"auto plain login cram-md5 scram-sha-1 scram-sha-256"`
+	From          string        `yaml:"from"`           // sender, as logkeel@example.com or logkeel <logkeel@example.com>; needed
+	To            conf.Strings  `yaml:"to"`             // addresses of those who are told, 1 to 100
+	Helo          string        `yaml:"helo"`           // host name by which the agent greets the server; empty: that of this host
+	Timeout       conf.Duration `yaml:"timeout"`        // how long one try may take, from connecting to the server's last word, 1s to 10m
+	SubjectPrefix string        `yaml:"subject_prefix"` // text that subjects begin with, as [shop], 60 bytes at most
+	Report        *ReportConfig `yaml:"report"`         // mails a report of all that was measured, each week unless it says otherwise; report: {} switches it on
 
 	notify.Config `yaml:",inline"`
 }
