@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	_ "time/tzdata" // mails have local times, also where the image has no zones
@@ -38,6 +39,14 @@ func execute(ctx context.Context, args []string) int {
 	root := rootCommand()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if out, ok := root.OutOrStdout().(*console); ok && err == nil {
+		err = out.failure() // of commands that do not look
+	}
+	return ending(ctx, err, root.ErrOrStderr())
+}
+
+// ending says what is wrong, and returns the exit code.
+func ending(ctx context.Context, err error, errs io.Writer) int {
 	var (
 		code        exitCode
 		interrupted interruption
@@ -48,11 +57,12 @@ func execute(ctx context.Context, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	if text := err.Error(); text != "" && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(root.ErrOrStderr(), text)
+	ended := errors.As(context.Cause(ctx), &interrupted)
+	if text := err.Error(); text != "" && (!ended || !errors.Is(err, context.Canceled)) {
+		fmt.Fprintln(errs, text)
 	}
 	switch {
-	case errors.As(context.Cause(ctx), &interrupted):
+	case ended:
 		return interrupted.code()
 	case errors.Is(err, errFound):
 		return exitFound
