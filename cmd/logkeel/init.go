@@ -88,7 +88,7 @@ func runInit(cmd *cobra.Command, o *setup.Options, noScan bool) error {
 	files, err := setup.Run(cmd.Context(), *o)
 	end()
 	if err != nil {
-		if o.Compose != "" || errors.As(err, new(*setup.ExistError)) {
+		if o.Compose != "" || errors.As(err, new(*setup.ExistError)) || errors.As(err, new(*setup.ComposeError)) {
 			err = usageError{err}
 		}
 		return err
