@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -259,13 +260,18 @@ func TestCancelledIsSaid(t *testing.T) {
 	t.Parallel()
 	err := fmt.Errorf("ask the engine: %w", context.Canceled)
 	var said strings.Builder
-	if code := ending(t.Context(), err, &said); code != exitFailed || !strings.Contains(said.String(), "ask the engine") {
+	if code := ending(t.Context(), err, false, &said); code != exitFailed || !strings.Contains(said.String(), "ask the engine") {
 		t.Errorf("%d, %q", code, said.String())
 	}
 	said.Reset()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(interruption{signal: syscall.SIGINT})
-	if code := ending(ctx, err, &said); code != 130 || said.Len() > 0 {
+	if code := ending(ctx, err, false, &said); code != 130 || said.Len() > 0 {
+		t.Errorf("%d, %q", code, said.String())
+	}
+	// What could not be brought to an end is no interruption.
+	lost := errors.New("the ledger could not be written")
+	if code := ending(ctx, lost, true, &said); code != exitFailed || !strings.Contains(said.String(), "the ledger") {
 		t.Errorf("%d, %q", code, said.String())
 	}
 }

@@ -38,15 +38,17 @@ func main() {
 func execute(ctx context.Context, args []string) int {
 	root := rootCommand()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if out, ok := root.OutOrStdout().(*console); ok && err == nil {
 		err = out.failure() // of commands that do not look
 	}
-	return ending(ctx, err, root.ErrOrStderr())
+	_, ends := cmd.Annotations[patient]
+	return ending(ctx, err, ends, root.ErrOrStderr())
 }
 
-// ending says what is wrong, and returns the exit code.
-func ending(ctx context.Context, err error, errs io.Writer) int {
+// ending says what is wrong, and returns the exit code. patient says that the command
+// comes to an end of its own when it is interrupted: what was wrong with that counts.
+func ending(ctx context.Context, err error, patient bool, errs io.Writer) int {
 	var (
 		code        exitCode
 		interrupted interruption
@@ -57,8 +59,9 @@ func ending(ctx context.Context, err error, errs io.Writer) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	ended := errors.As(context.Cause(ctx), &interrupted)
-	if text := err.Error(); text != "" && (!ended || !errors.Is(err, context.Canceled)) {
+	cancelled := errors.Is(err, context.Canceled)
+	ended := errors.As(context.Cause(ctx), &interrupted) && (!patient || cancelled)
+	if text := err.Error(); text != "" && (!ended || !cancelled) {
 		fmt.Fprintln(errs, text)
 	}
 	switch {
