@@ -275,3 +275,14 @@ func TestCancelledIsSaid(t *testing.T) {
 		t.Errorf("%d, %q", code, said.String())
 	}
 }
+
+// A file that somebody else wrote does not get to the terminal by an error.
+func TestErrorsArePrintable(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, "compose.yaml", `services: {"a\e[31mb": 5}`, "agent.yaml", `"st\e[31m": x`)
+	for _, args := range []string{"init --compose compose.yaml", "check -c agent.yaml"} {
+		if out, code := ends(t, dir, args); code != exitUsage || strings.Contains(out, "\x1b") || !strings.Contains(out, "[31m") {
+			t.Errorf("%s: exit code %d: %q", args, code, out)
+		}
+	}
+}

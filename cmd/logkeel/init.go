@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/cmd/scan"
 	"github.com/webgrip/logkeel/cmd/setup"
 	"github.com/webgrip/logkeel/collectors"
@@ -140,7 +141,7 @@ func scanWritten(cmd *cobra.Command, l *loaded) error {
 	o.Logs, _, unread = collectors.Pasts(l.Collectors, l.baseDir, slog.New(slog.DiscardHandler))
 	for _, err := range unread {
 		if !errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintln(out, "Not looked into:", err)
+			fmt.Fprintln(out, "Not looked into:", printable.Text(err.Error()))
 		}
 	}
 	if len(o.Logs) == 0 {

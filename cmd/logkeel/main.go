@@ -12,6 +12,8 @@ import (
 	_ "time/tzdata" // mails have local times, also where the image has no zones
 
 	"github.com/spf13/cobra"
+
+	"github.com/webgrip/logkeel/agent/printable"
 )
 
 // The exit codes. They are promised in CHANGELOG.md.
@@ -62,7 +64,7 @@ func ending(ctx context.Context, err error, patient bool, errs io.Writer) int {
 	cancelled := errors.Is(err, context.Canceled)
 	ended := errors.As(context.Cause(ctx), &interrupted) && (!patient || cancelled)
 	if text := err.Error(); text != "" && (!ended || !cancelled) {
-		fmt.Fprintln(errs, text)
+		fmt.Fprintln(errs, printable.Text(text)) // there may be a stranger's text in it
 	}
 	switch {
 	case ended:
