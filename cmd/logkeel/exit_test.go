@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -31,14 +33,14 @@ func documented(t *testing.T) (all []string) {
 	return all
 }
 
-// An ending is a call of logkeel, and the exit code that it has to have.
-type ending struct {
+// An endingCase is a call of logkeel, and the exit code that it has to have.
+type endingCase struct {
 	command string
 	code    int
 	args    string // words; + is a space in one
 }
 
-var endings = []ending{
+var endings = []endingCase{
 	{"init", 0, "init --compose compose.yaml --dir fresh --no-scan"},
 	{"init", 1, "init --host unix:///nowhere/docker.sock"},
 	{"init", 2, "init --compose compose.yaml --dir fresh --no-scan"}, // they are there by now
@@ -85,6 +87,7 @@ var endings = []ending{
 	{"silence end", 0, "silence end 0123abcd"},
 	{"silence end", 2, "silence end 0123abcd"}, // which is over now
 	{"completion", 2, "completion tcsh"},
+	{"schema", 2, "schema agent rules"},
 	{"version", 2, "version 1"},
 	{"help", 2, "help nothing"},
 }
@@ -233,4 +236,53 @@ func openToWrite(t *testing.T, name string) *os.File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// So it is where a command does not look whether what it prints was written.
+func TestOutputIsLookedAt(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, "compose.yaml", "services: {app: {image: 'nginx:1'}}\n")
+	for _, args := range []string{"help", "test pack:redis", "init --dry-run --no-scan --compose compose.yaml"} {
+		full := openToWrite(t, "/dev/full")
+		cmd := exec.Command(os.Args[0], strings.Fields(args)...)
+		var errs strings.Builder
+		cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(os.Environ(), "LOGKEEL_TEST_MAIN=1"), full, &errs
+		_ = cmd.Run()
+		full.Close()
+		if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(errs.String(), "no space left on device") {
+			t.Errorf("%s: %v, %s", args, cmd.ProcessState, errs.String())
+		}
+	}
+}
+
+// Only somebody who has interrupted a command knows why it was cancelled.
+func TestCancelledIsSaid(t *testing.T) {
+	t.Parallel()
+	err := fmt.Errorf("ask the engine: %w", context.Canceled)
+	var said strings.Builder
+	if code := ending(t.Context(), err, false, &said); code != exitFailed || !strings.Contains(said.String(), "ask the engine") {
+		t.Errorf("%d, %q", code, said.String())
+	}
+	said.Reset()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(interruption{signal: syscall.SIGINT})
+	if code := ending(ctx, err, false, &said); code != 130 || said.Len() > 0 {
+		t.Errorf("%d, %q", code, said.String())
+	}
+	// What could not be brought to an end is no interruption.
+	lost := errors.New("the ledger could not be written")
+	if code := ending(ctx, lost, true, &said); code != exitFailed || !strings.Contains(said.String(), "the ledger") {
+		t.Errorf("%d, %q", code, said.String())
+	}
+}
+
+// A file that somebody else wrote does not get to the terminal by an error.
+func TestErrorsArePrintable(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, "compose.yaml", `services: {"a\e[31mb": 5}`, "agent.yaml", `"st\e[31m": x`)
+	for _, args := range []string{"init --compose compose.yaml", "check -c agent.yaml"} {
+		if out, code := ends(t, dir, args); code != exitUsage || strings.Contains(out, "\x1b") || !strings.Contains(out, "[31m") {
+			t.Errorf("%s: exit code %d: %q", args, code, out)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/cmd/scan"
 	"github.com/webgrip/logkeel/cmd/setup"
 	"github.com/webgrip/logkeel/collectors"
@@ -88,7 +89,7 @@ func runInit(cmd *cobra.Command, o *setup.Options, noScan bool) error {
 	files, err := setup.Run(cmd.Context(), *o)
 	end()
 	if err != nil {
-		if o.Compose != "" || errors.As(err, new(*setup.ExistError)) {
+		if o.Compose != "" || errors.As(err, new(*setup.ExistError)) || errors.As(err, new(*setup.ComposeError)) {
 			err = usageError{err}
 		}
 		return err
@@ -140,7 +141,7 @@ func scanWritten(cmd *cobra.Command, l *loaded) error {
 	o.Logs, _, unread = collectors.Pasts(l.Collectors, l.baseDir, slog.New(slog.DiscardHandler))
 	for _, err := range unread {
 		if !errors.Is(err, fs.ErrNotExist) {
-			fmt.Fprintln(out, "Not looked into:", err)
+			fmt.Fprintln(out, "Not looked into:", printable.Text(err.Error()))
 		}
 	}
 	if len(o.Logs) == 0 {

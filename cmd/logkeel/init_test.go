@@ -159,3 +159,17 @@ func TestInitWithoutAnEngine(t *testing.T) {
 		t.Errorf("%s", agent)
 	}
 }
+
+// That the folder's Compose file is wrong is said with the exit code that is promised,
+// and why it was looked at.
+func TestInitWithoutAnEngineAndWrong(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, "compose.yaml", "services: [\n")
+	out, code := logkeelRun(t, func(cmd *exec.Cmd) {
+		cmd.Dir = dir
+		cmd.Env = append(cmd.Env, "DOCKER_HOST=unix://"+filepath.Join(dir, "none.sock"))
+	}, "init", "--no-scan")
+	if code != exitUsage || !strings.Contains(out, "compose.yaml:") || !strings.Contains(out, "the engine does not answer") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+}

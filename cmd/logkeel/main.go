@@ -6,11 +6,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	_ "time/tzdata" // mails have local times, also where the image has no zones
 
 	"github.com/spf13/cobra"
+
+	"github.com/webgrip/logkeel/agent/printable"
 )
 
 // The exit codes. They are promised in CHANGELOG.md.
@@ -37,7 +40,17 @@ func main() {
 func execute(ctx context.Context, args []string) int {
 	root := rootCommand()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if out, ok := root.OutOrStdout().(*console); ok && err == nil {
+		err = out.failure() // of commands that do not look
+	}
+	_, ends := cmd.Annotations[patient]
+	return ending(ctx, err, ends, root.ErrOrStderr())
+}
+
+// ending says what is wrong, and returns the exit code. patient says that the command
+// comes to an end of its own when it is interrupted: what was wrong with that counts.
+func ending(ctx context.Context, err error, patient bool, errs io.Writer) int {
 	var (
 		code        exitCode
 		interrupted interruption
@@ -48,11 +61,13 @@ func execute(ctx context.Context, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	if text := err.Error(); text != "" && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(root.ErrOrStderr(), text)
+	cancelled := errors.Is(err, context.Canceled)
+	ended := errors.As(context.Cause(ctx), &interrupted) && (!patient || cancelled)
+	if text := err.Error(); text != "" && (!ended || !cancelled) {
+		fmt.Fprintln(errs, printable.Text(text)) // there may be a stranger's text in it
 	}
 	switch {
-	case errors.As(context.Cause(ctx), &interrupted):
+	case ended:
 		return interrupted.code()
 	case errors.Is(err, errFound):
 		return exitFound

@@ -61,12 +61,12 @@ func letGo(program string) {
 // then protects, or where a debugger has set a breakpoint.
 func programRegions(smaps io.Reader, program string) (out []region) {
 	var now region
-	mine, clean := false, true
+	mine, said, clean := false, false, true
 	end := func() {
-		if mine && clean {
+		if mine && said && clean {
 			out = append(out, now)
 		}
-		mine, clean = false, true
+		mine, said, clean = false, false, true
 	}
 	lines := bufio.NewScanner(smaps)
 	for lines.Scan() {
@@ -75,8 +75,8 @@ func programRegions(smaps io.Reader, program string) (out []region) {
 			continue
 		}
 		if key, ok := strings.CutSuffix(fields[0], ":"); ok {
-			switch key {
-			case "Anonymous", "Swap":
+			if key == "Anonymous" || key == "Swap" {
+				said = said || key == "Anonymous"
 				clean = clean && fields[1] == "0"
 			}
 			continue

@@ -28,6 +28,7 @@ func TestProgramRegions(t *testing.T) {
 		{"replaced meanwhile", smaps("00400000-00fa0000 r-xp 00000000 fe:00 12 "+program+" (deleted)", 0, 0), nil},
 		{"no range", smaps("00fa0000-00400000 r-xp 00000000 fe:00 12 "+program, 0, 0), nil},
 		{"no numbers", smaps("x-y r-xp 00000000 fe:00 12 "+program, 0, 0), nil},
+		{"not said whether it was written", "00400000-00fa0000 r-xp 00000000 fe:00 12 " + program + "\nSize: 8 kB\nSwap: 0 kB\n", nil},
 		{"short", "00400000-00fa0000 r\n- - - - - -\n\n:\n", nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {

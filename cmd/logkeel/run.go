@@ -83,7 +83,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	if r.agent, err = agent.New(parts); err != nil {
 		return err
 	}
-	log.Info("logkeel runs", "version", version, "config", l.doc.File, "state_dir", dir.Path, "collectors", len(parts.Collectors), "rules", len(l.rules.Rules()), "outputs", len(parts.Outputs))
+	log.Info("logkeel runs", "version", thisBuild().Version, "config", l.doc.File, "state_dir", dir.Path, "collectors", len(parts.Collectors), "rules", len(l.rules.Rules()), "outputs", len(parts.Outputs))
 	r.sayLeftovers(l)
 	if len(parts.Outputs) == 0 {
 		log.Warn("no output is configured; findings are counted for nobody")
@@ -114,7 +114,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 func buildInfo() agent.Sample {
 	return agent.Sample{
 		Name: "logkeel_build_info", Help: "The agent's version; always 1.", Value: 1,
-		Labels: []agent.Label{{Name: "version", Value: version}, {Name: "goversion", Value: runtime.Version()}},
+		Labels: []agent.Label{{Name: "version", Value: thisBuild().Version}, {Name: "goversion", Value: runtime.Version()}},
 	}
 }
 

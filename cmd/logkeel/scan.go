@@ -15,6 +15,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/multiline"
+	"github.com/webgrip/logkeel/agent/printable"
 	"github.com/webgrip/logkeel/cmd/scan"
 	"github.com/webgrip/logkeel/collectors"
 	"github.com/webgrip/logkeel/rules"
@@ -99,7 +100,7 @@ func runScan(cmd *cobra.Command, config string, f *scanFlags, args []string) err
 	}
 	result, err := scan.Run(cmd.Context(), o)
 	for _, err := range unread {
-		fmt.Fprintf(o.Err, "logkeel scan: %v\n", err)
+		fmt.Fprintf(o.Err, "logkeel scan: %s\n", printable.Text(err.Error()))
 	}
 	switch {
 	case err != nil:

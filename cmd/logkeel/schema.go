@@ -26,7 +26,12 @@ complete and check files by it. check has the last word, for it knows more.`,
   # yaml-language-server: $schema=agent.schema.json
   logkeel schema rules > rules.schema.json`,
 		ValidArgs: []string{"agent", "rules"},
-		Args:      cobra.MaximumNArgs(1),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("it takes one of agent and rules; see %s --help", c.CommandPath())}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			schema := agentSchema
 			switch {

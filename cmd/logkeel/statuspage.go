@@ -23,7 +23,7 @@ func (r *runner) page() http.Handler {
 			}
 			return nil, 0
 		},
-		Now: time.Now, Started: r.began, Version: version, Host: host, Log: r.log,
+		Now: time.Now, Started: r.began, Version: thisBuild().Version, Host: host, Log: r.log,
 	})
 }
 

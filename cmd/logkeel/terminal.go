@@ -1,10 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -17,6 +20,7 @@ type console struct {
 	color     bool
 
 	mu      sync.Mutex
+	failed  error     // the first write that did
 	midline bool      // what was written last has not ended its line
 	over    *progress // whose line goes before something is written; nil: none
 }
@@ -77,7 +81,19 @@ func (c *console) Write(p []byte) (int, error) {
 	if n > 0 {
 		c.midline = p[n-1] != '\n'
 	}
+	c.failed = cmp.Or(c.failed, err)
 	return n, err
+}
+
+// failure is what was wrong with the first write that failed. That nobody reads any
+// more is nothing wrong.
+func (c *console) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if errors.Is(c.failed, syscall.EPIPE) {
+		return nil
+	}
+	return c.failed
 }
 
 // file is what w writes to, nil where it is none.

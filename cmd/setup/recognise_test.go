@@ -122,5 +122,9 @@ func FuzzQuote(f *testing.F) {
 		if err != nil || v.A != string([]rune(s)) || v.B != "end" {
 			t.Errorf("%q: %q %v", s, v.A, err)
 		}
+		_, err = conf.Decode("x", []byte("a: "+literal(s)+"\nb: end\n"), &v, conf.Options{}) // as rule files are read
+		if err != nil || v.A != string([]rune(s)) {
+			t.Errorf("in a rule file %q: %q %v", s, v.A, err)
+		}
 	})
 }

@@ -90,6 +90,11 @@ func Run(ctx context.Context, o Options) ([]File, error) {
 	return files, nil
 }
 
+// A ComposeError says that the Compose file in the folder is wrong, of which nobody spoke.
+type ComposeError struct{ error }
+
+func (e *ComposeError) Unwrap() error { return e.error }
+
 func inspect(ctx context.Context, o *Options) (*Found, error) {
 	if o.Compose != "" {
 		return inspectCompose(o.Compose, o.Project, o.Env)
@@ -98,10 +103,11 @@ func inspect(ctx context.Context, o *Options) (*Found, error) {
 	if err != nil && o.Host == "" {
 		if file := composeIn(o.Dir); file != "" {
 			f, other := inspectCompose(file, o.Project, o.Env)
-			if other == nil {
-				f.Notes = append(f.Notes, fmt.Sprintf("the engine does not answer (%v): this is of %s alone; run it again where the engine can be asked", err, file))
+			if other != nil {
+				return nil, &ComposeError{fmt.Errorf("%w\nit was looked at for the engine does not answer (%w)", other, err)}
 			}
-			return f, other
+			f.Notes = append(f.Notes, fmt.Sprintf("the engine does not answer (%v): this is of %s alone; run it again where the engine can be asked", err, file))
+			return f, nil
 		}
 	}
 	if err == nil {

@@ -4,6 +4,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/webgrip/logkeel/agent"
 )
 
 // composeYAML is the service. dir is the folder that it is in.
@@ -12,9 +14,9 @@ func (p *Plan) composeYAML(dir string) string {
 	w.comment("", "The service logkeel, made by `logkeel init` of %s.", p.Origin)
 	if p.Project != "" {
 		w.line("# It goes with the project's own file, from its folder:")
-		w.comment("", "  docker compose --file %s --file %s up --detach", p.base(), path.Join(dir, composeName))
+		w.comment("", "  docker compose --file %s --file %s up --detach", agent.ShellWord(p.base()), agent.ShellWord(path.Join(dir, composeName)))
 	} else {
-		w.comment("", "  docker compose --file %s up --detach", path.Join(dir, composeName))
+		w.comment("", "  docker compose --file %s up --detach", agent.ShellWord(path.Join(dir, composeName)))
 	}
 	w.line("services:")
 	w.line("  logkeel:")

@@ -46,10 +46,14 @@ func (p *Plan) rulesYAML() string {
 		source, schema := "", "shop"
 		if all := p.schemas(); len(all) > 0 {
 			schema = all[0]
-			source = "        source: {schema: [" + strings.Join(quoted(all), ", ") + "]}\n"
+			var names []string
+			for _, name := range all {
+				names = append(names, literal(name))
+			}
+			source = "        source: {schema: [" + strings.Join(names, ", ") + "]}\n"
 		}
 		rules.WriteString(strings.Replace(queryRule, "SOURCE\n", source, 1))
-		tests.WriteString(strings.Replace(queryTests, "SCHEMA", quote(schema), 1))
+		tests.WriteString(strings.Replace(queryTests, "SCHEMA", literal(schema), 1))
 	}
 	if len(p.Pages) > 0 {
 		rules.WriteString(pageRule)

@@ -14,7 +14,12 @@ var plainForm = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./-]*(:[0-9]+)?$`)
 
 // quote writes a text as a YAML scalar that is this text, whatever is in it, also
 // where variables are replaced: in agent.yaml and by Compose $$ is a $.
-func quote(s string) string {
+func quote(s string) string { return quoteAs(s, "$$") }
+
+// literal is quote for rule files, in which no variables are replaced.
+func literal(s string) string { return quoteAs(s, "$") }
+
+func quoteAs(s, dollar string) string {
 	switch strings.ToLower(s) {
 	case "true", "false", "yes", "no", "on", "off", "null", "y", "n":
 	default:
@@ -29,7 +34,7 @@ func quote(s string) string {
 		i += size
 		switch {
 		case r == '$':
-			b.WriteString("$$")
+			b.WriteString(dollar)
 		case r == '"' || r == '\\':
 			b.WriteByte('\\')
 			b.WriteRune(r)
