@@ -85,6 +85,65 @@ func TestSizes(t *testing.T) {
 	})
 }
 
+// The interval may be a day: an engine that is started anew is no error for so long.
+func TestSizesOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.usage = func(context.Context, string) (usage, error) { return usage{cpu: 1, system: 1}, nil }
+		f.runs("1", "web", time.Now())
+		down, broken, asked := true, false, 0
+		f.size = func(context.Context, string) (uint64, error) {
+			if asked++; down || broken {
+				return 0, errors.New("EOF")
+			}
+			return 1000, nil
+		}
+		s := NewStats(newCollector(t, Config{}, f), StatsConfig{Sizes: &SizesConfig{Interval: conf.Duration(24 * time.Hour)}})
+		defer s.Close()
+		look := func(when, fails string, size bool) {
+			t.Helper()
+			got, err := sample(t, t.Context(), s)
+			if (err != nil) != (fails != "") || err != nil && !strings.Contains(err.Error(), fails) {
+				t.Errorf("%s: %v, want %q", when, err, fails)
+			}
+			if _, ok := got["container_fs_usage_bytes{web}"]; ok != size {
+				t.Errorf("%s: the size is there: %t", when, ok)
+			}
+			synctest.Wait()
+		}
+		look("at first", "", false)
+		look("while the engine is started anew", "", false)
+		down = false
+		time.Sleep(31 * time.Second)
+		look("it is back", "", true)
+
+		// One that cannot be measured is asked for twice in a round, and said.
+		broken = true
+		time.Sleep(24 * time.Hour)
+		look("the next day", "", true)
+		time.Sleep(31 * time.Second)
+		look("after the round", "size of web: EOF", true)
+		if asked != 4 {
+			t.Errorf("asked %d times", asked)
+		}
+
+		// What was wrong with an engine that went away says nothing of the next one.
+		broken = false
+		f.down = errors.New("down")
+		look("down", "down", false)
+		f.down = nil
+		look("back", "", true)
+		if asked != 4 {
+			t.Errorf("asked at once, %d times", asked)
+		}
+		time.Sleep(31 * time.Second)
+		look("a while later", "", true)
+		if asked != 5 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
+}
+
 func TestSizeAnswers(t *testing.T) {
 	for _, c := range []struct {
 		answer http.HandlerFunc
