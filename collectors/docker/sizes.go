@@ -47,11 +47,12 @@ type sizes struct {
 	mu    sync.Mutex
 	going bool
 	known map[string]uint64 // bytes, by container id
-	err   error             // the first of the latest round
+	err   error             // the first of the latest round, until it was said
 }
 
 // look begins a round when one is due, and forgets containers that are gone. It
-// says what went wrong in the latest one.
+// says once what went wrong in the latest one: the snapshots have all else, and one
+// that fails is not believed about containers that are gone.
 func (s *sizes) look(eng engine, list []listed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +71,9 @@ func (s *sizes) look(eng engine, list []listed) error {
 			s.measure(ctx, eng, list)
 		})
 	}
-	return s.err
+	err := s.err
+	s.err = nil
+	return err
 }
 
 // measure is one round. The next one may be a day away: what fails because the
