@@ -174,9 +174,9 @@ outputs:
 		"AppErrors": {"shop-app-1", "</b> cart 1", "no cart 3", "look at the cart", "critical"},
 		"Injection": {"203.0.113.9", "OR '1'='1"},
 		"SlowQuery": {"logkeel_mysql_statement_seconds_avg > 0.5", "shop"},
-		"SlowPage":  {"probe_duration_seconds > 1", "page"},
+		"SlowPage":  {"probe_duration_seconds > 2", "page"},
 		// The value is what is down.
-		"NoDatabase": {"mysql_up == 0 for 2s", "db"},
+		"NoDatabase": {"mysql_up == 0 for 4s", "db"},
 		"Unhealthy":  {"shop-app-1", "logkeel_container_health == 1"},
 	} {
 		for _, text := range says {

@@ -6,17 +6,36 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// A text is written by one, and read by another.
+type text struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (t *text) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.Write(p)
+}
+
+func (t *text) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.b.String()
+}
+
 // What takes two seconds and less is not spoken of; the line of what takes longer is
 // rewritten, makes way for what the command writes, and is gone in the end.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var seen strings.Builder
+		var seen text
 		out := &console{Writer: &seen}
 		p := &progress{
 			w: &seen, width: func() int { return 20 }, out: []*console{out},
@@ -26,7 +45,7 @@ func TestProgress(t *testing.T) {
 		}
 		p.start()
 		time.Sleep(1900 * time.Millisecond)
-		if seen.Len() > 0 {
+		if seen.String() != "" {
 			t.Errorf("before two seconds: %q", seen.String())
 		}
 		time.Sleep(200 * time.Millisecond)
@@ -50,9 +69,9 @@ func TestProgress(t *testing.T) {
 		if got := screenOf(seen.String()); got != "a result\nhalf a line\n" {
 			t.Errorf("it has left %q", got)
 		}
-		before := seen.Len()
+		before := seen.String()
 		time.Sleep(time.Minute)
-		if seen.Len() != before {
+		if seen.String() != before {
 			t.Error("it goes on when it has ended")
 		}
 	})
