@@ -88,6 +88,29 @@ func (w *world) sum(notices int, findings uint64) {
 	w.told = nil
 }
 
+// What stands for many says as they do whether there is a value, and the newest.
+func TestManyOfSamples(t *testing.T) {
+	c := &Config{}
+	c.SetDefaults()
+	w := &world{t: t}
+	for _, labelled := range []bool{false, true} {
+		p := newPlan(newState(), c, stamp{wall: time.Now()})
+		for i, value := range []float64{91, 95} {
+			a := w.alert("rule", fmt.Sprintf("k%d", i), 1)
+			a.Condition, a.Value, a.Labelled = "memory_percent > 90", value, labelled
+			p.foldIn(&a)
+		}
+		if len(p.others) != 1 {
+			t.Fatalf("%d stand for many", len(p.others))
+		}
+		for _, e := range p.others {
+			if e.alert.Measured() == labelled || e.alert.Value != 95 {
+				t.Errorf("labelled %t: measured %t, value %g", labelled, e.alert.Measured(), e.alert.Value)
+			}
+		}
+	}
+}
+
 // TestFoldsAreBounded has more alerts than there is room for their IDs.
 func TestFoldsAreBounded(t *testing.T) {
 	s, c := newState(), &Config{}

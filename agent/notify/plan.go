@@ -223,7 +223,7 @@ func (p *plan) other(a *agent.Alert) *entry {
 		return p.edit(e)
 	}
 	o := agent.Alert{
-		ID: otherName + " " + a.ID, Rule: a.Rule, Source: otherName, Condition: a.Condition, Absent: a.Absent, Late: a.Late,
+		ID: otherName + " " + a.ID, Rule: a.Rule, Source: otherName, Condition: a.Condition, Absent: a.Absent, Labelled: a.Labelled, Late: a.Late,
 		Starts: a.Starts, Last: a.Last, Seen: a.Seen, First: slices.Clone(a.First),
 	}
 	for _, l := range a.Key {
@@ -246,7 +246,7 @@ func (p *plan) count(e *entry, a *agent.Alert, more uint64, open int) {
 	e.alert.Revision++
 	e.changed = p.now.at
 	e.open += open
-	e.alert.Rule = a.Rule
+	e.alert.Rule, e.alert.Value = a.Rule, a.Value
 	if a.Starts.Before(e.alert.Starts) {
 		e.alert.Starts = a.Starts
 	}

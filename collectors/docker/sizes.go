@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +11,12 @@ import (
 	"github.com/webgrip/logkeel/agent/conf"
 )
 
-// sizeTimeout bounds the measuring of one container.
-const sizeTimeout = 2 * time.Minute
+const (
+	sizeTimeout = 2 * time.Minute  // of one container
+	sizeRetry   = 30 * time.Second // until those that failed are asked for again, once in a round
+)
+
+var errSlow = fmt.Errorf("not within %s", sizeTimeout)
 
 // SizesConfig is the section collectors.docker.stats.sizes.
 type SizesConfig struct {
@@ -42,11 +47,12 @@ type sizes struct {
 	mu    sync.Mutex
 	going bool
 	known map[string]uint64 // bytes, by container id
-	err   error             // the first of the latest round
+	err   error             // the first of the latest round, until it was said
 }
 
 // look begins a round when one is due, and forgets containers that are gone. It
-// says what went wrong in the latest one.
+// says once what went wrong in the latest one: the snapshots have all else, and one
+// that fails is not believed about containers that are gone.
 func (s *sizes) look(eng engine, list []listed) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,33 +71,51 @@ func (s *sizes) look(eng engine, list []listed) error {
 			s.measure(ctx, eng, list)
 		})
 	}
-	return s.err
+	err := s.err
+	s.err = nil
+	return err
 }
 
-// measure is one round.
+// measure is one round. The next one may be a day away: what fails because the
+// engine is started anew is asked for again, and what takes too long is not.
 func (s *sizes) measure(ctx context.Context, eng engine, list []listed) {
-	var failed error
+	again, failed, slow := s.pass(ctx, eng, list)
+	if len(again) > 0 && wait(ctx, sizeRetry) {
+		_, failed, _ = s.pass(ctx, eng, again)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.going = false; ctx.Err() == nil {
+		s.err = cmp.Or(slow, failed)
+	}
+}
+
+// pass asks for each container once. It says which failed and why the first did,
+// apart from the first that took too long.
+func (s *sizes) pass(ctx context.Context, eng engine, list []listed) (again []listed, failed, slow error) {
 	for _, l := range list {
 		n, err := s.one(ctx, eng, l.id)
 		if ctx.Err() != nil {
-			break
+			return nil, nil, nil
 		}
 		switch {
 		case err == nil:
 			s.mu.Lock()
 			s.known[l.id] = n
 			s.mu.Unlock()
-		case failed == nil && !errors.Is(err, errGone):
-			failed = fmt.Errorf("size of %s: %w", l.name, err)
+		case errors.Is(err, errGone):
+		case errors.Is(err, errSlow):
+			slow = cmp.Or(slow, fmt.Errorf("size of %s: %w", l.name, err))
+		default:
+			again = append(again, l)
+			failed = cmp.Or(failed, fmt.Errorf("size of %s: %w", l.name, err))
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.going, s.err = false, failed
+	return again, failed, slow
 }
 
 func (s *sizes) one(ctx context.Context, eng engine, id string) (uint64, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, sizeTimeout, fmt.Errorf("not within %s", sizeTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, sizeTimeout, errSlow)
 	defer cancel()
 	n, err := eng.Size(ctx, id)
 	if err != nil && ctx.Err() != nil {
@@ -106,6 +130,30 @@ func (s *sizes) of(id string) (o optional) {
 	defer s.mu.Unlock()
 	o.n, o.ok = s.known[id]
 	return o
+}
+
+// interrupt is for an engine that does not answer: the round ends, and another one
+// begins soon after it is back.
+func (s *sizes) interrupt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cancel == nil {
+		return
+	}
+	s.cancel()
+	s.begun, s.err = time.Now().Add(sizeRetry-s.interval), nil
+}
+
+// wait reports whether the time passed before ctx was done.
+func wait(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // close ends the round that goes on.

@@ -57,6 +57,7 @@ func TestSizes(t *testing.T) {
 		got := look("after the round", "size of slow: not within 2m0s")
 		got.want(t, "after the round", snapshot{web: 2000, app: 3000})
 		got.none(t, "after the round", slow)
+		look("once it was said, for what is missing is judged by snapshots in full", "")
 		if asked != 3 {
 			t.Errorf("asked %d times in one round", asked)
 		}
@@ -64,7 +65,7 @@ func TestSizes(t *testing.T) {
 		// The next round is at its time; a container that is gone is forgotten.
 		f.drop(id("3"))
 		time.Sleep(10 * time.Minute)
-		look("next round", "size of slow").want(t, "next round", snapshot{web: 2000, app: 3000})
+		look("next round", "").want(t, "next round", snapshot{web: 2000, app: 3000})
 		time.Sleep(time.Minute)
 		look("after the next round", "").want(t, "after the next round", snapshot{web: 4000, app: 5000})
 		f.drop(id("1"))
@@ -81,6 +82,66 @@ func TestSizes(t *testing.T) {
 		begun := time.Now()
 		if s.Close(); time.Since(begun) > 20*time.Second {
 			t.Errorf("closing took %v", time.Since(begun))
+		}
+	})
+}
+
+// The interval may be a day: an engine that is started anew is no error for so long.
+func TestSizesOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.usage = func(context.Context, string) (usage, error) { return usage{cpu: 1, system: 1}, nil }
+		f.runs("1", "web", time.Now())
+		down, broken, asked := true, false, 0
+		f.size = func(context.Context, string) (uint64, error) {
+			if asked++; down || broken {
+				return 0, errors.New("EOF")
+			}
+			return 1000, nil
+		}
+		s := NewStats(newCollector(t, Config{}, f), StatsConfig{Sizes: &SizesConfig{Interval: conf.Duration(24 * time.Hour)}})
+		defer s.Close()
+		look := func(when, fails string, size bool) {
+			t.Helper()
+			got, err := sample(t, t.Context(), s)
+			if (err != nil) != (fails != "") || err != nil && !strings.Contains(err.Error(), fails) {
+				t.Errorf("%s: %v, want %q", when, err, fails)
+			}
+			if _, ok := got["container_fs_usage_bytes{web}"]; ok != size {
+				t.Errorf("%s: the size is there: %t", when, ok)
+			}
+			synctest.Wait()
+		}
+		look("at first", "", false)
+		look("while the engine is started anew", "", false)
+		down = false
+		time.Sleep(31 * time.Second)
+		look("it is back", "", true)
+
+		// One that cannot be measured is asked for twice in a round, and said.
+		broken = true
+		time.Sleep(24 * time.Hour)
+		look("the next day", "", true)
+		time.Sleep(31 * time.Second)
+		look("after the round", "size of web: EOF", true)
+		look("it was said", "", true)
+		if asked != 4 {
+			t.Errorf("asked %d times", asked)
+		}
+
+		// What was wrong with an engine that went away says nothing of the next one.
+		broken = false
+		f.down = errors.New("down")
+		look("down", "down", false)
+		f.down = nil
+		look("back", "", true)
+		if asked != 4 {
+			t.Errorf("asked at once, %d times", asked)
+		}
+		time.Sleep(31 * time.Second)
+		look("a while later", "", true)
+		if asked != 5 {
+			t.Errorf("asked %d times", asked)
 		}
 	})
 }

@@ -164,6 +164,9 @@ func (s *Stats) list(ctx context.Context) ([]listed, error) {
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		s.c.setUp(false)
 	}
+	if s.sizes != nil {
+		s.sizes.interrupt()
+	}
 	// The engine that is back may be another one, with another API.
 	s.disconnect()
 	return nil, err

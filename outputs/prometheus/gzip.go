@@ -14,11 +14,11 @@ import (
 // is a fifth of what an agent keeps that samples some servers.
 func compressed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Accept-Encoding")
 		if !takesGzip(r.Header.Values("Accept-Encoding")) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Add("Vary", "Accept-Encoding")
 		w.Header().Set("Content-Encoding", "gzip")
 		z, err := gzip.NewWriterLevel(w, gzip.StatelessCompression)
 		if err != nil { // such a level there is

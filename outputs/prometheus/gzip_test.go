@@ -26,6 +26,9 @@ func TestCompressed(t *testing.T) {
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
+		if got := w.Header().Get("Vary"); got != "Accept-Encoding" {
+			t.Errorf("%q: a cache gives it to whoever asks: Vary is %q", accepts, got)
+		}
 		body, size := io.Reader(w.Body), w.Body.Len()
 		if got := w.Header().Get("Content-Encoding") == "gzip"; got != zipped {
 			t.Errorf("%q: compressed is %t", accepts, got)
