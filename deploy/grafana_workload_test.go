@@ -85,7 +85,9 @@ func (w *workload) start() {
 	t := w.t
 	t.Helper()
 	program := filepath.Join(w.dir, "logkeel")
-	if out, err := exec.Command("go", "build", "-o", program, "../cmd/logkeel").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, "../cmd/logkeel")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	var log strings.Builder

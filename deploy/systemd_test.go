@@ -31,7 +31,9 @@ func unit(t *testing.T) map[string][]string {
 func buildAgent(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "logkeel")
-	if out, err := exec.Command("go", "build", "-o", program, "../cmd/logkeel").CombinedOutput(); err != nil {
+	build := exec.Command("go", "build", "-o", program, "../cmd/logkeel")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	return program

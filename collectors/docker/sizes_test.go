@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,9 +93,11 @@ func TestSizesOutage(t *testing.T) {
 		f := newFake()
 		f.usage = func(context.Context, string) (usage, error) { return usage{cpu: 1, system: 1}, nil }
 		f.runs("1", "web", time.Now())
-		down, broken, asked := true, false, 0
+		var down, broken atomic.Bool
+		var asked atomic.Int64
+		down.Store(true)
 		f.size = func(context.Context, string) (uint64, error) {
-			if asked++; down || broken {
+			if asked.Add(1); down.Load() || broken.Load() {
 				return 0, errors.New("EOF")
 			}
 			return 1000, nil
@@ -114,34 +117,34 @@ func TestSizesOutage(t *testing.T) {
 		}
 		look("at first", "", false)
 		look("while the engine is started anew", "", false)
-		down = false
+		down.Store(false)
 		time.Sleep(31 * time.Second)
 		look("it is back", "", true)
 
 		// One that cannot be measured is asked for twice in a round, and said.
-		broken = true
+		broken.Store(true)
 		time.Sleep(24 * time.Hour)
 		look("the next day", "", true)
 		time.Sleep(31 * time.Second)
 		look("after the round", "size of web: EOF", true)
 		look("it was said", "", true)
-		if asked != 4 {
-			t.Errorf("asked %d times", asked)
+		if asked.Load() != 4 {
+			t.Errorf("asked %d times", asked.Load())
 		}
 
 		// What was wrong with an engine that went away says nothing of the next one.
-		broken = false
+		broken.Store(false)
 		f.down = errors.New("down")
 		look("down", "down", false)
 		f.down = nil
 		look("back", "", true)
-		if asked != 4 {
-			t.Errorf("asked at once, %d times", asked)
+		if asked.Load() != 4 {
+			t.Errorf("asked at once, %d times", asked.Load())
 		}
 		time.Sleep(31 * time.Second)
 		look("a while later", "", true)
-		if asked != 5 {
-			t.Errorf("asked %d times", asked)
+		if asked.Load() != 5 {
+			t.Errorf("asked %d times", asked.Load())
 		}
 	})
 }
