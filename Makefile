@@ -37,7 +37,7 @@ demo: build ## build it, and show the whole pipeline with stand-ins
 	bin/logkeel demo
 
 # One way to compile for all of it, as releases are, so that little is compiled twice.
-test: export GOFLAGS := -trimpath $(GOFLAGS)
+test: export GOFLAGS := -trimpath -buildvcs=false $(GOFLAGS)
 test: export CGO_ENABLED := 0
 test: ## lint, all tests with the race detector and real servers, cross builds
 	agent/testenv/install.sh
