@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -21,8 +20,7 @@ type terminal struct {
 	ours  *os.File
 	other *os.File // the end that a program has
 
-	mu    sync.Mutex
-	seen  bytes.Buffer
+	seen  text
 	ended sync.WaitGroup
 }
 
@@ -48,7 +46,7 @@ func newTerminal(t *testing.T) *terminal {
 		t.Fatal(err)
 	}
 	p := &terminal{t: t, ours: ours, other: other}
-	p.ended.Go(func() { _, _ = io.Copy(p, ours) }) // until nobody has the other end
+	p.ended.Go(func() { _, _ = io.Copy(&p.seen, ours) }) // until nobody has the other end
 	t.Cleanup(func() {
 		p.close()
 		ours.Close()
@@ -56,16 +54,8 @@ func newTerminal(t *testing.T) *terminal {
 	return p
 }
 
-func (p *terminal) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.seen.Write(b)
-}
-
 // text is what was written until now.
 func (p *terminal) text() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	return strings.ReplaceAll(p.seen.String(), "\r\n", "\n")
 }
 
