@@ -55,9 +55,9 @@ func holds(t *testing.T, srv *testenv.MariaDBServer, statement string) *sql.Conn
 func TestCheckTable(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	srv.SQL(checkGrants("checker", "crm") + problemTables + oddTables("crm") + `USE crm; CREATE TABLE lost (id INT); ALTER TABLE lost DISCARD TABLESPACE;
+	srv.SQL(checkGrants("checker", "crm") + problemTables(srv) + oddTables("crm") + `USE crm; CREATE TABLE lost (id INT); ALTER TABLE lost DISCARD TABLESPACE;
 		CREATE TABLE mem (a INT) ENGINE=MEMORY; CREATE TABLE crash (a INT, b VARCHAR(200)) ENGINE=MyISAM; CREATE TABLE copy LIKE crash;
-		INSERT INTO crash SELECT seq, REPEAT('x', 100) FROM seq_1_to_500; FLUSH TABLES copy;`)
+		INSERT INTO crash SELECT seq, REPEAT('x', 100) FROM ` + numbers(srv, 500) + `; FLUSH TABLES copy;`)
 	// A table that was open when the server crashed, and lacks a part.
 	dir := srv.SQL("SELECT @@datadir") + "crm/"
 	srv.SQL("USE crm; INSERT INTO crash VALUES (1, 'y');")
@@ -126,7 +126,7 @@ func TestCheckOfLockedTable(t *testing.T) {
 	s.audit.lockWait = time.Second
 	lock := holds(t, srv, "LOCK TABLES shop.orders WRITE")
 	for range 3 { // it holds nobody up
-		if got, err := take(t, s); err != nil || len(got) < 900 {
+		if got, err := take(t, s); err != nil || len(got) < fewest(srv) {
 			t.Errorf("while a table is locked: %d series, %v", len(got), err)
 		}
 	}
