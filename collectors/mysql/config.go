@@ -151,7 +151,9 @@ func (c *Config) hint(number uint16, denied string) string {
 		hint = "an administrator has set offline_mode"
 	case errDatabaseDenied, errUnknownDatabase:
 		hint = "remove database from the configuration, for none is needed"
-	case errTooManyConns, errUserLimit:
+	case errUserLimit:
+		hint = "raise the user's limit, as MAX_USER_CONNECTIONS, or look at who is connected as it (SHOW PROCESSLIST)"
+	case errTooManyConns:
 		hint = "look at max_connections and at who is connected (SHOW PROCESSLIST)"
 	case errTableDenied, errColumnDenied, errPrivilegeMissing:
 		hint = denied
