@@ -69,6 +69,10 @@ func TestLocks(t *testing.T) {
 		done <- struct{}{}
 	}
 	go ask(row, "UPDATE shop.orders SET total = 2 WHERE id = 1")
+	until(t, "the row is waited for", func() bool { // or it would wait for who changes the table
+		got, err = take(t, s)
+		return err != nil || got[`logkeel_mysql_lock_waits{lock="row"}`] == 1
+	})
 	go ask(table, "ALTER TABLE shop.orders ADD COLUMN more INT")
 	until(t, "both wait for some seconds", func() bool {
 		got, err = take(t, s)

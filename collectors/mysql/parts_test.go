@@ -204,3 +204,17 @@ func TestWant(t *testing.T) {
 	_, err := conf.Decode("db.yaml", []byte("mysql: {locks: maybe}"), &c, conf.Options{})
 	testenv.WantError(t, err, "db.yaml:1: mysql.locks", `"maybe" is none of auto, true and false`)
 }
+
+// What is said of a binary log that is off would stop no server from starting.
+func TestRecoveryNote(t *testing.T) {
+	for version, say := range map[string]string{
+		"10.11.14-MariaDB": "write log_bin and binlog_format=ROW", "5.7.44-log": "write log_bin and binlog_format=ROW",
+		"8.0.46-0ubuntu0.22.04.5": "remove skip_log_bin", "9.7.4-2": "remove skip_log_bin",
+	} {
+		note := ""
+		writeRecovery(map[string]string{"version": version, "log_bin": "OFF"}, newPage(func(s agent.Sample) { note += s.Note }))
+		if !strings.Contains(note, say) {
+			t.Errorf("%s: %q is not in %q", version, say, note)
+		}
+	}
+}
