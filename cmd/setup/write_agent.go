@@ -132,7 +132,7 @@ func (t *Target) grants() []string {
 const redisACL = "ACL SETUSER logkeel on >... resetkeys resetchannels -@all +info +ping +slowlog|len +slowlog|get +config|get +type +llen +zcard +zcount %R~*queues:*"
 
 func (t *Target) writeRedis(w *page) {
-	w.line("    # A user of its own, with no right to read values; then username: logkeel below.")
+	w.line("    %s", "# A user of its own, with no right to read values; then username: logkeel below. Before Redis 7: ~ in place of %R~.")
 	w.line("    #   %s", redisACL)
 	w.line("    - name: %s", quote(t.Name))
 	w.line("      address: %s", quote(t.Address))
