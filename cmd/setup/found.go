@@ -9,6 +9,8 @@ package setup
 import (
 	"regexp"
 	"strings"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // Found is what there is.
@@ -103,7 +105,7 @@ func (s *Service) has(names ...string) string {
 	return ""
 }
 
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$`)
+var hostForm = conf.NewForm(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$`)
 
 // hostOf is the name if it can be one of a host.
 func hostOf(name string) string {
@@ -115,7 +117,7 @@ func hostOf(name string) string {
 
 var (
 	urlForm  = regexp.MustCompile(`https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(:\d{1,5})?(/[^\s"'|;&)<>\\]*)?`)
-	pathForm = regexp.MustCompile(`^/[A-Za-z0-9/_.-]{0,100}$`)
+	pathForm = conf.NewForm(`^/[A-Za-z0-9/_.-]{0,100}$`)
 )
 
 // setHealth takes from a health check's command which page it asks for. What has a
@@ -133,9 +135,9 @@ func (s *Service) setHealth(command string) {
 
 var (
 	policyForm    = regexp.MustCompile(`--maxmemory-policy[ =]+((?:allkeys|volatile)-[a-z]+|noeviction)\b`)
-	protectedForm = regexp.MustCompile(`--(?:requirepass|aclfile)\b`)
+	protectedForm = conf.NewForm(`--(?:requirepass|aclfile)\b`)
 	portForm      = regexp.MustCompile(`(?:^|\s)--port[ =]+(\d{1,5})(?:\s|$)`)
-	measuredForm  = regexp.MustCompile(`--performance[-_]schema(?:[ =]+(?i:on|1|true)\b|\s|$)`)
+	measuredForm  = conf.NewForm(`--performance[-_]schema(?:[ =]+(?i:on|1|true)\b|\s|$)`)
 )
 
 // setCommand takes from a command what matters of a server: its port, Redis' policy,

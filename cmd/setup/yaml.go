@@ -8,9 +8,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent/printable"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
-var plainForm = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./-]*(:[0-9]+)?$`)
+var plainForm = conf.NewForm(`^[A-Za-z/][A-Za-z0-9_./-]*(:[0-9]+)?$`)
 
 // quote writes a text as a YAML scalar that is this text, whatever is in it, also
 // where variables are replaced: in agent.yaml and by Compose $$ is a $.
