@@ -78,7 +78,7 @@ func (p *page) add(s agent.Sample) {
 		p.pieces = append(p.pieces, make([]agent.Sample, 0, pieceSamples))
 		last++
 	}
-	p.pieces[last] = append(p.pieces[last], s)
+	p.pieces[last] = append(p.pieces[last], plain(s))
 	p.samples = append(p.samples, &p.pieces[last][len(p.pieces[last])-1])
 }
 

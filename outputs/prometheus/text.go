@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -65,8 +66,7 @@ func (p *page) labels(buf []byte, labels []agent.Label, le string) []byte {
 }
 
 // escaped appends a text of which nothing is taken for an end of line, and, where
-// it is quoted, nothing for the quote. Labels come from outside, as names of
-// containers and paths do: what is no UTF-8 is replaced.
+// it is quoted, nothing for the quote.
 func escaped(buf []byte, text string, quoted bool) []byte {
 	for i := 0; i < len(text); {
 		c := text[i]
@@ -116,6 +116,41 @@ func (p *page) named(s *agent.Sample) bool {
 		}
 	}
 	return true
+}
+
+// plain is the sample with names that each Prometheus takes: what is in them
+// otherwise is an underscore. Values come from outside, as names of containers and
+// paths do: what is no UTF-8 is replaced.
+func plain(s agent.Sample) agent.Sample {
+	s.Name = plainName(s.Name, true)
+	for i, l := range s.Labels {
+		if validName(l.Name, false) && utf8.ValidString(l.Value) {
+			continue
+		}
+		s.Labels = slices.Clone(s.Labels) // they are others' too
+		for i := range s.Labels[i:] {
+			l := &s.Labels[len(s.Labels)-1-i]
+			l.Name, l.Value = plainName(l.Name, false), strings.ToValidUTF8(l.Value, "\uFFFD")
+		}
+		break
+	}
+	return s
+}
+
+func plainName(name string, metric bool) string {
+	if validName(name, metric) {
+		return name
+	}
+	out := []byte(strings.ToValidUTF8(name, "_"))
+	n := 0
+	for i, r := range string(out) {
+		out[n] = '_'
+		if r < utf8.RuneSelf && (validName(string(r), metric) || i > 0 && r >= '0' && r <= '9') {
+			out[n] = byte(r)
+		}
+		n++
+	}
+	return string(out[:n])
 }
 
 // validName reports whether each Prometheus takes it for the name of a metric or of
