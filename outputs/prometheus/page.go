@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
+
 	"github.com/webgrip/logkeel/agent"
 )
 
@@ -35,9 +38,9 @@ type page struct {
 // maxSaid is how many things that are wrong are said of one page.
 const maxSaid = 5
 
-// writePage writes what meter yields. The error says what was left out, or that it
-// could not be written.
-func writePage(w io.Writer, meter MeterFunc, maxSeries int) error {
+// writePage writes what meter yields, and then what of the runtime and the process is
+// usual. The error says what was left out, or that it could not be written.
+func writePage(w io.Writer, meter MeterFunc, usual prometheus.Gatherer, maxSeries int) error {
 	p := &page{max: maxSeries, out: bufio.NewWriterSize(w, 8<<10)}
 	meter(p.add)
 	slices.SortStableFunc(p.samples, func(a, b *agent.Sample) int { return strings.Compare(a.Name, b.Name) })
@@ -64,7 +67,13 @@ func writePage(w io.Writer, meter MeterFunc, maxSeries int) error {
 		}
 		p.metric(list)
 	}
-	p.pauses()
+	families, err := usual.Gather()
+	if err != nil {
+		p.wrong("%w", err)
+	}
+	for _, f := range families {
+		_, _ = expfmt.MetricFamilyToText(p.out, f)
+	}
 	if err := p.out.Flush(); err != nil {
 		return err
 	}

@@ -4,7 +4,9 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"testing/fstest"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -12,12 +14,14 @@ import (
 // written is a page without what the runtime says of itself.
 func written(t *testing.T, samples ...agent.Sample) (text string, err error) {
 	t.Helper()
+	usual := prometheus.NewRegistry()
+	usual.MustRegister(collectors.NewGoCollector())
 	var b strings.Builder
 	err = writePage(&b, func(yield func(agent.Sample)) {
 		for _, s := range samples {
 			yield(s)
 		}
-	}, 100)
+	}, usual, 100)
 	text, _, ok := strings.Cut(b.String(), "# HELP go_gc_duration_seconds ")
 	if !ok {
 		t.Errorf("the page lacks go_gc_duration_seconds:\n%s", b.String())
@@ -90,35 +94,5 @@ func TestPlain(t *testing.T) {
 	}
 	if _, err := written(t, agent.Sample{Name: "good", Labels: labels("a", "\xff")}, agent.Sample{Name: "good", Labels: labels("a", "\xfe")}); err == nil {
 		t.Error("two series that are the same when they are written are not found")
-	}
-}
-
-func TestProcess(t *testing.T) {
-	proc := fstest.MapFS{
-		"self/stat":        {Data: []byte("7 (a) b) c) S 1 1 1 0 -1 4194304 0 0 0 0 150 50 0 0 20 0 9 0 6000 4096000 3 184 1 1 0\n")},
-		"stat":             {Data: []byte("cpu  1 2 3\nbtime 1700000000\nprocesses 5\n")},
-		"self/fd/0":        {},
-		"self/fd/1":        {},
-		"self/net/netstat": {Data: []byte("TcpExt: A InOctets\nTcpExt: 1 2\nIpExt: InNoRoutes InOctets OutOctets\nIpExt: 0 1234 5678\n")},
-	}
-	got := map[string]float64{}
-	meterProcess(proc, func(s agent.Sample) { got[s.Name] = s.Value })
-	for name, want := range map[string]float64{
-		"process_cpu_seconds_total": 2, "process_virtual_memory_bytes": 4096000, "process_start_time_seconds": 1700000060,
-		"process_open_fds": 2, "process_network_receive_bytes_total": 1234, "process_network_transmit_bytes_total": 5678,
-	} {
-		if got[name] != want {
-			t.Errorf("%s is %v, want %v", name, got[name], want)
-		}
-	}
-	if got["process_resident_memory_bytes"] < 3*4096 || got["process_max_fds"] < 1 {
-		t.Errorf("got %v", got)
-	}
-	for _, broken := range []string{"", "7", "7 (a", ") ) )"} {
-		meterProcess(fstest.MapFS{"self/stat": {Data: []byte(broken)}, "self/net/netstat": {Data: []byte("IpExt:\n\nIpExt: 1\n" + broken)}}, func(s agent.Sample) {
-			if !strings.HasSuffix(s.Name, "max_fds") && !strings.HasSuffix(s.Name, "max_bytes") {
-				t.Errorf("%q: %v", broken, s)
-			}
-		})
 	}
 }

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
@@ -82,15 +84,12 @@ var _ agent.Output = (*Output)(nil)
 
 // New returns the server; Run starts it.
 func New(c Config, meter MeterFunc, page http.Handler, log *slog.Logger) *Output {
+	usual := prometheus.NewRegistry()
+	usual.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	all := func(yield func(agent.Sample)) {
-		meter(yield)
-		meterRuntime(yield)
-		meterProcess(os.DirFS("/proc"), yield)
-	}
 	mux.Handle("GET /metrics", compressed(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
-		incomplete(log, writePage(w, all, c.MaxSeries))
+		incomplete(log, writePage(w, meter, usual, c.MaxSeries))
 	})))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "logkeel is healthy.") })
 	if c.StatusPage && page != nil {
