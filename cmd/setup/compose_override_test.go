@@ -1,0 +1,97 @@
+package setup
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// foundIn inspects compose.yaml of a folder with these files.
+func foundIn(t *testing.T, files map[string]string) (*Found, string) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := inspectCompose(filepath.Join(dir, "compose.yaml"), "", lookUpNone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, dir
+}
+
+func (f *Found) service(name string) *Service {
+	for i := range f.Services {
+		if f.Services[i].Name == name {
+			return &f.Services[i]
+		}
+	}
+	return &Service{}
+}
+
+// Compose reads an override by itself, but not with --file: then it has to be named.
+func TestComposeOverride(t *testing.T) {
+	t.Parallel()
+	f, dir := foundIn(t, map[string]string{
+		"compose.yaml": `services:
+  app: {image: nginx, ports: ["80"], volumes: ["data:/data", "logs:/logs"]}
+volumes: {data: {}, logs: {external: true}}
+`,
+		"compose.override.yaml": `services:
+  app: {ports: ["8080:80"], volumes: ["./here:/data", "logs:/more"], networks: [back]}
+  db: {image: "mariadb:11"}
+networks: {back: {}}
+`,
+		".env": "COMPOSE_PROJECT_NAME=shop\n",
+	})
+	app := f.service("app")
+	if len(app.Ports) != 2 || app.Ports[1].Host != 8080 || app.Image != "nginx" || len(app.Networks) != 1 || app.Networks[0].Key != "back" || app.Host != "app" {
+		t.Errorf("%+v", app)
+	}
+	want := []Mount{{Source: filepath.Join(dir, "here"), Target: "/data"}, {Volume: "logs", Source: "/var/lib/docker/volumes/logs/_data", Target: "/logs"}, {Volume: "logs", Source: "/var/lib/docker/volumes/logs/_data", Target: "/more"}}
+	if len(app.Mounts) != 3 || app.Mounts[0] != want[0] || app.Mounts[1] != want[1] || app.Mounts[2] != want[2] {
+		t.Errorf("%+v", app.Mounts)
+	}
+	if db := f.service("db"); db.Host != "db" || db.Project != "shop" || db.Networks[0].Key != "default" {
+		t.Errorf("%+v", db)
+	}
+	text := (&Plan{Found: f}).composeYAML(dir)
+	if !strings.Contains(text, "--file "+dir+"/compose.yaml --file "+dir+"/compose.override.yaml --file "+dir+"/compose.logkeel.yaml up") {
+		t.Errorf("%s", text)
+	}
+}
+
+// The variable wins over name: in the file, as Compose has it.
+func TestComposeProjectName(t *testing.T) {
+	t.Parallel()
+	f, _ := foundIn(t, map[string]string{"compose.yaml": "name: file\nservices: {app: {image: nginx}}\n", ".env": "COMPOSE_PROJECT_NAME=variable\n"})
+	if f.Project != "variable" {
+		t.Errorf("project %q", f.Project)
+	}
+}
+
+// What starts with a profile only is not there, and would be told as down.
+func TestComposeProfiles(t *testing.T) {
+	t.Parallel()
+	const text = "services: {app: {image: nginx}, db: {image: mariadb, profiles: [debug, dev]}, tool: {image: redis, profiles: [tool]}}\n"
+	f, _ := foundIn(t, map[string]string{"compose.yaml": text, ".env": "COMPOSE_PROFILES=other,tool\n"})
+	if len(f.Services) != 2 || f.service("db").Name != "" || !strings.Contains(strings.Join(f.Notes, "\n"), "db is left out, for it starts with the profile debug or dev only") {
+		t.Errorf("%+v", f)
+	}
+	f, _ = foundIn(t, map[string]string{"compose.yaml": text, ".env": "COMPOSE_PROFILES=*\n"})
+	if len(f.Services) != 3 {
+		t.Errorf("%+v", f.Services)
+	}
+}
+
+// An engine knows of which files a project was made.
+func TestComposeFilesOfEngine(t *testing.T) {
+	t.Parallel()
+	first, more := composeFilesOf(map[string]string{dirLabel: "/srv/shop", filesLabel: "/srv/shop/compose.yaml,over.yaml,/srv/shop/compose.logkeel.yaml"})
+	if first != "/srv/shop/compose.yaml" || len(more) != 1 || more[0] != "/srv/shop/over.yaml" {
+		t.Error(first, more)
+	}
+}
