@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/webgrip/logkeel/collectors/docker"
 )
 
 // foundIn inspects compose.yaml of a folder with these files.
@@ -93,5 +95,27 @@ func TestComposeFilesOfEngine(t *testing.T) {
 	first, more := composeFilesOf(map[string]string{dirLabel: "/srv/shop", filesLabel: "/srv/shop/compose.yaml,over.yaml,/srv/shop/compose.logkeel.yaml"})
 	if first != "/srv/shop/compose.yaml" || len(more) != 1 || more[0] != "/srv/shop/over.yaml" {
 		t.Error(first, more)
+	}
+}
+
+// The names of queues begin as Laravel's Str::slug has it.
+func TestSlug(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"Invoice Ninja": "invoice_ninja_database_", "Bob's Shop": "bobs_shop_database_", "shop.example": "shopexample_database_",
+		" My-App (new) ": "my_app_new_database_", "a_b": "a_b_database_", "Café": "",
+	} {
+		if got := slug(name); got != want {
+			t.Errorf("%q: %q, and not %q", name, got, want)
+		}
+	}
+}
+
+// A mount in memory is nowhere on the machine: it is not the folder /.
+func TestMountInMemory(t *testing.T) {
+	t.Parallel()
+	s := fromContainer(&docker.Deployed{Name: "app", Mounts: []docker.Mount{{Destination: "/backups"}, {Source: "/srv/x", Destination: "/x"}}}, "")
+	if len(s.Mounts) != 1 || s.Mounts[0].Source != "/srv/x" {
+		t.Errorf("%+v", s.Mounts)
 	}
 }

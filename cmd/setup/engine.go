@@ -144,6 +144,9 @@ func fromContainer(c *docker.Deployed, project string) Service {
 		s.Ports = append(s.Ports, Port(p))
 	}
 	for _, m := range c.Mounts {
+		if m.Source == "" { // in memory
+			continue
+		}
 		mount := Mount{Source: m.Source, Target: m.Destination}
 		if m.Volume != "" {
 			mount.Volume, mount.External = ownName(m.Volume, project)

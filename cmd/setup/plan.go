@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 const ownService = "logkeel"
@@ -178,10 +179,20 @@ func laravelQueues(f *Found) (queues bool, prefix string) {
 			return true, s.Env["REDIS_PREFIX"]
 		}
 		if name := s.Env["APP_NAME"]; name != "" {
-			prefix = strings.Trim(otherThanSlug.ReplaceAllString(strings.ToLower(name), "_"), "_") + "_database_"
+			prefix = slug(name)
 		}
 	}
 	return queues, prefix
+}
+
+// slug is the prefix that Laravel makes of an application's name: signs go, blanks
+// and hyphens become _. "" where letters are to be written in others first.
+func slug(name string) string {
+	name = strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(name), "-", "_"), "@", "_at_")
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return ""
+	}
+	return strings.Trim(betweenWords.ReplaceAllString(otherThanSlug.ReplaceAllString(name, ""), "_"), "_") + "_database_"
 }
 
 // log says what is wrong with how a container's log is kept.
