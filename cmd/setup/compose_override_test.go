@@ -119,3 +119,14 @@ func TestMountInMemory(t *testing.T) {
 		t.Errorf("%+v", s.Mounts)
 	}
 }
+
+// Redis before 7, and KeyDB, refuse %R~.
+func TestACLOfRedis6(t *testing.T) {
+	t.Parallel()
+	for image, old := range map[string]bool{"redis:6": true, "redis:6.2-alpine": true, "eqalpha/keydb": true, "redis": false, "redis:7.4": false, "valkey/valkey:8": false, "redis:7-6": false, "host:6379/redis:8": false} {
+		acl := (&Target{Service: &Service{Image: image}}).acl()
+		if strings.HasSuffix(acl, " ~*queues:*") != old || strings.HasSuffix(acl, " %R~*queues:*") == old {
+			t.Errorf("%s: %s", image, acl)
+		}
+	}
+}

@@ -211,7 +211,7 @@ func (p *Plan) print(out io.Writer) {
 				fmt.Fprintln(out, " ", g)
 			}
 		} else {
-			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", printable.Line(t.Service.Name), redisACL)
+			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", printable.Line(t.Service.Name), t.acl())
 		}
 	}
 	fmt.Fprintln(out)
