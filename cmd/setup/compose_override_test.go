@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,8 @@ func foundIn(t *testing.T, files map[string]string) (*Found, string) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -128,5 +130,29 @@ func TestACLOfRedis6(t *testing.T) {
 		if strings.HasSuffix(acl, " ~*queues:*") != old || strings.HasSuffix(acl, " %R~*queues:*") == old {
 			t.Errorf("%s: %s", image, acl)
 		}
+	}
+}
+
+// Paths of a file that is included begin where project_directory says, and its variables are
+// those of its env_file.
+func TestComposeIncludeInItsFolder(t *testing.T) {
+	t.Parallel()
+	f, dir := foundIn(t, map[string]string{
+		"compose.yaml": "include: [{path: other/compose.yaml, project_directory: data, env_file: [one.env, two.env]}]\nservices: {app: {image: nginx}}\n",
+		"one.env":      "TAG=10\nPLACE=./a\n", "two.env": "TAG=11\n", "other/.env": "TAG=9\n", "data/.env": "TAG=8\n",
+		"other/compose.yaml": "services: {db: {image: \"mariadb:${TAG}\", volumes: [\"${PLACE}:/var/lib/mysql\"]}}\n",
+	})
+	db := f.service("db")
+	if db.Image != "mariadb:11" || len(db.Mounts) != 1 || db.Mounts[0].Source != filepath.Join(dir, "data/a") || len(f.Notes) > 0 {
+		t.Errorf("%+v %q", db, f.Notes)
+	}
+}
+
+// A Dockerfile may stand in the Compose file.
+func TestComposeDockerfileInline(t *testing.T) {
+	t.Parallel()
+	f, _ := foundIn(t, map[string]string{"compose.yaml": "services:\n  app:\n    build:\n      context: .\n      dockerfile_inline: |\n        FROM golang AS made\n        FROM caddy:2\n"})
+	if app := f.service("app"); app.Image != "caddy:2" || !app.Built || len(f.Notes) > 0 {
+		t.Errorf("%+v %q", app, f.Notes)
 	}
 }

@@ -132,6 +132,12 @@ func (c *composeFile) build(s *Service, t *conf.Tree) {
 		return
 	}
 	context, file := c.text(t), "Dockerfile"
+	if inline := t.Get("dockerfile_inline").String(); inline != "" {
+		if image := baseOf(inline, c.text(t.Get("target"))); image != "" {
+			s.Image, s.Built = image, true
+		}
+		return
+	}
 	if t.IsSection() {
 		context = c.text(t.Get("context"))
 		if name := c.text(t.Get("dockerfile")); name != "" {
