@@ -43,7 +43,7 @@ type Service struct {
 	Alone     bool     // it is in no network of its own
 	Profiles  []string // of a Compose file: it starts with one of them only
 	Port      int      // at which its command says that it listens; 0 where it says nothing
-	Measured  bool     // MariaDB's command has performance_schema on
+	Measured  bool     // its command has MariaDB or PostgreSQL measure single statements
 	Health    string   // path that its health check asks for, of HealthPort
 	HealthOn  int
 	Policy    string // maxmemory-policy that Redis is started with
@@ -138,6 +138,7 @@ var (
 	policyForm    = regexp.MustCompile(`--maxmemory-policy[ =]+((?:allkeys|volatile)-[a-z]+|noeviction)\b`)
 	protectedForm = regexp.MustCompile(`--(?:requirepass|aclfile)\b`)
 	portForm      = regexp.MustCompile(`(?:^|\s)--port[ =]+(\d{1,5})(?:\s|$)`)
+	preloadForm   = regexp.MustCompile(`\bshared_preload_libraries[ =]+\S*\bpg_stat_statements\b`)
 	measuredForm  = regexp.MustCompile(`--performance[-_]schema(?:[ =]+(?i:on|1|true)\b|\s|$)`)
 )
 
@@ -151,7 +152,7 @@ func (s *Service) setCommand(args []string) {
 	if m := portForm.FindStringSubmatch(command); m != nil {
 		s.Port = number(m[1])
 	}
-	s.Measured = measuredForm.MatchString(command)
+	s.Measured = measuredForm.MatchString(command) || preloadForm.MatchString(command)
 	s.Protected = protectedForm.MatchString(command)
 }
 

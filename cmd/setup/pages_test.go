@@ -60,3 +60,26 @@ func TestFindBackups(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", g, want)
 	}
 }
+
+// What a database does not measure is said before the agent says that it misses it.
+func TestUnmeasuredIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		image, command string
+		want           string // "" where it is measured
+	}{
+		{"mariadb", "mariadbd", "MariaDB measures no single statements"},
+		{"mariadb", "--performance-schema=ON", ""},
+		{"postgres", "", "PostgreSQL measures no single statements"},
+		{"postgres", "postgres -c max_connections=20", "PostgreSQL measures no single statements"},
+		{"postgres", "postgres -c shared_preload_libraries=auto_explain,pg_stat_statements", ""},
+		{"postgres", "-c shared_preload_libraries='pg_stat_statements'", ""},
+	} {
+		s := Service{Name: "db", Image: c.image, Host: "db"}
+		s.setCommand(strings.Fields(c.command))
+		p := makePlan(&Found{Services: []Service{s}}, noFiles{}, nil)
+		said := strings.Join(p.Missing, "\n")
+		if c.want == "" && strings.Contains(said, "single statements") || !strings.Contains(said, c.want) {
+			t.Errorf("%s %s: %s", c.image, c.command, said)
+		}
+	}
+}

@@ -145,6 +145,9 @@ func (p *Plan) store(s *Service, k Kind, taken names, queues bool, prefix string
 	if k == MariaDB && !s.Measured {
 		p.Missing = append(p.Missing, fmt.Sprintf("%s: MariaDB measures no single statements unless it is told to: command: [\"--performance-schema=ON\"], or performance_schema=ON in its my.cnf", s.Name))
 	}
+	if k == Postgres && !s.Measured {
+		p.Missing = append(p.Missing, fmt.Sprintf("%s: PostgreSQL measures no single statements unless it is told to: command: [postgres, -c, shared_preload_libraries=pg_stat_statements], and as a superuser CREATE EXTENSION pg_stat_statements in its database postgres; or write statements: {limit: 0} in agent.yaml", s.Name))
+	}
 	t := Target{Service: s, Kind: k, Name: taken.name(s.Name), Address: fmt.Sprintf("%s:%d", host, port)}
 	if k.redis() {
 		t.Queues, t.Prefix = queues, prefix
