@@ -156,3 +156,13 @@ func TestComposeDockerfileInline(t *testing.T) {
 		t.Errorf("%+v %q", app, f.Notes)
 	}
 }
+
+// What is not known is said: the prefix that newer applications have of the same name.
+func TestNewerPrefix(t *testing.T) {
+	t.Parallel()
+	for prefix, want := range map[string]string{"my_shop_database_": "; of newer applications my-shop-database-", "crm:": "", "a$_database_": ""} {
+		if got := newer(prefix); got != want {
+			t.Errorf("%s: %q", prefix, got)
+		}
+	}
+}

@@ -143,6 +143,17 @@ func (t *Target) acl() string {
 	return redisACL
 }
 
+var underscored = regexp.MustCompile(`^([a-z0-9_]+)_database_$`)
+
+// newer is what new applications have in place of a prefix that was made of a name.
+func newer(prefix string) string {
+	m := underscored.FindStringSubmatch(prefix)
+	if m == nil {
+		return ""
+	}
+	return "; of newer applications " + strings.ReplaceAll(m[1], "_", "-") + "-database-"
+}
+
 func (t *Target) writeRedis(w *page) {
 	w.line("    # A user of its own, with no right to read values; then username: logkeel below.")
 	w.line("    #   %s", t.acl())
@@ -166,7 +177,7 @@ func (t *Target) writeRedis(w *page) {
 		if prefix == "" {
 			prefix = "laravel_database_"
 		}
-		w.line("      %sprefix: %s   # Laravel's: config/database.php, redis.options.prefix", mark, quote(prefix))
+		w.line("      %sprefix: %s   # Laravel's: config/database.php, redis.options.prefix%s", mark, quote(prefix), newer(prefix))
 		w.line(`      %squeues: ["queues:default", "queues:default:delayed", "queues:default:reserved"]`, mark)
 	}
 }
