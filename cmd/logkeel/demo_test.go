@@ -105,7 +105,7 @@ func TestDemoIsInterrupted(t *testing.T) {
 			}
 		}
 	}()
-	defer time.AfterFunc(time.Minute, func() { d.cmd.Process.Kill() }).Stop()
+	defer time.AfterFunc(waitLong, func() { d.cmd.Process.Kill() }).Stop()
 	d.end()
 	w.Close()
 	<-seen
@@ -120,7 +120,7 @@ func TestDemoWithoutAReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := startDemo(t, w, "--duration", "1m")
+	d := startDemo(t, w, "--duration", "10m")
 	w.Close()
 	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil {
 		t.Error(err)
@@ -128,7 +128,7 @@ func TestDemoWithoutAReader(t *testing.T) {
 	r.Close()
 	start := time.Now()
 	d.end()
-	if time.Since(start) > 50*time.Second {
+	if time.Since(start) > waitLong {
 		t.Error("it went on for nobody")
 	}
 }
