@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/testenv"
 )
 
@@ -115,7 +117,7 @@ outputs:
 	}
 	fires := func(rule string, seen ...string) {
 		t.Helper()
-		for _, expr := range append(seen, fmt.Sprintf(`logkeel_alerts{rule="%s",state="firing"} == 1`, rule)) {
+		for _, expr := range append(seen, fmt.Sprintf(`max_over_time(logkeel_alerts{rule="%s",state="firing"}[10m]) == 1`, rule)) {
 			prom.Await(expr, waitShort)
 		}
 		eventually(t, "the mail of "+rule, waitShort, func() bool { return len(byRule(smtp.Mails(), rule)[rule].firing) > 0 })
@@ -238,9 +240,9 @@ groups:
 	}
 	a.start()
 	eventually(t, "the mail is tried", waitShort, func() bool { return a.metric("logkeel_notifications_total", `result="failed"`) > 0 })
-	time.Sleep(6 * time.Second) // what is found is handed on every five
+	eventually(t, "all that was found is handed on", waitLong, func() bool { return a.handedOn(errors) == 2 })
 	smtp.Start()
-	mails := smtp.Await(2, 40*time.Second)
+	mails := smtp.Await(2, waitLong)
 	eventually(t, "the agent knows", waitShort, func() bool { return a.metric("logkeel_notifications_total", `result="told"`) == 2 })
 	a.stop()
 	if n := len(smtp.Mails()); n != 2 {
@@ -261,4 +263,23 @@ groups:
 	if strings.Contains(string(log), smtp.Password) {
 		t.Error("the log has the password")
 	}
+}
+
+// handedOn is how many alerts of that many findings the outputs know in full, as far
+// as that is on the disk.
+func (a *agentProcess) handedOn(findings int) (n int) {
+	var kept struct {
+		Keys   []struct{ Alert *agent.Alert }
+		Outbox []agent.Alert
+	}
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(a.config), "state", "alerts.json"))
+	if err != nil || json.Unmarshal(b, &kept) != nil || len(kept.Outbox) > 0 {
+		return 0
+	}
+	for _, k := range kept.Keys {
+		if k.Alert != nil && k.Alert.Count == uint64(findings) {
+			n++
+		}
+	}
+	return n
 }
