@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -99,7 +100,8 @@ func TestOneOfTwoOutputsIsDead(t *testing.T) {
 	receiver := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
 	root := t.TempDir()
 	logs := []*containerLog{newContainerLog(t, root, "app", 1), newContainerLog(t, root, "web", 2)}
-	a := newAgent(t, fmt.Sprintf(outageConfig, root, receiver.Addr)+fmt.Sprintf(`
+	patient := strings.Replace(outageConfig, "ack_timeout: 5s", "ack_timeout: 5m", 1) // a receiver that is slow is sent nothing again
+	a := newAgent(t, fmt.Sprintf(patient, root, receiver.Addr)+fmt.Sprintf(`
     - {name: dead, address: "%s"}
 `, testenv.Addr(t)))
 	a.start()
