@@ -65,7 +65,7 @@ func TestDemo(t *testing.T) {
 		`(?m)^ +3  ApplicationError +error +critical +\(/metrics: 3\)$`,
 		`(?m)^ +\| \[critical[^]]*\] (ApplicationError|FailedLogins|PaymentDeclined) \[shop-app-1\]`,
 		`(?m)^  mails +[1-9] `, // how many come in the time is the machine's matter
-		`\\x1b\[2Jadmin`, // a line's control characters
+		`\\x1b\[2Jadmin`,       // a line's control characters
 		`is a stand-in`,
 		`The aggregator is taken away`,
 		`The aggregator is back`,
