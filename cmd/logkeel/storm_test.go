@@ -44,7 +44,7 @@ const stormRules = `
 groups:
   - name: shop
     rules:
-      - {name: Errors, class: error, match: 'production\.ERROR', by: [fingerprint], window: 5s}
+      - {name: Errors, class: error, match: 'production\.ERROR', by: [fingerprint], window: 25s} # no alert ends in the first 30 s anyway
 `
 
 // stormWords make twenty messages.
