@@ -37,7 +37,8 @@ func byRule(mails []*testenv.Mail, rules ...string) map[string]*mailed {
 	return all
 }
 
-// A rule for each thing that is planted, in a hurry.
+// A rule for each thing that is planted, in a hurry; what a machine is slow with
+// that does much else is none of them.
 const plantedRules = `
 groups:
   - name: planted
@@ -45,7 +46,7 @@ groups:
       - {name: AppErrors, class: error, severity: critical, match: 'production\.ERROR', threshold: 3, window: 8s, runbook: look at the cart}
       - {name: Injection, class: security, match: 'from (?P<ip>[0-9.]+): injection', by: [ip], window: 8s}
       - {name: SlowQuery, class: slow, sample: logkeel_mysql_statement_seconds_avg, above: 500ms, by: [target, schema]}
-      - {name: SlowPage, class: slow, sample: probe_duration_seconds, above: 2s}
+      - {name: SlowPage, class: slow, sample: probe_duration_seconds, above: 4s}
       - {name: NoDatabase, class: database, severity: critical, sample: mysql_up, equals: 0, for: 4s}
       - {name: Unhealthy, class: availability, severity: critical, sample: logkeel_container_health, source: {status: unhealthy}, equals: 1, by: [name]}
 `
@@ -62,7 +63,7 @@ func TestEachIncidentIsOneMail(t *testing.T) {
 	var slow atomic.Bool
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if slow.Load() {
-			time.Sleep(2500 * time.Millisecond)
+			time.Sleep(5 * time.Second)
 		}
 		fmt.Fprint(w, "healthy")
 	}))
@@ -88,10 +89,10 @@ func TestEachIncidentIsOneMail(t *testing.T) {
 
 	a := newAgent(t, fmt.Sprintf(`
 collectors:
-  docker: {root: %s, host: "%s", stats: {interval: 1s, timeout: 1s}}
-  mysql: [{name: db, address: "%s", user: agent, password: hunter2, interval: 2s, timeout: 2s}]
-  redis: [{name: cache, address: "%s", interval: 1s, timeout: 1s}]
-  http: [{name: page, url: "%s", interval: 4s, timeout: 4s}]
+  docker: {root: %s, host: "%s", stats: {interval: 5s, timeout: 5s}}
+  mysql: [{name: db, address: "%s", user: agent, password: hunter2, interval: 5s, timeout: 5s}]
+  redis: [{name: cache, address: "%s", interval: 5s, timeout: 5s}]
+  http: [{name: page, url: "%s", interval: 10s, timeout: 10s}]
 rules: {files: [planted.yaml]}
 outputs:
   prometheus: {listen: METRICS}
@@ -137,7 +138,7 @@ outputs:
 	over("SlowQuery")
 
 	slow.Store(true)
-	fires("SlowPage", `probe_duration_seconds{target="page"} > 2`, `probe_http_duration_seconds{phase="processing"} > 2`)
+	fires("SlowPage", `max_over_time(probe_duration_seconds{target="page"}[10m]) > 4`, `max_over_time(probe_http_duration_seconds{phase="processing"}[10m]) > 4`)
 	slow.Store(false)
 	over("SlowPage")
 
@@ -176,7 +177,7 @@ outputs:
 		"AppErrors": {"shop-app-1", "</b> cart 1", "no cart 3", "look at the cart", "critical"},
 		"Injection": {"203.0.113.9", "OR '1'='1"},
 		"SlowQuery": {"logkeel_mysql_statement_seconds_avg > 0.5", "shop"},
-		"SlowPage":  {"probe_duration_seconds > 2", "page"},
+		"SlowPage":  {"probe_duration_seconds > 4", "page"},
 		// The value is what is down.
 		"NoDatabase": {"mysql_up == 0 for 4s", "db"},
 		"Unhealthy":  {"shop-app-1", "logkeel_container_health == 1"},
