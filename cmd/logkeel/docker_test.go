@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -90,7 +89,7 @@ collectors:
   docker: {root: %s, host: "%s", exclude: [{service: sandbox}]}
 rules: {packs: [operations]}
 outputs:
-  fluentd: [{name: main, address: "%s"}]
+  fluentd: [{name: main, address: "%s", ack_timeout: 5m}]
   prometheus: {listen: METRICS}
 `, engine.Root, engine.Host, receiver.Addr))
 	prom := testenv.Prometheus(t, a.metrics)
@@ -115,7 +114,7 @@ outputs:
 	}
 	engine.Run("--label", "com.docker.compose.service=sandbox", image, "echo", "not to be read")
 
-	receiver.Await(total, 2*time.Minute)
+	receiver.Await(total, waitLong)
 	for rule, n := range expect {
 		prom.Await(fmt.Sprintf(`sum(logkeel_findings_total{rule="%s",project="shop"}) == %d`, rule, n), waitLong)
 	}

@@ -40,7 +40,7 @@ outputs:
   fluentd:
     - {name: well, address: %[1]q}
     - {name: key, address: %[2]q, shared_key: opensesame}
-    - {name: wrongkey, address: %[2]q, shared_key: opensesam, connect_timeout: 2s}
+    - {name: wrongkey, address: %[2]q, shared_key: opensesam}
     - {name: nokey, address: %[2]q, ack_timeout: 2s}
     - {name: tls, address: %[3]q, tls: {ca_file: %[4]q}}
     - {name: notls, address: %[3]q, ack_timeout: 2s}
@@ -78,7 +78,7 @@ func TestDoctorOfMail(t *testing.T) {
 	srv := testenv.SMTP(t)
 	bare := bareSMTP(t)
 	item := func(name, addr, more string) string {
-		return fmt.Sprintf("    - {name: %s, server: %q, from: logkeel@example.com, tls: {ca_file: %q}, timeout: 5s, %s}\n", name, addr, srv.CAFile, more)
+		return fmt.Sprintf("    - {name: %s, server: %q, from: logkeel@example.com, tls: {ca_file: %q}, timeout: 1m, %s}\n", name, addr, srv.CAFile, more)
 	}
 	login := fmt.Sprintf("username: %s, password: %s", srv.Username, srv.Password)
 	config := "outputs:\n  email:\n" +

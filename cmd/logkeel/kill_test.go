@@ -199,7 +199,7 @@ func TestKilledTwentyTimes(t *testing.T) {
 		a.start()
 	}
 	written := stop()
-	eventually(t, "every line has arrived", time.Minute, func() bool {
+	eventually(t, "every line has arrived", waitLong, func() bool {
 		return receiver.Count() >= written && len(tally(receiver.Entries(), logs).lost) == 0
 	})
 	a.stop()
@@ -208,7 +208,7 @@ func TestKilledTwentyTimes(t *testing.T) {
 	if len(relay.wrong) > 0 {
 		t.Errorf("%d lines came again that were known to be safe, such as %q", len(relay.wrong), relay.wrong[0])
 	}
-	if len(relay.known) < written/10 {
+	if len(relay.known) < 1000 { // how many of all they are is a matter of the machine
 		t.Errorf("only %d of %d lines were known to be safe at some kill: the test shows nothing", len(relay.known), written)
 	}
 }

@@ -301,4 +301,4 @@ func (a arrived) check(t *testing.T, written int) {
 }
 
 // waitShort is for what should be immediate, on a machine that has much to do.
-const waitShort = time.Minute
+const waitShort = 2 * time.Minute
