@@ -18,7 +18,7 @@ const (
 	maxRedirects = 3
 	maxAnswer    = 64 << 10
 	maxRead      = 4 << 10 // bytes of an answer that says no, of which 200 characters are shown
-	pieceAtLeast = 6 // a shorter part of a URL would blot out half of any message
+	pieceAtLeast = 6       // a shorter part of a URL would blot out half of any message
 )
 
 // newClient makes a client that keeps no connection: pings are far apart, and a
