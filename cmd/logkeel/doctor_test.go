@@ -55,7 +55,7 @@ func doctorAt(t *testing.T, path string, start func(*exec.Cmd), args ...string) 
 // logkeelRun runs this program's command line and returns what it printed.
 func logkeelRun(t *testing.T, start func(*exec.Cmd), args ...string) (string, int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(program(t, args), args...)
 	cmd.Env = append(os.Environ(), "LOGKEEL_TEST_MAIN=1", "DOCKER_HOST=")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out, stderr bytes.Buffer

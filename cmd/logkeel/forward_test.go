@@ -133,6 +133,9 @@ outputs:
 	a.start()
 	had := map[int]int{}
 	eventually(t, "all that was acknowledged has arrived", waitLong, func() bool {
+		if receiver.Count() < kills*each {
+			return false
+		}
 		clear(had)
 		for e := range receiver.Entries() {
 			had[int(e.Record["n"].(float64))]++

@@ -198,9 +198,11 @@ func TestKilledTwentyTimes(t *testing.T) {
 		relay.kill(a)
 		a.start()
 	}
-	written := stop()
+	written, looked := stop(), 0
 	eventually(t, "every line has arrived", waitLong, func() bool {
-		return receiver.Count() >= written && len(tally(receiver.Entries(), logs).lost) == 0
+		before := looked
+		looked = receiver.Count()
+		return looked >= written && looked > before && len(tally(receiver.Entries(), logs).lost) == 0
 	})
 	a.stop()
 	got := tally(receiver.Entries(), logs)

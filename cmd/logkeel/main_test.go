@@ -25,7 +25,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(plain.dir)
+	os.Exit(code)
 }
 
 // An agentProcess is a logkeel that runs.
