@@ -69,7 +69,7 @@ func TestSlowlogEntries(t *testing.T) {
 	wantSeries(t, got, []string{"logkeel_redis_slow", "redis_slowlog", "redis_last_slow"}, map[string]float64{
 		`logkeel_redis_slow_commands_total{cmd="debug"}`: 2, "redis_slowlog_length": 3, "redis_slowlog_last_id": 2, "logkeel_redis_slowlog_missed_total": 0,
 		`logkeel_redis_slow_commands_seconds_total{cmd="debug"}`: got[`logkeel_redis_slow_commands_seconds_total{cmd="debug"}`],
-		"redis_last_slow_execution_duration_seconds":            got["redis_last_slow_execution_duration_seconds"],
+		"redis_last_slow_execution_duration_seconds":             got["redis_last_slow_execution_duration_seconds"],
 	})
 	if v := got[`logkeel_redis_slow_commands_seconds_total{cmd="debug"}`]; v < 2 || v > 60 {
 		t.Errorf("they took %v s", v)
