@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/testenv"
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
@@ -109,11 +109,7 @@ func TestPing(t *testing.T) {
 // reads the log gets to know the URL.
 func TestWhatIsNotTaken(t *testing.T) {
 	elsewhere, _ := serve(t, false, ok)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	closed := testenv.Addr(t)
 	loop := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.RequestURI+"x", http.StatusFound) }
 	for _, c := range []struct {
 		name   string
@@ -146,7 +142,7 @@ func TestWhatIsNotTaken(t *testing.T) {
 		{"nobody listens", false, false, nil, "connection refused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			to := "http://" + closed.Addr().String()
+			to := "http://" + closed
 			conf := config("")
 			if c.answer != nil {
 				s, ca := serve(t, c.secure, c.answer)
