@@ -55,9 +55,7 @@ test: ## lint, all tests with the race detector and real servers, cross builds
 lint: ## gofumpt, go vet, staticcheck, shellcheck
 	@echo gofumpt; files=$$(go run $(GOFUMPT) -l .) && \
 		if [ -n "$$files" ]; then echo "not formatted; run: go run $(GOFUMPT) -w ."; echo "$$files"; exit 1; fi
-	go vet ./...
-	go vet -tags measure ./bench/exporters
-	go vet -tags release ./deploy
+	go vet -tags measure,release ./...
 	@echo staticcheck; go run $(STATICCHECK) ./...
 	@if command -v shellcheck >/dev/null; then \
 		echo shellcheck; git grep -lE '^#!/.*[/ ](ba)?sh$$' | xargs shellcheck; \

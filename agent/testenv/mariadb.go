@@ -13,29 +13,48 @@ import (
 	"testing"
 )
 
-// A MariaDBServer is a MariaDB of the test's own, with a user root that has no
-// password.
+// A MariaDBServer is a MariaDB, or the MySQL that the PATH has before it, of the
+// test's own, with a user root that has no password.
 type MariaDBServer struct {
-	Addr   string // host:port, the same after each Start
-	Socket string // the path of its unix socket
-	CAFile string // PEM: what the server's certificate, for 127.0.0.1 and localhost, is signed by
+	MySQL bool // it is none
 
-	t      testing.TB
-	dir    string
-	args   []string
-	server *process // nil while it is stopped
+	Version string // what mysqld --version says
+	Addr    string // host:port, the same after each Start
+	Socket  string // the path of its unix socket
+	CAFile  string // PEM: what the server's certificate, for 127.0.0.1 and localhost, is signed by
+
+	t               testing.TB
+	program, client string // paths
+	dir             string
+	args            []string
+	server          *process // nil while it is stopped
+}
+
+// mysqld is the path of the server, and what it says of its version.
+func mysqld() (path, version string, err error) {
+	if path, err = lookServer("mysqld", "mariadbd"); err != nil {
+		return "", "", err
+	}
+	out, err := exec.Command(path, "--version").Output()
+	if err != nil {
+		return "", "", fmt.Errorf("%s --version: %w", path, err)
+	}
+	return path, string(out), nil
 }
 
 // MariaDB starts a server that offers TLS; args are settings more, as
 // --performance-schema=ON.
 func MariaDB(t testing.TB, args ...string) *MariaDBServer {
 	t.Helper()
-	for _, tool := range []string{"mariadbd", "mariadb", "mariadb-install-db"} {
-		_, err := lookServer(tool)
-		Need(t, tool+" (mariadb-server)", err == nil)
-	}
+	program, version, err := mysqld()
+	Need(t, "mysqld (mariadb-server)", err == nil)
+	client, err := lookServer("mysql", "mariadb")
+	Need(t, "mysql (mariadb-client)", err == nil)
 	// Its socket's folder has to be its own, for the server drops root.
-	s := &MariaDBServer{Addr: Addr(t), t: t, dir: stateDir(t, "mariadb")}
+	s := &MariaDBServer{
+		MySQL: !strings.Contains(version, "MariaDB"), Addr: Addr(t), Version: version,
+		t: t, program: program, client: client, dir: stateDir(t, "mariadb"),
+	}
 	s.Socket = filepath.Join(s.dir, "mariadb.sock")
 	s.CAFile = filepath.Join(s.dir, "ca.pem")
 	if err := makeCertificates(s.dir); err != nil {
@@ -52,13 +71,24 @@ func MariaDB(t testing.TB, args ...string) *MariaDBServer {
 		t.Fatalf("testenv: %v", err)
 	}
 	host, port, _ := strings.Cut(s.Addr, ":")
-	s.args = append([]string{
+	s.args = []string{
 		"--no-defaults", s.user(), "--datadir=" + filepath.Join(s.dir, "data"), "--socket=" + s.Socket,
 		"--tmpdir=" + s.tmp(), "--pid-file=" + filepath.Join(s.dir, "mariadb.pid"), "--bind-address=" + host, "--port=" + port,
-		"--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
-		"--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite", "--key-buffer-size=1M", "--aria-pagecache-buffer-size=8M",
+		"--skip-name-resolve", "--skip-log-bin", "--innodb-buffer-pool-size=16M",
+		"--innodb-flush-log-at-trx-commit=0", "--key-buffer-size=1M",
 		"--ssl-ca=" + s.CAFile, "--ssl-cert=" + filepath.Join(s.dir, "server.pem"), "--ssl-key=" + filepath.Join(s.dir, "server.key"),
-	}, args...)
+	}
+	if s.MySQL {
+		s.args = append(s.args, "--innodb-redo-log-capacity=8M", "--innodb-doublewrite=OFF", "--loose-mysqlx=OFF", "--secure-file-priv=NULL")
+	} else {
+		s.args = append(s.args, "--innodb-log-file-size=8M", "--skip-innodb-doublewrite", "--aria-pagecache-buffer-size=8M")
+	}
+	for _, arg := range args {
+		if s.MySQL { // it does not know all that MariaDB does
+			arg = strings.Replace(arg, "--", "--loose-", 1)
+		}
+		s.args = append(s.args, arg)
+	}
 	t.Cleanup(s.Stop)
 	s.Start()
 	return s
@@ -67,15 +97,7 @@ func MariaDB(t testing.TB, args ...string) *MariaDBServer {
 // install makes the server's tables, by a copy of those that were made for the first
 // server of this version: making them takes seconds of CPU.
 func (s *MariaDBServer) install() error {
-	path, err := lookServer("mariadbd")
-	if err != nil {
-		return err
-	}
-	version, err := exec.Command(path, "--version").Output()
-	if err != nil {
-		return fmt.Errorf("mariadbd --version: %w", err)
-	}
-	made := filepath.Join(base(s.t), fmt.Sprintf("mariadb.%x", sha256.Sum256(append(version, s.user()...)))[:40])
+	made := filepath.Join(base(s.t), fmt.Sprintf("mariadb.%x", sha256.Sum256([]byte(s.Version+s.user())))[:40])
 	guard, err := lockFileWait(made + ".lock")
 	if err != nil {
 		return err
@@ -85,9 +107,12 @@ func (s *MariaDBServer) install() error {
 		data := filepath.Join(s.dir, "data")
 		cmd := exec.Command("mariadb-install-db", "--no-defaults", "--datadir="+data,
 			"--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve", s.user())
+		if s.MySQL {
+			cmd = exec.Command(s.program, "--no-defaults", "--initialize-insecure", "--secure-file-priv=NULL", "--datadir="+data, s.user())
+		}
 		cmd.Env = append(os.Environ(), "TMPDIR="+s.tmp())
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
+			return fmt.Errorf("%s: %w\n%s", cmd.Path, err, out)
 		}
 		if err := copyTree(data, made+".new"); err != nil {
 			return err
@@ -110,11 +135,15 @@ func copyTree(from, to string) error {
 
 func (s *MariaDBServer) tmp() string { return filepath.Join(s.dir, "tmp") }
 
-// lookServer finds a program that may lie in sbin only.
-func lookServer(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
+// lookServer finds the first of these programs, which may lie in sbin only.
+func lookServer(names ...string) (path string, err error) {
+	for _, name := range names {
+		if path, err = exec.LookPath(name); err != nil {
+			path, err = exec.LookPath(filepath.Join("/usr/sbin", name))
+		}
+		if err == nil {
+			break
+		}
 	}
 	return path, err
 }
@@ -155,11 +184,7 @@ func (s *MariaDBServer) Start() {
 	if s.server != nil {
 		s.t.Fatal("testenv: mariadb is running")
 	}
-	path, err := lookServer("mariadbd")
-	if err != nil {
-		s.t.Fatalf("testenv: %v", err)
-	}
-	p, err := start(filepath.Join(s.dir, "mariadb.log"), exec.Command(path, s.args...))
+	p, err := start(filepath.Join(s.dir, "mariadb.log"), exec.Command(s.program, s.args...))
 	if err != nil {
 		s.t.Fatalf("testenv: %v", err)
 	}
@@ -198,7 +223,10 @@ func (s *MariaDBServer) SQL(statements string) string {
 }
 
 func (s *MariaDBServer) sql(statements string) (string, error) {
-	cmd := exec.Command("mariadb", "--no-defaults", "--socket="+s.Socket, "--user=root", "--batch", "--skip-column-names")
+	cmd := exec.Command(s.client, "--no-defaults", "--socket="+s.Socket, "--user=root", "--batch", "--skip-column-names")
+	if !s.MySQL {
+		cmd.Args = append(cmd.Args, "--skip-ssl") // MariaDB 11 would ask for it
+	}
 	cmd.Stdin = strings.NewReader(statements)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -83,12 +83,12 @@ func newPostgres(t testing.TB) *PostgresServer {
 	return s
 }
 
-// postgresPrograms is where Debian, or the PATH, has the newest server.
+// postgresPrograms is where the PATH, or else Debian, has the newest server.
 func postgresPrograms() (string, error) {
-	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); len(found) > 0 {
+	path, err := exec.LookPath("initdb")
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); err != nil && len(found) > 0 {
 		return filepath.Dir(found[len(found)-1]), nil
 	}
-	path, err := exec.LookPath("initdb")
 	return filepath.Dir(path), err
 }
 

@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the expected messages in testdata
 // logkeel runs the command and returns what it printed and its exit code.
 func logkeel(t *testing.T, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(program(t, args), args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LOGKEEL_TEST_MAIN=1", "DOCKER_HOST=")
 	var out, errs bytes.Buffer

@@ -15,13 +15,14 @@ import (
 
 // Found is what there is.
 type Found struct {
-	Origin   string // "the engine", or the Compose file
-	Engine   bool   // an engine was asked
-	Project  string // of Compose; "" where services are of several, or of none
-	Dir      string // the project's folder; "" where it is not known
-	Compose  string // its Compose file; "" where it is not known
-	Root     string // the engine's data folder
-	Host     string // of the engine's API
+	Origin   string   // "the engine", or the Compose file
+	Engine   bool     // an engine was asked
+	Project  string   // of Compose; "" where services are of several, or of none
+	Dir      string   // the project's folder; "" where it is not known
+	Compose  string   // its Compose file; "" where it is not known
+	More     []string // further ones that it is made of
+	Root     string   // the engine's data folder
+	Host     string   // of the engine's API
 	Services []Service
 	Notes    []string // what could not be looked at
 }
@@ -40,10 +41,12 @@ type Service struct {
 	Ports     []Port
 	Mounts    []Mount
 	Networks  []Network
-	HostNet   bool   // it has the host's network
-	Port      int    // at which its command says that it listens; 0 where it says nothing
-	Measured  bool   // MariaDB's command has performance_schema on
-	Health    string // path that its health check asks for, of HealthPort
+	HostNet   bool     // it has the host's network
+	Alone     bool     // it is in no network of its own
+	Profiles  []string // of a Compose file: it starts with one of them only
+	Port      int      // at which its command says that it listens; 0 where it says nothing
+	Measured  bool     // its command has MariaDB or PostgreSQL measure single statements
+	Health    string   // path that its health check asks for, of HealthPort
 	HealthOn  int
 	Policy    string // maxmemory-policy that Redis is started with
 	Protected bool   // Redis asks for a password
@@ -138,6 +141,7 @@ var (
 	protectedForm = conf.NewForm(`--(?:requirepass|aclfile)\b`)
 	portForm      = regexp.MustCompile(`(?:^|\s)--port[ =]+(\d{1,5})(?:\s|$)`)
 	measuredForm  = conf.NewForm(`--performance[-_]schema(?:[ =]+(?i:on|1|true)\b|\s|$)`)
+	preloadForm   = conf.NewForm(`\bshared_preload_libraries[ =]+\S*\bpg_stat_statements\b`)
 )
 
 // setCommand takes from a command what matters of a server: its port, Redis' policy,
@@ -150,7 +154,7 @@ func (s *Service) setCommand(args []string) {
 	if m := portForm.FindStringSubmatch(command); m != nil {
 		s.Port = number(m[1])
 	}
-	s.Measured = measuredForm.MatchString(command)
+	s.Measured = measuredForm.MatchString(command) || preloadForm.MatchString(command)
 	s.Protected = protectedForm.MatchString(command)
 }
 

@@ -72,7 +72,8 @@ func (p *page) comment(indent, format string, args ...any) {
 
 var (
 	otherThanName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
-	otherThanSlug = regexp.MustCompile(`[^a-z0-9]+`)
+	otherThanSlug = regexp.MustCompile(`[^a-z0-9_\s]+`)
+	betweenWords  = regexp.MustCompile(`[_\s]+`)
 )
 
 // names gives each thing a name of its own that a configuration takes.

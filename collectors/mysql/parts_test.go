@@ -13,7 +13,11 @@ import (
 // grantParts gives user the rights of all parts, as docs/samplers.md has them for
 // this server.
 func grantParts(srv *testenv.MariaDBServer, user string) {
-	for _, right := range []string{"PROCESS ON *.*", "BINLOG MONITOR ON *.*", "SLAVE MONITOR ON *.*", "SELECT ON mysql.slow_log"} {
+	rights := []string{"PROCESS ON *.*", "BINLOG MONITOR ON *.*", "SLAVE MONITOR ON *.*", "SELECT ON mysql.slow_log"}
+	if srv.MySQL {
+		rights = []string{"PROCESS ON *.*", "REPLICATION CLIENT ON *.*", "SELECT ON mysql.slow_log"}
+	}
+	for _, right := range rights {
 		srv.SQL("GRANT " + right + " TO " + user + "@'127.0.0.1'")
 	}
 }

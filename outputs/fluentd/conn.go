@@ -23,6 +23,7 @@ const (
 	piece      = 128 << 10        // bytes that have to be written within one timeout
 	impatience = 30               // ack_timeouts that an acknowledgement may take at most
 	lookAgain  = 10 * time.Second // at least, and up to three times that, between two looks at a better server
+	landing    = 3 * time.Second  // how long a stop waits at most for what is in flight, which is in the spool
 )
 
 var (
@@ -47,6 +48,9 @@ func (l *lane) send(ctx context.Context) {
 		l.resent.Add(uint64(lost))
 		l.giveUp(refused)
 		if ctx.Err() != nil {
+			if lost > 0 {
+				l.log.Info("the output ends before the receiver has acknowledged all that was sent; it is sent again at the next start, and may arrive twice", "chunks", lost)
+			}
 			return
 		}
 		worked := l.acked.Load() != acked
@@ -72,11 +76,11 @@ func (l *lane) send(ctx context.Context) {
 	}
 }
 
-// converse makes a connection to server k and uses it until it fails, or there is
-// a better one.
-func (l *lane) converse(ctx context.Context, k int) error {
+// converse makes a connection to server k and uses it until it fails, there is a
+// better one, or stop is done. What is in flight then may land.
+func (l *lane) converse(stop context.Context, k int) error {
 	s := l.links[k]
-	conn, r, err := l.connect(ctx, s.server)
+	conn, r, err := l.connect(stop, s.server)
 	if err != nil {
 		return err
 	}
@@ -84,7 +88,7 @@ func (l *lane) converse(ctx context.Context, k int) error {
 	l.connected.Store(true)
 	defer l.connected.Store(false)
 
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(stop))
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer conn.Close()
@@ -94,6 +98,19 @@ func (l *lane) converse(ctx context.Context, k int) error {
 	defer leave()
 	wg.Go(func() { cancel(l.readAcks(s, r)) })
 	wg.Go(func() { cancel(l.watch(ctx, s)) })
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-stop.Done():
+		}
+		leave()
+		select {
+		case <-ctx.Done():
+		case <-time.After(l.o.landing()):
+			cancel(context.Cause(stop))
+		}
+	})
 	if k > 0 {
 		wg.Go(func() {
 			if l.findBetter(ctx, k) {

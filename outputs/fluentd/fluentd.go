@@ -9,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"text/template"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -27,6 +29,8 @@ type Output struct {
 	dead     *deadLetters
 
 	agentID string // with identity only
+
+	landBy atomic.Pointer[time.Time] // when Drain's time is over; nil: it was not called
 
 	// Records that the spools dropped, by source.
 	losses losses
@@ -107,8 +111,12 @@ func (o *Output) Run(ctx context.Context) error {
 	return nil
 }
 
-// Drain waits until what was written is acknowledged or in a spool.
+// Drain waits until what was written is acknowledged or in a spool. When Run is
+// to end then, it lets what is in flight land for as long as ctx would last.
 func (o *Output) Drain(ctx context.Context) error {
+	if by, ok := ctx.Deadline(); ok {
+		o.landBy.Store(&by)
+	}
 	for _, l := range o.lanes { // all at once, for each is short of time
 		l.q.hasten()
 	}
@@ -118,6 +126,14 @@ func (o *Output) Drain(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// landing is how long what is in flight may stay so when Run is to end.
+func (o *Output) landing() time.Duration {
+	if by := o.landBy.Load(); by != nil {
+		return min(landing, time.Until(*by))
+	}
+	return landing
 }
 
 // Close closes the spools, after Run has ended.

@@ -150,6 +150,8 @@ func (r *rig) start() {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var wg sync.WaitGroup
 	o := r.o
+	var conns connections
+	o.dial = conns.of(o.dial)
 	wg.Go(func() {
 		if err := o.Run(ctx); err != nil {
 			r.t.Errorf("run: %v", err)
@@ -167,12 +169,40 @@ func (r *rig) start() {
 	})
 	r.abandon = func() {
 		cancel()
+		conns.cut()
 		wg.Wait()
 	}
 	r.stop = func() error {
-		r.abandon()
+		cancel()
+		wg.Wait()
 		r.stop = nil
 		return o.Close()
+	}
+}
+
+// connections are those of one output.
+type connections struct {
+	mu  sync.Mutex
+	all []net.Conn
+}
+
+func (cs *connections) of(dial dialFunc) dialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			cs.mu.Lock()
+			defer cs.mu.Unlock()
+			cs.all = append(cs.all, conn)
+		}
+		return conn, err
+	}
+}
+
+func (cs *connections) cut() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for _, conn := range cs.all {
+		conn.Close()
 	}
 }
 

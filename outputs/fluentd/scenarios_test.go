@@ -1,6 +1,7 @@
 package fluentd
 
 import (
+	"context"
 	"io"
 	"math/rand/v2"
 	"runtime"
@@ -328,8 +329,69 @@ func TestWithoutAcks(t *testing.T) {
 	}
 }
 
-// TestStopsAtOnce: wherever a connection hangs, Run ends with its context.
-func TestStopsAtOnce(t *testing.T) {
+// TestLands: what is in flight when Run is to end arrives once, where the
+// receiver acknowledges in time. Otherwise it is said that it may arrive twice.
+func TestLands(t *testing.T) {
+	for name, tt := range map[string]struct {
+		after time.Duration // for an acknowledgement
+		once  bool
+	}{"in time": {landing - time.Second, true}, "too late": {landing + time.Second, false}} {
+		t.Run(name, func(t *testing.T) {
+			st, c := newState(t), config(func(c *Config) { c.AckTimeout = conf.Duration(time.Minute) })
+			var up atomic.Bool
+			script := func(n int, p *peer) error {
+				if p == nil && !up.Load() {
+					return errRefuse
+				}
+				for p != nil {
+					m, err := p.read()
+					if err != nil {
+						return err
+					}
+					p.rx.wg.Go(func() {
+						time.Sleep(tt.after)
+						p.ack(m.chunk)
+					})
+				}
+				return nil
+			}
+			inBubbleAt(t, st, c, script, func(r *rig) {
+				r.padding = 20_000
+				r.write(25, 20) // 10 MB, more than what may be in flight
+				if err := r.o.Drain(r.t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				up.Store(true)
+				l := r.o.lanes[0]
+				for n := l.sent.Load(); l.sent.Load() == n; time.Sleep(10 * time.Millisecond) { // until one has just been sent
+				}
+				if frames, _ := l.spool.Unread(); frames == 0 {
+					t.Fatal("all has been sent")
+				}
+				if err := r.stop(); err != nil {
+					t.Fatal(err)
+				}
+				says := 1
+				if tt.once {
+					says = 0
+				}
+				if n := st.log.count("may arrive twice"); n != says {
+					t.Errorf("said %d times that it may arrive twice; want %d\n%s", n, says, st.log)
+				}
+				r.o, _ = st.open(c)
+				r.o.dial = r.rx.dial
+				r.start()
+				r.settle()
+				if repeats := r.arrived(tt.once); repeats == 0 && !tt.once {
+					t.Error("nothing arrived twice")
+				}
+			})
+		})
+	}
+}
+
+// TestStopsInTime: wherever a connection hangs, Run ends by when Drain had to.
+func TestStopsInTime(t *testing.T) {
 	silent := func(_ int, p *peer) error {
 		if p != nil {
 			time.Sleep(time.Hour)
@@ -345,11 +407,16 @@ func TestStopsAtOnce(t *testing.T) {
 			inBubble(t, c, silent, func(r *rig) {
 				r.write(3, 1000)
 				time.Sleep(time.Second)
+				ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Second)
+				defer cancel()
 				start := time.Now()
+				if err := r.o.Drain(ctx); err != nil {
+					t.Error(err)
+				}
 				if err := r.stop(); err != nil {
 					t.Error(err)
 				}
-				if d := time.Since(start); d > time.Second {
+				if d := time.Since(start); d > 2*time.Second {
 					t.Errorf("it took %v", d)
 				}
 			})
