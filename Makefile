@@ -20,7 +20,7 @@ build: ## build bin/logkeel, static, for this machine
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/logkeel ./cmd/logkeel
 
 image: build ## build the Docker image logkeel from bin/logkeel
-	cp deploy/agent.yaml $(wildcard /etc/ssl/certs/ca-certificates.crt) bin/
+	cp deploy/logkeel/agent.yaml $(wildcard /etc/ssl/certs/ca-certificates.crt) bin/
 	docker build --tag logkeel --file deploy/Dockerfile bin
 
 release: ## make dist/: an archive for each of amd64 and arm64, the same bytes from the same commit; VERSION, ARCHES

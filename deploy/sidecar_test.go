@@ -25,7 +25,7 @@ func TestSidecar(t *testing.T) {
 	// This engine has no bridge, so the agent gets the host's network, and with
 	// it other addresses than those of the Compose file.
 	metrics := testenv.Addr(t)
-	config, err := os.ReadFile("agent.yaml")
+	config, err := os.ReadFile("logkeel/agent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

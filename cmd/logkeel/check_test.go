@@ -81,7 +81,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 
 // What is shipped has to be right.
 func TestShippedConfigurationsAreRight(t *testing.T) {
-	for _, file := range []string{"../../agent.yaml", "../../deploy/agent.yaml"} {
+	for _, file := range []string{"../../agent.yaml", "../../deploy/logkeel/agent.yaml"} {
 		stdout, stderr, code := logkeel(t, "", "check", "--config", file)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "is right\n") || !strings.Contains(stdout, "\n  matches  ") {
 			t.Errorf("%s: exit code %d\n%s%s", file, code, stdout, stderr)

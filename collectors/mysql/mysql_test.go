@@ -198,6 +198,41 @@ func TestStatements(t *testing.T) {
 	}
 }
 
+// What a statement took before the agent looked, or took long ago, is not how long
+// it takes of late.
+func TestStatementsOfLate(t *testing.T) {
+	t.Parallel()
+	srv := start(t)
+	const slow = "USE shop; SELECT SLEEP(0.05 * total) FROM orders WHERE id = 1;" // half a second
+	srv.SQL(slow)
+	s := newSampler(t, as(srv.Addr, "logkeel"))
+	recent := func() (longest float64) {
+		t.Helper()
+		got, err := take(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, v := range got {
+			if strings.HasPrefix(name, "logkeel_mysql_statement_seconds_recent") {
+				longest = max(longest, v)
+			}
+		}
+		return longest
+	}
+	if v := recent(); v != 0 {
+		t.Errorf("at first it is %v", v)
+	}
+	srv.SQL(slow)
+	if v := recent(); v < 0.5 {
+		t.Errorf("it is %v", v)
+	}
+	srv.SQL("UPDATE shop.orders SET total = 0")
+	srv.SQL(slow)
+	if v := recent(); v > 0.45 {
+		t.Errorf("after it was quick it is %v", v)
+	}
+}
+
 func TestPerformanceSchemaOff(t *testing.T) {
 	t.Parallel()
 	srv := testenv.MariaDB(t, "--performance-schema=OFF")

@@ -65,6 +65,17 @@ func TestStatements(t *testing.T) {
 				t.Errorf("%d statements, want two to four", n)
 			}
 
+			if v := got["logkeel_postgres_statement_seconds_recent"+of]; v != 0 {
+				t.Errorf("before it was executed once more it took %v of late", v)
+			}
+			srv.SQLIn("shop", "SELECT pg_sleep(0.1), total FROM orders WHERE id < 3 AND 'secret' <> '';")
+			if got, err = take(t, s); err != nil {
+				t.Fatal(err)
+			}
+			if v := got["logkeel_postgres_statement_seconds_recent"+of]; v < 0.2 || v > 0.9 {
+				t.Errorf("two times 0.1 s are %v, once 1 s", v)
+			}
+
 			// No text unless asked for; none of the agent's own statements.
 			c.Statements = Statements{Limit: 500}
 			s = newSampler(t, c)
