@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
@@ -84,12 +85,18 @@ var _ agent.Output = (*Output)(nil)
 
 // New returns the server; Run starts it.
 func New(c Config, meter MeterFunc, page http.Handler, log *slog.Logger) *Output {
-	usual := prometheus.NewRegistry()
-	usual.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		&bridge{meter: meter, max: c.MaxSeries, descs: map[string]*prometheus.Desc{}},
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", compressed(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", contentType)
-		incomplete(log, writePage(w, meter, usual, c.MaxSeries))
+	mux.Handle("GET /metrics", compressed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+			ErrorLog:      &errorLog{log: log},
+			ErrorHandling: promhttp.ContinueOnError, DisableCompression: true,
+		}).ServeHTTP(w, r)
 	})))
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "logkeel is healthy.") })
 	if c.StatusPage && page != nil {
@@ -99,11 +106,23 @@ func New(c Config, meter MeterFunc, page http.Handler, log *slog.Logger) *Output
 	return &Output{c: c, log: log, handler: mux}
 }
 
-// incomplete says what is wrong with a page, but not that the scraper went away.
-func incomplete(log *slog.Logger, err error) {
-	var gone net.Error
-	if err != nil && !errors.As(err, &gone) {
-		log.Warn("metrics are incomplete", "error", err)
+// An errorLog is that of one scrape. It says one error, for a page has an error a
+// metric where it has any, and none of a scraper that went away.
+type errorLog struct {
+	log  *slog.Logger
+	said bool
+}
+
+func (l *errorLog) Println(v ...any) {
+	for _, part := range v {
+		var gone net.Error
+		if err, ok := part.(error); ok && errors.As(err, &gone) {
+			return
+		}
+	}
+	if !l.said {
+		l.said = true
+		l.log.Warn("metrics are incomplete", "error", fmt.Sprint(v...))
 	}
 }
 
