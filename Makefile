@@ -45,8 +45,8 @@ test: ## lint, all tests with the race detector and real servers, cross builds
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=100 go test -race -vet=off -timeout 25m -p 3 -parallel 4 ./cmd/logkeel $$(go list ./... | grep -v /cmd/logkeel$$)
 	go test -vet=off ./rules/... -run Alloc
 	go run ./cmd/logkeel test --packs --require-tests
-	go vet -tags purego ./rules/... ./collectors/tail
-	go test -vet=off -tags purego ./rules/... ./collectors/tail -run 'Find|Every|Adjacent|OnlyBodies|Sweep|Filter|FuzzMatch|Siev|Usual|Marks'
+	go vet -tags portable ./rules/... ./collectors/tail
+	go test -vet=off -tags portable ./rules/... ./collectors/tail -run 'Find|Every|Adjacent|OnlyBodies|Sweep|Filter|FuzzMatch|Siev|Usual|Marks'
 	@set -e; for arch in amd64 arm64; do \
 		echo "build linux/$$arch"; \
 		GOOS=linux GOARCH=$$arch go build -o /dev/null ./cmd/logkeel; \
