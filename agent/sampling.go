@@ -41,6 +41,7 @@ type sampled struct {
 	failed uint64
 	row    uint64 // of failures in a row, but those that say themselves that it is down
 	last   string // what the last one was
+	count  int    // of the samples of the last snapshot; of the goroutine that takes them
 	asked  bool
 }
 
@@ -93,15 +94,18 @@ func (c *sampled) sample(ctx context.Context) ([]Sample, error) {
 	asking, cancel := context.WithTimeoutCause(ctx, c.Timeout, fmt.Errorf("no answer within %s", c.Timeout))
 	defer cancel()
 	target := Label{Name: "target", Value: c.Target}
-	var samples []Sample
+	samples := make([]Sample, 0, c.count+c.count/16) // those that grow are three times as much memory for a while
 	start := time.Now()
 	err := c.s.Sample(asking, func(s Sample) {
-		s.Labels = append([]Label{target}, s.Labels...)
+		labels := make([]Label, 1, 1+len(s.Labels))
+		labels[0] = target
+		s.Labels = append(labels, s.Labels...)
 		samples = append(samples, s)
 	})
 	if cause := context.Cause(asking); err != nil && asking.Err() != nil && !errors.Is(err, cause) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
+	c.count = len(samples)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked, c.up, c.took = true, err == nil, time.Since(start)

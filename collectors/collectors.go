@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -104,8 +103,8 @@ func (r *Reading) check(d *conf.Doc, path string) error {
 }
 
 var (
-	nameForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-	labelForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
+	nameForm  = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	labelForm = conf.NewForm(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
 )
 
 // reserved are the names of fields that every record may have.

@@ -99,14 +99,14 @@ func TestComposeAndConfiguration(t *testing.T) {
 			} `yaml:"prometheus"`
 		} `yaml:"outputs"`
 	}
-	load(t, "agent.yaml", &config)
+	load(t, "logkeel/agent.yaml", &config)
 	all := services(t)
 	agent := all["logkeel"]
 
 	socket := strings.TrimPrefix(config.Collectors.Docker.Host, "unix://")
 	logs := filepath.Join(config.Collectors.Docker.Root, "containers")
 	for _, mount := range []string{
-		"./agent.yaml:/etc/logkeel/agent.yaml:ro", logs + ":" + logs + ":ro", socket + ":" + socket + ":ro", "state:" + config.StateDir,
+		"./logkeel:/etc/logkeel:ro", logs + ":" + logs + ":ro", socket + ":" + socket + ":ro", "state:" + config.StateDir,
 	} {
 		if !slices.Contains(agent.Volumes, mount) {
 			t.Errorf("logkeel has no mount %s", mount)
@@ -135,6 +135,29 @@ func TestComposeAndConfiguration(t *testing.T) {
 	}
 }
 
+// TestComposeMountsFolders holds the Compose files to mounting the configuration as a
+// folder: a file that is mounted by itself keeps its content when an editor
+// puts another one in its place, and the agent never sees what was saved.
+func TestComposeMountsFolders(t *testing.T) {
+	for _, file := range []string{"compose.yaml", "invoiceninja/compose.yaml", "invoiceninja/compose.proxy.yaml"} {
+		var compose struct {
+			Services map[string]service `yaml:"services"`
+		}
+		load(t, file, &compose)
+		whole := false
+		for _, mount := range compose.Services["logkeel"].Volumes {
+			from, to, _ := strings.Cut(mount, ":")
+			whole = whole || from == "./logkeel" && to == "/etc/logkeel:ro"
+			if strings.HasPrefix(to, "/etc/logkeel/") {
+				t.Errorf("%s mounts %s by itself", file, mount)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(filepath.Dir(file), "logkeel", "agent.yaml")); !whole || err != nil {
+			t.Errorf("%s does not mount the folder ./logkeel with agent.yaml (%v)", file, err)
+		}
+	}
+}
+
 // TestImage builds the image with a probe in place of the agent, and runs it
 // restricted as in compose.yaml.
 func TestImage(t *testing.T) {
@@ -145,7 +168,7 @@ func TestImage(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	config, err := os.ReadFile("agent.yaml")
+	config, err := os.ReadFile("logkeel/agent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -220,9 +243,9 @@ func write(t *testing.T, name, text string, mode os.FileMode) {
 
 func within(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
+			t.Fatalf("not within %s: %s", patience, what)
 		}
 	}
 }

@@ -137,7 +137,7 @@ var (
 	labelOf  = regexp.MustCompile(`\{\{(\w+)\}\}`)
 	valuesOf = regexp.MustCompile(`^label_values\((.*), (\w+)\)$`)
 	seriesOf = regexp.MustCompile(`\b(?:logkeel|mysql|redis|probe|container|node)_[a-z0-9_]+`)
-	patience = 4 * time.Minute
+	patience = 4 * time.Minute // for what a machine that does much else gets done in seconds or in minutes
 )
 
 // TestDashboardQueries: each query has a result, as far as it may, where one agent

@@ -102,12 +102,15 @@ func prepare(t *testing.T, e *testenv.Engine, proxy string) *deployment {
 	for from, to := range d.ports {
 		change = append(change, from, to)
 	}
-	write(t, filepath.Join(dir, "agent.yaml"), strings.NewReplacer(change...).Replace(read(t, "invoiceninja/agent.yaml")), 0o644)
-	for _, name := range []string{"rules/invoiceninja.yaml", "mariadb/logkeel.sh"} {
+	for _, name := range []string{"logkeel/agent.yaml", "logkeel/rules/invoiceninja.yaml", "mariadb/logkeel.sh"} {
 		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(dir, name), read(t, filepath.Join("invoiceninja", name)), 0o644)
+		text := read(t, filepath.Join("invoiceninja", name))
+		if name == "logkeel/agent.yaml" {
+			text = strings.NewReplacer(change...).Replace(text)
+		}
+		write(t, filepath.Join(dir, name), text, 0o644)
 	}
 
 	d.writeCompose("invoiceninja/compose.proxy.yaml", proxy, func(map[string]any) {})

@@ -144,7 +144,7 @@ func (d *deployment) up() {
 		}
 	})
 	var page string
-	for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
 		page = d.page()
 		missing := slices.DeleteFunc(slices.Clone(d.well), func(s string) bool { return strings.Contains(page, s+"\n") })
 		if len(missing) == 0 {

@@ -107,8 +107,8 @@ func inRelease(t *testing.T, archive string) {
 	}
 	for _, name := range []string{
 		"logkeel", "LICENSE", "LICENSES-of-others.txt", "CHANGELOG.md", "agent.yaml", "completions/logkeel.bash", "completions/logkeel.zsh", "completions/logkeel.fish",
-		"deploy/Dockerfile", "deploy/compose.yaml", "deploy/agent.yaml", "deploy/logkeel.service", "deploy/grafana/overview.json", "deploy/prometheus/scrape.yml",
-		"deploy/invoiceninja/compose.yaml", "deploy/invoiceninja/mariadb/logkeel.sh",
+		"deploy/Dockerfile", "deploy/compose.yaml", "deploy/logkeel/agent.yaml", "deploy/logkeel.service", "deploy/grafana/overview.json", "deploy/prometheus/scrape.yml",
+		"deploy/invoiceninja/compose.yaml", "deploy/invoiceninja/logkeel/agent.yaml", "deploy/invoiceninja/mariadb/logkeel.sh",
 	} {
 		if !have[name] {
 			t.Errorf("%s is not in the release", name)

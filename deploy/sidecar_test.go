@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/webgrip/logkeel/agent/testenv"
 )
@@ -25,12 +24,13 @@ func TestSidecar(t *testing.T) {
 	}
 	// This engine has no bridge, so the agent gets the host's network, and with
 	// it other addresses than those of the Compose file.
-	config, err := os.ReadFile("agent.yaml")
+	metrics := testenv.Addr(t)
+	config, err := os.ReadFile("logkeel/agent.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(context, "agent.yaml"), strings.NewReplacer(
-		"fluentd:24224", receiver.Addr, "0.0.0.0:9765", testenv.Addr(t), "root: /var/lib/docker", "root: "+e.Root, "/var/run/docker.sock", strings.TrimPrefix(e.Host, "unix://"),
+		"fluentd:24224", receiver.Addr, "0.0.0.0:9765", metrics, "root: /var/lib/docker", "root: "+e.Root, "/var/run/docker.sock", strings.TrimPrefix(e.Host, "unix://"),
 	).Replace(string(config)), 0o644)
 	e.CLI("build", "--quiet", "--tag", "logkeel", "--file", "Dockerfile", context)
 	e.CLI("volume", "create", "state")
@@ -50,7 +50,10 @@ func TestSidecar(t *testing.T) {
 			image, "sh", "-c", fmt.Sprintf("for n in $(seq %d %d); do echo line $n production.ERROR; done", from, to))
 	}
 	say("shop-app-1", 1, 1000)
-	receiver.Await(1000, time.Minute)
+	receiver.Await(1000, patience)
+	// What the receiver has not acknowledged when it stops would come again.
+	d := &deployment{metrics: "http://" + metrics}
+	within(t, "the agent knows that all has arrived", func() bool { return d.sum("logkeel_output_records_total") == 1000 })
 
 	e.CLI("stop", "logkeel")
 	if code := e.CLI("inspect", "--format", "{{.State.ExitCode}}", "logkeel"); code != "0" {
@@ -58,7 +61,7 @@ func TestSidecar(t *testing.T) {
 	}
 	say("shop-app-2", 1001, 2000)
 	e.CLI("start", "logkeel")
-	receiver.Await(2000, time.Minute)
+	receiver.Await(2000, patience)
 
 	n := 0
 	for entry := range receiver.Entries() {

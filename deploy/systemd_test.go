@@ -164,7 +164,7 @@ func notifySocket(t *testing.T, name string) func() string {
 	return func() string {
 		t.Helper()
 		b := make([]byte, 4096)
-		conn.SetReadDeadline(time.Now().Add(time.Minute))
+		conn.SetReadDeadline(time.Now().Add(patience))
 		n, err := conn.Read(b)
 		if err != nil {
 			t.Fatalf("nothing more is said: %v", err)

@@ -125,6 +125,7 @@ type key struct {
 	held     int64         // when the condition last held, by the data's time, ns
 	last     int64         // when it was last found while it fires, likewise
 	source   string        // ID of the log it was last found in
+	beside   []string      // and of those it was found in before, while it fires
 	alert    *agent.Alert  // nil while nothing fires
 	spot     spot          // in its timeline
 	shapes   *shapes       // of its findings; nil while nothing fires

@@ -171,6 +171,22 @@ func TestNothingIsOverWhileTheLogIsNotRead(t *testing.T) {
 	}
 }
 
+// Of many containers one alert is made: what is left to read of each may belong to it.
+func TestNothingIsOverWhileOneOfItsLogsIsNotRead(t *testing.T) {
+	b := newBench(t, ruleOn("Error", policy{threshold: 1, window: time.Minute}))
+	b.log("app-1", b.wall, "error 1")
+	b.log("app-2", b.wall, "error 2")
+	b.unread = map[string]int64{"docker/app-1": 1}
+	start := b.wall
+	b.pass(10 * time.Minute)
+	b.log("app-1", start.Add(50*time.Second), "error 3")
+	b.unread = map[string]int64{"docker/app-3": 1} // which has nothing to do with it
+	b.pass(2 * time.Second)
+	if a := b.told.one(t); a.Firing() || a.Count != 3 {
+		t.Errorf("%+v", a)
+	}
+}
+
 func TestAClockThatJumps(t *testing.T) {
 	for _, jump := range []time.Duration{-26 * time.Hour, -time.Hour, 3 * time.Hour, 400 * 24 * time.Hour} {
 		t.Run(jump.String(), func(t *testing.T) {

@@ -104,7 +104,7 @@ func (a *Alerts) fire(k *key, alert *agent.Alert) {
 // end ends the alert of k. why is for what did not end by itself.
 func (a *Alerts) end(k *key, at time.Time, why string) {
 	alert := k.alert
-	k.alert, k.shapes, k.lines, k.inFirst, k.owing, k.spot = nil, nil, recent{}, extent{}, nil, spot{}
+	k.alert, k.shapes, k.lines, k.inFirst, k.owing, k.spot, k.beside = nil, nil, recent{}, extent{}, nil, spot{}, nil
 	alert.Ended, alert.End = at, why
 	a.changed(alert, true)
 }
@@ -124,7 +124,8 @@ func (a *Alerts) changed(alert *agent.Alert, urgent bool) {
 // settle brings what a batch had into the alert, or keeps its newest lines.
 func (a *Alerts) settle(k *key, m *moment) {
 	last := k.lines.take(m, k)
-	k.heard, k.source = m.elapsed, m.b.Source.ID
+	k.heard = m.elapsed
+	k.found(m.b.Source.ID)
 	if k.alert != nil {
 		if k.shapes != nil {
 			k.alert.Shapes = k.shapes.top()
@@ -137,6 +138,22 @@ func (a *Alerts) settle(k *key, m *moment) {
 		k.alert.Source, k.alert.Labels = m.b.Source.Name, m.b.Source.Labels
 		a.changed(k.alert, false)
 	}
+}
+
+// maxBeside bounds how many logs are remembered of an alert.
+const maxBeside = 64
+
+// found notes in which log it was found.
+func (k *key) found(source string) {
+	if k.source != source && k.source != "" && len(k.beside) < maxBeside && !slices.Contains(k.beside, k.source) {
+		k.beside = append(k.beside, k.source)
+	}
+	k.source = source
+}
+
+// unread reports whether more is there to be read of a log that it was found in.
+func (k *key) unread(unread map[string]int64) bool {
+	return unread[k.source] > 0 || k.alert != nil && slices.ContainsFunc(k.beside, func(source string) bool { return unread[source] > 0 })
 }
 
 // recordID identifies an alert by what it began with.

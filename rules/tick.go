@@ -108,7 +108,7 @@ func (a *Alerts) sweep(unread map[string]int64) {
 				a.sweepMissing(k, wall, elapsed)
 			} else if k.rule.measure != nil {
 				a.sweepSample(k, wall, elapsed)
-			} else if unread[k.source] == 0 {
+			} else if !k.unread(unread) {
 				a.sweepLog(k, elapsed)
 			}
 		}

@@ -63,6 +63,7 @@ type series struct {
 	last   float64
 	had    bool // in this observation
 	seen   int  // the observation that had it last
+	parted bool // it was added up as Other before, maybe
 }
 
 // New returns a History of nothing yet.
@@ -125,14 +126,15 @@ func (t *track) at(key string) *series {
 	if s := t.series[key]; s != nil {
 		return s
 	}
+	other := strings.TrimSuffix(strings.Repeat(Other+sep, max(1, len(t.By))), sep)
+	_, parted := t.series[other]
 	if len(t.series) >= t.Max {
-		key = strings.Repeat(Other+sep, max(1, len(t.By)))
-		key = key[:len(key)-len(sep)]
+		key, parted = other, false
 		if s := t.series[key]; s != nil {
 			return s
 		}
 	}
-	s := &series{seen: -1}
+	s := &series{seen: -1, parted: parted}
 	for i := range s.values {
 		s.values[i] = float32(math.NaN())
 	}
@@ -152,8 +154,8 @@ func (t *track) settle(n int) {
 		case !s.had:
 			s.values[at] = float32(math.NaN())
 			continue
-		case t.Growth && n == 0:
-			s.values[at] = 0
+		case t.Growth && (n == 0 || s.parted):
+			s.values[at], s.parted = 0, false
 		case t.Growth:
 			s.values[at] = float32(max(0, s.now-s.last))
 		default:

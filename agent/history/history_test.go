@@ -55,6 +55,24 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
+// What was added up as Other, and gets a series of its own once there is room, has
+// not grown by all that it ever counted.
+func TestGrowthPartsFromOther(t *testing.T) {
+	h := New(Track{Name: "g", Metric: "m", By: []string{"at"}, Growth: true, Max: 2})
+	h.Observe(start, of(map[string]float64{"a": 1, "c": 1}))
+	for i := range points + 2 {
+		h.Observe(start.Add(time.Duration(i+1)*Every), of(map[string]float64{"b": 500 + float64(i)}))
+	}
+	for _, s := range h.Series("g") {
+		if s.Labels[0] == "b" && !same(s.Points[points-2:], []float64{0, 1}) {
+			t.Errorf("%s: %v", s.Labels[0], s.Points[points-2:])
+		}
+	}
+	if !slices.ContainsFunc(h.Series("g"), func(s Series) bool { return s.Labels[0] == "b" }) {
+		t.Error("b has no series of its own")
+	}
+}
+
 func TestValuesAreAddedUp(t *testing.T) {
 	h := New(Track{Name: "all", Metric: "m", Max: 10}, Track{Name: "apart", Metric: "m", By: []string{"at", "none"}, Max: 10})
 	h.Observe(start, of(map[string]float64{"a": 1.5, "b": 2}))

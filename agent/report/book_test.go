@@ -261,6 +261,24 @@ func TestBounded(t *testing.T) {
 	}
 }
 
+// Counters beyond those of which the last value is kept are not added up anew each
+// minute.
+func TestMoreThanKept(t *testing.T) {
+	f := folder{tracks: tracks(), own: newLast(1, nil), others: newLast(1, nil)}
+	p := &Period{}
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for i := range 10 {
+		f.fold(p, func(yield func(agent.Sample)) {
+			for _, source := range []string{"a", "b"} {
+				yield(agent.Sample{Name: sourceLines, Type: agent.Counter, Value: 100, Labels: []agent.Label{{Name: "source", Value: source}}})
+			}
+		}, now.Add(time.Duration(i)*time.Minute))
+	}
+	if n := p.sum(sourceLines, nil); n != 100 {
+		t.Errorf("%v lines", n)
+	}
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"version":1,"current":{"start":"2026-01-01T00:00:00Z","series":{"logkeel_findings_total":{"a\u001fb\u001fc":{"sum":1,"n":1}}}}}`))
 	f.Add([]byte(`{"version":1,"current":{},"past":[{"series":{"probe_duration_seconds":{"x":{"sum":-1}}}}]}`))

@@ -33,11 +33,12 @@ func newLast(most int, values map[uint64]float64) *last {
 	return &last{values: values, seen: map[uint64]uint64{}, max: most}
 }
 
-// swap keeps the value and returns the one before.
+// swap keeps the value and returns the one before. What there is no room for stays
+// as it was: nobody knows by how much it has grown.
 func (l *last) swap(id uint64, v float64, turn uint64) (before float64, known bool) {
 	before, known = l.values[id]
 	if !known && len(l.values) >= l.max && !l.forget(turn) {
-		return 0, false
+		return v, true
 	}
 	l.values[id], l.seen[id] = v, turn
 	return before, known

@@ -50,7 +50,7 @@ func (s *Series) Mean() float64 {
 const (
 	sep   = "\x1f"
 	other = "(other)"
-	// maxKept bounds the series of a metric in a period that is over.
+	// maxKept bounds the series of a metric in a period that is only compared with.
 	maxKept = 200
 )
 
@@ -86,15 +86,14 @@ func (p *Period) length(now time.Time) time.Duration {
 	return p.End.Sub(p.Start)
 }
 
-// close ends the period. Of each metric only what has most is kept.
-func (p *Period) close(end time.Time) {
-	p.End = end
+// cut leaves of each metric only what has most: enough to compare with.
+func (p *Period) cut() {
 	for _, all := range p.Series {
 		if len(all) <= maxKept {
 			continue
 		}
 		keys := slices.SortedFunc(maps.Keys(all), func(a, b string) int {
-			return cmp.Or(cmp.Compare(all[b].Sum, all[a].Sum), strings.Compare(a, b))
+			return cmp.Or(cmp.Compare(all[b].Sum, all[a].Sum), cmp.Compare(all[b].Turns, all[a].Turns), strings.Compare(a, b))
 		})
 		for _, k := range keys[maxKept:] {
 			delete(all, k)

@@ -198,3 +198,59 @@ func TestSoFar(t *testing.T) {
 		t.Errorf("%s: %s", s.Title, s.Headline)
 	}
 }
+
+// Of very many logs, statements and containers the report of a period that is over
+// has what matters, however little of it there was: it is as it was while it went on.
+func TestVeryMany(t *testing.T) {
+	w := newWorld(t, "2026-11-09 08:00")
+	week := func(end string, more map[string]float64) {
+		for i := range 3 {
+			w.now, w.elapsed = w.now.Add(time.Minute), w.elapsed+time.Minute
+			for n := range 300 {
+				name := fmt.Sprintf("s%03d", n)
+				w.grow(map[string]float64{
+					fmt.Sprintf(lineCount, name): float64(1000 - n), running + fmt.Sprintf(container, name, ""): float64(1 - min(i, 1)),
+					fmt.Sprintf(stmts, "total", name, name): 1000, fmt.Sprintf(stmts, "seconds_total", name, name): 0.1 * float64(min(n, 280)+1),
+					oomKilled + fmt.Sprintf(container, name, ""): 0,
+				})
+			}
+			if i == 1 {
+				w.grow(more)
+			}
+			w.look()
+		}
+		w.until(end, 24*time.Hour)
+	}
+	week("2026-11-16 08:01", nil)
+	if err := w.book.Told(); err != nil {
+		t.Fatal(err)
+	}
+	more := map[string]float64{
+		fmt.Sprintf(stmts, "total", "rare", "rare"): 1, fmt.Sprintf(stmts, "seconds_total", "rare", "rare"): 20,
+		oomKilled + fmt.Sprintf(container, "s299", ""): 1,
+	}
+	w.grow(map[string]float64{fmt.Sprintf(stmts, "total", "rare", "rare"): 0, fmt.Sprintf(stmts, "seconds_total", "rare", "rare"): 0})
+	week("2026-11-23 08:01", more)
+	s := w.summary()
+	for _, sec := range s.Sections {
+		if sec.Title == "Silent logs" {
+			t.Errorf("silent: %v", sec.Items)
+		}
+	}
+	lines := strings.Join(s.lines(), "\n")
+	for _, want := range []string{"by their mean time | rare | 20.0 s", "out-of-memory kill", "lines read | 765,450 "} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("not there: %s", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(lines)
+	}
+	if err := w.book.Told(); err != nil {
+		t.Fatal(err)
+	}
+	_, past, err := Read(w.path)
+	if err != nil || len(past) != 2 || len(past[0].of(sourceLines)) != 300 || len(past[1].of(sourceLines)) != maxKept {
+		t.Errorf("%d periods, %v", len(past), err)
+	}
+}

@@ -69,7 +69,7 @@ func (b *Book) turn(now time.Time) {
 	if !next.After(now) {
 		start, next = now, b.o.Schedule.Next(now)
 	}
-	b.s.Current.close(end)
+	b.s.Current.End = end
 	if b.s.Unsent++; b.s.Unsent > maxUnsent {
 		b.s.Unsent--
 		b.done()
@@ -80,11 +80,15 @@ func (b *Book) turn(now time.Time) {
 	b.s.Current, b.s.Next = &Period{Start: start}, next
 }
 
-// trim forgets what is told, but for what the next one is compared with.
+// trim forgets what is told, but for what the next one is compared with. The newest
+// stays whole, for it may be shown once more.
 func (b *Book) trim() {
 	keep := min(len(b.s.Past), max(2, b.s.Unsent+1))
 	clear(b.s.Past[keep:])
 	b.s.Past = b.s.Past[:keep]
+	for _, p := range b.s.Past[min(keep, max(1, b.s.Unsent)):] {
+		p.cut()
+	}
 }
 
 // done forgets how far the telling of the oldest had come.

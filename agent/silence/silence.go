@@ -146,12 +146,12 @@ func (b *Book) End(now time.Time, pick func(*Silence) bool) (ended []Silence, er
 
 // change rewrites the file while nobody else does.
 func (b *Book) change(now time.Time, do func([]Silence) ([]Silence, error)) error {
-	lock, err := os.OpenFile(filepath.Join(b.dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := os.OpenFile(filepath.Join(b.dir, lockName), os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return err
 	}
 	defer lock.Close() // which gives the lock back
-	if err := b.likeDir(lock.Name()); err != nil {
+	if err := b.likeDir(lock); err != nil {
 		return err
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
@@ -174,7 +174,10 @@ func (b *Book) change(now time.Time, do func([]Silence) ([]Silence, error)) erro
 
 // replace puts text in the place of the file, or leaves it as it is.
 func (b *Book) replace(text []byte) error {
-	f, err := os.OpenFile(b.path()+".new", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err := os.Remove(b.path() + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(b.path()+".new", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -183,10 +186,10 @@ func (b *Book) replace(text []byte) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
+	if err == nil {
+		err = b.likeDir(f)
 	}
-	if err := b.likeDir(f.Name()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), b.path()); err != nil {
@@ -200,8 +203,9 @@ func (b *Book) replace(text []byte) error {
 }
 
 // likeDir gives a file that root has written to the owner of the folder: that is
-// who has to read it.
-func (b *Book) likeDir(name string) error {
+// who has to read it. Who owns the folder may have put links there, to have root
+// give him another file: none is followed, here and where the file is opened.
+func (b *Book) likeDir(f *os.File) error {
 	info, err := os.Stat(b.dir)
 	if err != nil {
 		return err
@@ -210,7 +214,7 @@ func (b *Book) likeDir(name string) error {
 	if !ok || os.Geteuid() != 0 || owner.Uid == 0 {
 		return nil
 	}
-	return os.Chown(name, int(owner.Uid), int(owner.Gid))
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 // OfHandle is the matchers of the alerts with a handle, as agent.Alert.Handle gives

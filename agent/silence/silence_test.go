@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,6 +54,49 @@ func TestAddAndEnd(t *testing.T) {
 		}
 		if all, err := b.List(); err != nil || len(all) != c.want {
 			t.Errorf("after %s there are %d, want %d: %v", c.after, len(all), c.want, err)
+		}
+	}
+}
+
+// Whoever owns the folder cannot have root, who runs the command, write or give
+// away what links in it lead to.
+func TestLinks(t *testing.T) {
+	for _, name := range []string{lockName, fileName + ".new"} {
+		dir, victim := t.TempDir(), filepath.Join(t.TempDir(), "victim")
+		if err := os.WriteFile(victim, []byte("as it was"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		owner := os.Getuid()
+		if owner == 0 {
+			owner = 12345
+			if err := os.Chown(dir, owner, owner); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Symlink(victim, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(dir).Add(`rule="x"`, time.Now(), time.Hour, "", "")
+		if (err != nil) != (name == lockName) {
+			t.Errorf("%s: %v", name, err)
+		}
+		text, err := os.ReadFile(victim)
+		if err != nil || string(text) != "as it was" {
+			t.Errorf("%s: the other file has %q, %v", name, text, err)
+		}
+		info, err := os.Stat(victim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uid := int(info.Sys().(*syscall.Stat_t).Uid); uid != os.Getuid() {
+			t.Errorf("%s: the other file is given to %d", name, uid)
+		}
+		if name == lockName {
+			continue
+		}
+		made, err := os.Lstat(filepath.Join(dir, fileName))
+		if err != nil || !made.Mode().IsRegular() || int(made.Sys().(*syscall.Stat_t).Uid) != owner {
+			t.Errorf("%s: what was made is %v, %v", name, made, err)
 		}
 	}
 }

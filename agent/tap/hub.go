@@ -32,6 +32,8 @@ type Hub struct {
 	work   sync.Mutex // held while messages are made: all clients together get half a processor
 	filled atomic.Pointer[[]*client]
 
+	endWithin time.Duration
+
 	mu       sync.Mutex
 	clients  []*client // replaced, never changed
 	talks    int       // connections, with those that have not said what they want
@@ -57,7 +59,7 @@ var (
 
 // NewHub returns a Hub on which nobody looks yet.
 func NewHub(o Options) *Hub {
-	h := &Hub{o: o}
+	h := &Hub{o: o, endWithin: endWithin}
 	h.filled.Store(&[]*client{})
 	return h
 }

@@ -38,7 +38,7 @@ func (h *Hub) talk(conn net.Conn) {
 	defer conn.Close()
 	stop := context.AfterFunc(h.stopping, func() {
 		conn.SetReadDeadline(time.Now())
-		conn.SetWriteDeadline(time.Now().Add(endWithin))
+		conn.SetWriteDeadline(time.Now().Add(h.endWithin))
 	})
 	defer stop()
 	conn.SetDeadline(time.Now().Add(askWithin))
@@ -205,7 +205,7 @@ func (t *talk) write(b []byte) error {
 	if t.h.stopping.Err() == nil {
 		t.conn.SetWriteDeadline(time.Now().Add(idleAtMost))
 		if t.h.stopping.Err() != nil { // which has set a shorter one meanwhile
-			t.conn.SetWriteDeadline(time.Now().Add(endWithin))
+			t.conn.SetWriteDeadline(time.Now().Add(t.h.endWithin))
 		}
 	}
 	_, err := t.conn.Write(b)

@@ -86,10 +86,15 @@ func newPostgres(t testing.TB) *PostgresServer {
 // postgresPrograms is where the PATH, or else Debian, has the newest server.
 func postgresPrograms() (string, error) {
 	path, err := exec.LookPath("initdb")
-	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb"); err != nil && len(found) > 0 {
-		return filepath.Dir(found[len(found)-1]), nil
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path) // the others may not be in the PATH
+		return filepath.Dir(path), err
 	}
-	return filepath.Dir(path), err
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	if len(found) == 0 {
+		return "", err
+	}
+	return filepath.Dir(found[len(found)-1]), nil
 }
 
 func (s *PostgresServer) data() string { return filepath.Join(s.dir, "data") }

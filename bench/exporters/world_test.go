@@ -18,7 +18,10 @@ import (
 	"github.com/webgrip/logkeel/agent/testenv"
 )
 
-var cadvisor = flag.String("cadvisor", "", "the path of a cadvisor, which is compared as well")
+var (
+	cadvisor = flag.String("cadvisor", "", "the path of a cadvisor, which is compared as well")
+	small    = flag.Bool("small", false, "a MariaDB, a Redis, pages and containers only: no PostgreSQL, no host and no sizes of containers")
+)
 
 // So many pages are probed, and containers run.
 const urls, containers = 10, 10
@@ -53,6 +56,11 @@ type page struct {
 // where nothing may be skipped.
 var needed = []string{"prometheus-mysqld-exporter", "prometheus-redis-exporter", "prometheus-blackbox-exporter", "prometheus-node-exporter", "prometheus-postgres-exporter"}
 
+// large is what a small world is without.
+const large = `  host: {interval: %[1]s}
+  postgres: [{name: pg, address: "%[2]s", user: agent, password: secret, interval: %[1]s, sizes: {interval: %[1]s}}]
+`
+
 // newWorld starts all of it; the agent takes a snapshot each interval.
 func newWorld(t *testing.T, interval time.Duration) *world {
 	t.Helper()
@@ -68,7 +76,12 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 	for i := range 20 {
 		w.db.SQL(fmt.Sprintf("USE shop; INSERT INTO orders (customer) VALUES (%d), (2); SELECT COUNT(*) FROM orders WHERE customer = %d; SELECT * FROM log", i, i))
 	}
-	pg := newPostgres(t)
+	more, sizes := "", ""
+	var pg *testenv.PostgresServer
+	if !*small {
+		pg = newPostgres(t)
+		more, sizes = fmt.Sprintf(large, interval, pg.Addr), ", sizes: {interval: 1m}"
+	}
 	cache := testenv.Redis(t)
 	for i := range 5 {
 		cache.CLI("RPUSH", "queues:default", fmt.Sprint(i))
@@ -96,21 +109,21 @@ func newWorld(t *testing.T, interval time.Duration) *world {
 	write(t, config, fmt.Sprintf(`
 state_dir: state
 collectors:
-  host: {interval: %[3]s}
-  docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s, sizes: {interval: 1m}}}
-  mysql: [{name: db, address: "%s", user: agent, password: secret, interval: %[3]s, tables: {}, statements: {limit: 200, text: true}}]
+  docker: {root: %[1]s, host: "%[2]s", stats: {interval: %[3]s%[9]s}}
+  mysql: [{name: db, address: "%[4]s", user: agent, password: secret, interval: %[3]s, tables: {}, statements: {limit: 200, text: true}}]
   redis: [{name: cache, address: "%[5]s", interval: %[3]s, config: true, slowlog: {entries: true}, queues: ["queues:default"]}]
-  postgres: [{name: pg, address: "%[8]s", user: agent, password: secret, interval: %[3]s, sizes: {interval: %[3]s}}]
-  http:
+%[8]s  http:
 %[6]soutputs:
   prometheus: {listen: "%[7]s"}
-`, engine.Root, engine.Host, interval, w.db.Addr, cache.Addr, pages.String(), listen, pg.Addr))
+`, engine.Root, engine.Host, interval, w.db.Addr, cache.Addr, pages.String(), listen, more, sizes))
 	w.agent = w.run(dir, nil, build(t), "run", "--config", config)
 
 	w.exporter("mysqld_exporter", page{label: "target", equals: "db"}, []string{"DATA_SOURCE_NAME=exporter:secret@(" + w.db.Addr + ")/"}, "prometheus-mysqld-exporter", "--collect.info_schema.tables", "--collect.auto_increment.columns", "--collect.perf_schema.eventsstatements", "--collect.binlog_size")
 	w.exporter("redis_exporter", page{label: "target", equals: "cache"}, nil, "prometheus-redis-exporter", "--redis.addr=redis://"+cache.Addr)
-	w.exporter("postgres_exporter", page{label: "target", equals: "pg", without: "server"}, []string{"DATA_SOURCE_NAME=postgresql://exporter:secret@" + pg.Addr + "/postgres?sslmode=disable"}, "prometheus-postgres-exporter")
-	w.exporter("node_exporter", page{label: "target", equals: "host"}, nil, "prometheus-node-exporter")
+	if pg != nil {
+		w.exporter("postgres_exporter", page{label: "target", equals: "pg", without: "server"}, []string{"DATA_SOURCE_NAME=postgresql://exporter:secret@" + pg.Addr + "/postgres?sslmode=disable"}, "prometheus-postgres-exporter")
+		w.exporter("node_exporter", page{label: "target", equals: "host"}, nil, "prometheus-node-exporter")
+	}
 	blackbox := w.exporter("blackbox_exporter", page{}, nil, "prometheus-blackbox-exporter", "--config.file="+write(t, filepath.Join(dir, "blackbox.yml"),
 		"modules: {http_2xx: {prober: http, timeout: 60s, http: {preferred_ip_protocol: ip4}}}\n"))
 	address := strings.TrimSuffix(blackbox.pages[0].url, "/metrics")
@@ -162,7 +175,7 @@ func (w *world) awaitAll() {
 	}
 	await(w.t, "the agent's first snapshots", func() bool {
 		b, _ := fetch(w.page)
-		return strings.Contains(b, "\nmysql_up{target=\"db\"} 1") && strings.Contains(b, "\nredis_up{target=\"cache\"} 1") && strings.Contains(b, "\npg_up{target=\"pg\"} 1") && strings.Contains(b, "page9")
+		return strings.Contains(b, "\nmysql_up{target=\"db\"} 1") && strings.Contains(b, "\nredis_up{target=\"cache\"} 1") && (*small || strings.Contains(b, "\npg_up{target=\"pg\"} 1")) && strings.Contains(b, "page9")
 	})
 }
 

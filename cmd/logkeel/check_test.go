@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the expected messages in testdata
 // logkeel runs the command and returns what it printed and its exit code.
 func logkeel(t *testing.T, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(program(t, args), args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LOGKEEL_TEST_MAIN=1", "DOCKER_HOST=")
 	var out, errs bytes.Buffer
@@ -81,7 +81,7 @@ func TestCheckSaysWhatIsWrong(t *testing.T) {
 
 // What is shipped has to be right.
 func TestShippedConfigurationsAreRight(t *testing.T) {
-	for _, file := range []string{"../../agent.yaml", "../../deploy/agent.yaml"} {
+	for _, file := range []string{"../../agent.yaml", "../../deploy/logkeel/agent.yaml"} {
 		stdout, stderr, code := logkeel(t, "", "check", "--config", file)
 		if code != 0 || stderr != "" || !strings.Contains(stdout, "is right\n") || !strings.Contains(stdout, "\n  matches  ") {
 			t.Errorf("%s: exit code %d\n%s%s", file, code, stdout, stderr)

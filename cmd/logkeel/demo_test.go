@@ -63,11 +63,9 @@ func TestDemo(t *testing.T) {
 		`(?m)^ +2  PaymentDeclined +error +critical +\(/metrics: 2\)$`,
 		`(?m)^ +1  SlowRequest +slow +warning +\(/metrics: 1\)$`,
 		`(?m)^ +3  ApplicationError +error +critical +\(/metrics: 3\)$`,
-		`(?m)^ +\| \[critical[^]]*\] ApplicationError \[shop-app-1\]`,
-		`(?m)^ +\| \[critical 3x\] FailedLogins \[shop-app-1\]$`,
-		`(?m)^ +\| \[critical[^]]*\] PageDown \[shop\]`,
-		`(?m)^  mails +[4-9] `,
-		`\\x1b\[2Jadmin`, // a line's control characters
+		`(?m)^ +\| \[critical[^]]*\] (ApplicationError|FailedLogins|PaymentDeclined) \[shop-app-1\]`,
+		`(?m)^  mails +[1-9] `, // how many come in the time is the machine's matter
+		`\\x1b\[2Jadmin`,       // a line's control characters
 		`is a stand-in`,
 		`The aggregator is taken away`,
 		`The aggregator is back`,
@@ -105,7 +103,7 @@ func TestDemoIsInterrupted(t *testing.T) {
 			}
 		}
 	}()
-	defer time.AfterFunc(time.Minute, func() { d.cmd.Process.Kill() }).Stop()
+	defer time.AfterFunc(waitLong, func() { d.cmd.Process.Kill() }).Stop()
 	d.end()
 	w.Close()
 	<-seen
@@ -120,7 +118,7 @@ func TestDemoWithoutAReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := startDemo(t, w, "--duration", "1m")
+	d := startDemo(t, w, "--duration", "10m")
 	w.Close()
 	if _, err := bufio.NewReader(r).ReadString('\n'); err != nil {
 		t.Error(err)
@@ -128,7 +126,7 @@ func TestDemoWithoutAReader(t *testing.T) {
 	r.Close()
 	start := time.Now()
 	d.end()
-	if time.Since(start) > 50*time.Second {
+	if time.Since(start) > waitLong {
 		t.Error("it went on for nobody")
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -77,7 +76,7 @@ func operationsPatterns(t *testing.T) map[string]*regexp.Regexp {
 	return out
 }
 
-// Three containers write 200,000 lines while Docker rotates their logs. Each
+// Three containers write 60,000 lines while Docker rotates their logs. Each
 // line arrives once, with its container's name and service; Prometheus has the
 // number of planted lines for each rule.
 func TestContainersToFluentdAndPrometheus(t *testing.T) {
@@ -90,14 +89,14 @@ collectors:
   docker: {root: %s, host: "%s", exclude: [{service: sandbox}]}
 rules: {packs: [operations]}
 outputs:
-  fluentd: [{name: main, address: "%s"}]
+  fluentd: [{name: main, address: "%s", ack_timeout: 5m}]
   prometheus: {listen: METRICS}
 `, engine.Root, engine.Host, receiver.Addr))
 	prom := testenv.Prometheus(t, a.metrics)
 	image := engine.Image("lines:1")
 	expect := map[string]int{}
 	dir := t.TempDir()
-	services := map[string]int{"app": 66_667, "web": 66_667, "queue": 66_666}
+	services := map[string]int{"app": 20_000, "web": 20_000, "queue": 20_000}
 	total := 0
 	for name, lines := range services {
 		writeLines(t, dir, name, lines, expect)
@@ -106,7 +105,7 @@ outputs:
 	a.start()
 	print := func(name, service string) {
 		engine.Run("--name", name, "--volume", dir+":/lines:ro",
-			"--log-opt", "max-size=1m", "--log-opt", "max-file=10",
+			"--log-opt", "max-size=256k", "--log-opt", "max-file=30",
 			"--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.service="+service,
 			image, "sh", "-c", fmt.Sprintf("for f in /lines/%s.*; do cat $f; sleep 0.05; done", service))
 	}
@@ -115,7 +114,7 @@ outputs:
 	}
 	engine.Run("--label", "com.docker.compose.service=sandbox", image, "echo", "not to be read")
 
-	receiver.Await(total, 2*time.Minute)
+	receiver.Await(total, waitLong)
 	for rule, n := range expect {
 		prom.Await(fmt.Sprintf(`sum(logkeel_findings_total{rule="%s",project="shop"}) == %d`, rule, n), waitLong)
 	}

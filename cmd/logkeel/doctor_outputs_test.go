@@ -40,7 +40,7 @@ outputs:
   fluentd:
     - {name: well, address: %[1]q}
     - {name: key, address: %[2]q, shared_key: opensesame}
-    - {name: wrongkey, address: %[2]q, shared_key: opensesam, connect_timeout: 2s}
+    - {name: wrongkey, address: %[2]q, shared_key: opensesam}
     - {name: nokey, address: %[2]q, ack_timeout: 2s}
     - {name: tls, address: %[3]q, tls: {ca_file: %[4]q}}
     - {name: notls, address: %[3]q, ack_timeout: 2s}
@@ -78,7 +78,7 @@ func TestDoctorOfMail(t *testing.T) {
 	srv := testenv.SMTP(t)
 	bare := bareSMTP(t)
 	item := func(name, addr, more string) string {
-		return fmt.Sprintf("    - {name: %s, server: %q, from: logkeel@example.com, tls: {ca_file: %q}, timeout: 5s, %s}\n", name, addr, srv.CAFile, more)
+		return fmt.Sprintf("    - {name: %s, server: %q, from: logkeel@example.com, tls: {ca_file: %q}, timeout: 1m, %s}\n", name, addr, srv.CAFile, more)
 	}
 	login := fmt.Sprintf("username: %s, password: %s", srv.Username, srv.Password)
 	config := "outputs:\n  email:\n" +
@@ -86,6 +86,7 @@ func TestDoctorOfMail(t *testing.T) {
 		item("password", srv.Addr, "username: agent, password: wrong-one, to: ops@example.com") +
 		item("anonymous", srv.Addr, "to: ops@example.com") +
 		item("refused", srv.Addr, login+", to: [reject@example.com, ops@example.com]") +
+		item("later", srv.Addr, login+", to: tempfail@example.com") +
 		item("starttls", bare, "to: ops@example.com") +
 		fmt.Sprintf("    - {name: relay, server: %q, from: logkeel@example.com, security: none, to: ops@elsewhere.example}\n", bare) +
 		item("away", testenv.Addr(t), "to: ops@example.com")
@@ -96,6 +97,7 @@ func TestDoctorOfMail(t *testing.T) {
 	d.has("email/password", "smtp_login", "535", "compare username and password")
 	d.has("email/anonymous", "smtp_recipient_refused", "authentication required", "set username and password")
 	d.has("email/refused", "smtp_recipient_refused", "reject@example.com would get no mail", "no such user", "is the address right")
+	d.has("email/later", "smtp_put_off", "tempfail@example.com is put off", "451", "in some minutes")
 	d.has("email/refused", "", "takes mail for 1 recipient")
 	d.has("email/starttls", "smtp_no_starttls", "offers no STARTTLS", "mostly 587")
 	d.has("email/relay", "smtp_relay_denied", "relay access denied")

@@ -44,7 +44,7 @@ func doctorOf(t *testing.T, config string, start func(*exec.Cmd), args ...string
 
 func doctorAt(t *testing.T, path string, start func(*exec.Cmd), args ...string) *diagnosed {
 	t.Helper()
-	out, code := logkeelRun(t, start, append([]string{"doctor", "--json", "--config", path}, args...)...)
+	out, code := logkeelRun(t, start, append([]string{"doctor", "--json", "--timeout", "2m", "--config", path}, args...)...)
 	d := &diagnosed{t: t, code: code, text: out}
 	if err := json.Unmarshal([]byte(out), d); err != nil {
 		t.Fatalf("doctor ended with %d: %v\n%s", code, err, out)
@@ -55,7 +55,7 @@ func doctorAt(t *testing.T, path string, start func(*exec.Cmd), args ...string) 
 // logkeelRun runs this program's command line and returns what it printed.
 func logkeelRun(t *testing.T, start func(*exec.Cmd), args ...string) (string, int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(program(t, args), args...)
 	cmd.Env = append(os.Environ(), "LOGKEEL_TEST_MAIN=1", "DOCKER_HOST=")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var out, stderr bytes.Buffer

@@ -161,7 +161,7 @@ func TestFaults(t *testing.T) {
 		for _, g := range c.a.gaps() {
 			t.Errorf("a gap is said where nothing is lost: %v", g)
 		}
-		if i%4 == 3 && len(j.prompt) > 0 {
+		if i%4 == 3 && len(j.prompt) > 0 && !c.a.said("may arrive twice") {
 			t.Errorf("%d lines came twice without a fault, the first one %q", len(j.prompt), j.prompt[0])
 		}
 		r.count(c, j)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -26,12 +27,19 @@ collectors:
     - {name: unix, listen: "unix://%s"}
 rules: {packs: [operations]}
 outputs:
-  fluentd: [{name: main, address: "%s"}]
+  fluentd: [{name: main, address: "%s", ack_timeout: 5m}]
   prometheus: {listen: METRICS}
 `, addr, socket, receiver.Addr))
 	image := engine.Image("driver:1")
 	a.start()
 	logger(t, addr, false).Close()
+	eventually(t, "the socket is listened on", waitShort, func() bool {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 	receiver.Stop()
 	const lines, long = 2000, 50_000
 	script := fmt.Sprintf(`i=0; while [ $i -lt %d ]; do echo "line $i: production.ERROR"; i=$((i+1)); done
@@ -48,7 +56,7 @@ outputs:
 		}
 	}
 	receiver.Start()
-	receiver.Await(2*(lines+2), waitShort)
+	receiver.Await(2*(lines+2), waitLong)
 	next := map[string]int{}
 	for e := range receiver.Entries() {
 		r := e.Record

@@ -44,7 +44,7 @@ collectors:
   forward: [{name: in, listen: "%s", labels: {site: cellar}, `+security+`}]
 rules: {packs: [operations]}
 outputs:
-  fluentd: [{name: main, address: "%s", identity: true}]
+  fluentd: [{name: main, address: "%s", identity: true, ack_timeout: 5m}]
   prometheus: {listen: METRICS}
 `, addr, "users: [{username: first, password: hunter2}]", receiver.Addr))
 	log := filepath.Join(t.TempDir(), "app.log")
@@ -54,7 +54,7 @@ collectors:
   files: [{name: app, paths: "%s", labels: {service: shop}}]
 rules: {packs: [operations]}
 outputs:
-  fluentd: [{name: main, address: "%s", identity: true, compress: gzip, `+security+`}]
+  fluentd: [{name: main, address: "%s", identity: true, ack_timeout: 5m, compress: gzip, `+security+`}]
   prometheus: {listen: METRICS}
 `, log, addr, "username: first, password: hunter2"))
 	const n = 3000
@@ -71,7 +71,7 @@ outputs:
 	}
 	second.start()
 	first.start()
-	receiver.Await(n, waitShort)
+	receiver.Await(n, waitLong)
 	seen := map[string]bool{}
 	i := 0
 	for e := range receiver.Entries() {
@@ -132,7 +132,10 @@ outputs:
 	}
 	a.start()
 	had := map[int]int{}
-	eventually(t, "all that was acknowledged has arrived", waitShort, func() bool {
+	eventually(t, "all that was acknowledged has arrived", waitLong, func() bool {
+		if receiver.Count() < kills*each {
+			return false
+		}
 		clear(had)
 		for e := range receiver.Entries() {
 			had[int(e.Record["n"].(float64))]++

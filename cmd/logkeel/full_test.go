@@ -116,6 +116,10 @@ func TestFullDiskIsTold(t *testing.T) {
 	eventually(t, "both outputs and the rules have written what they know", waitLong, func() bool {
 		return said("is noted again") == 2 && said("what the rules have counted is written again") == 1
 	})
+	// A kill lets that come again which is on its way.
+	eventually(t, "nothing is on its way", waitLong, func() bool {
+		return told("StateUnwritable", 1, 1) && a.metric("logkeel_notifications_total", `result="told"`) > 0 && a.metric("logkeel_notifications_pending") == 0
+	})
 	a.kill()
 	a.start()
 	eventually(t, "the agent runs", waitLong, func() bool { return a.metric("logkeel_sources") > 0 })

@@ -17,7 +17,7 @@ import (
 // find by itself.
 func logkeelIn(t *testing.T, dir string, args ...string) (out string, code int) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(program(t, args), args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "LOGKEEL_TEST_MAIN=1", "TZ=UTC", "LOGKEEL_CONFIG=", "DOCKER_HOST=", "COMPOSE_PROJECT_NAME=", "HOME=/home/nobody")
 	var both bytes.Buffer

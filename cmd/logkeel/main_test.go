@@ -25,7 +25,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(plain.dir)
+	os.Exit(code)
 }
 
 // An agentProcess is a logkeel that runs.
@@ -301,4 +303,4 @@ func (a arrived) check(t *testing.T, written int) {
 }
 
 // waitShort is for what should be immediate, on a machine that has much to do.
-const waitShort = time.Minute
+const waitShort = 2 * time.Minute

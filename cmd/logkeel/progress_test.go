@@ -129,7 +129,7 @@ func TestProgressAndInterrupts(t *testing.T) {
 			began := time.Now()
 			_ = cmd.Process.Signal(syscall.SIGINT)
 			_ = cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code != 130 || time.Since(began) > 20*time.Second {
+			if code := cmd.ProcessState.ExitCode(); code != 130 || time.Since(began) > waitShort {
 				t.Errorf("exit code %d after %s", code, time.Since(began))
 			}
 			if last := screenOf(p.close()); strings.Contains(last, c.says) || strings.Contains(last, "context canceled") {

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,5 +118,5 @@ func screenOf(text string) string {
 // waitFor waits until the terminal shows that.
 func (p *terminal) waitFor(what string) {
 	p.t.Helper()
-	eventually(p.t, "the terminal shows "+what, 30*time.Second, func() bool { return strings.Contains(p.text(), what) })
+	eventually(p.t, "the terminal shows "+what, waitShort, func() bool { return strings.Contains(p.text(), what) })
 }

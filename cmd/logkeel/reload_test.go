@@ -40,7 +40,7 @@ func TestReload(t *testing.T) {
 	nobody := testenv.Addr(t)
 	root, state := t.TempDir(), t.TempDir()
 	app := newContainerLog(t, root, "app", 1)
-	output := func(addr string) string { return fmt.Sprintf(`{name: main, address: "%s"}`, addr) }
+	output := func(addr string) string { return fmt.Sprintf(`{name: main, address: "%s", ack_timeout: 5m}`, addr) }
 	a := newAgent(t, fmt.Sprintf(reloadConfig, state, root, output(nobody)))
 	configure := func(state, outputs string) {
 		a.write("agent.yaml", strings.ReplaceAll(fmt.Sprintf(reloadConfig, state, root, outputs), "METRICS", a.metrics))
@@ -49,14 +49,13 @@ func TestReload(t *testing.T) {
 	a.write("own.yaml", fmt.Sprintf(ownRule, "7"))
 	a.start()
 	app.write(1000)
-	eventually(t, "records wait on the disk", waitShort, func() bool { return a.metric("logkeel_spool_frames") > 0 })
+	eventually(t, "records wait on the disk", waitShort, func() bool {
+		return a.metric("logkeel_spool_frames") > 0 && a.metric("logkeel_source_lines_total") == 1000
+	})
 	findings := a.metric("logkeel_findings_total", `rule="ApplicationError"`)
 
 	configure(state, `{name: main, adress: "`+nobody+`"}`)
-	eventually(t, "a wrong one is said, by a change of the file alone", waitShort, func() bool { return good() == 0 })
-	if !a.said("agent.yaml:7: outputs.fluentd[0].adress") {
-		t.Error("not said with file, line and field")
-	}
+	eventually(t, "a wrong one is said, by a change of the file alone", waitShort, func() bool { return good() == 0 && a.said("agent.yaml:7: outputs.fluentd[0].adress") })
 	configure(t.TempDir(), output(receiver.Addr))
 	eventually(t, "what needs a restart is said", waitShort, func() bool { return a.said("it needs a restart") })
 	configure(state, "")

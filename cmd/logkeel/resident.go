@@ -23,7 +23,7 @@ const (
 // A region is a part of this process's memory.
 type region struct{ from, to uintptr }
 
-// rest lets go, at once, soon and then each minute, of those pages of the
+// rest lets go, soon and then each minute, of those pages of the
 // program that were needed once and may not be needed again: what reading the
 // configuration takes, a report, somebody who looks at the status page. Linux
 // maps 64 KiB around whatever is touched and takes nothing back unless memory is
@@ -31,15 +31,21 @@ type region struct{ from, to uintptr }
 // agent's. What is needed comes back from the page cache, without reading the
 // disk as long as it is there.
 func rest(ctx context.Context, program string) {
-	debug.FreeOSMemory() // what reading the configuration and the rules took
 	for wait := restSoon; ; wait = min(2*wait, restEvery) {
-		letGo(program)
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		}
+		letGo(program)
 	}
+}
+
+// settle lets go of what reading the configuration and the rules took, before what
+// was read begins to work, so that the two are not needed at a time.
+func settle(program string) {
+	debug.FreeOSMemory()
+	letGo(program)
 }
 
 // letGo lets go of the pages of the program once. Where the system does not say

@@ -100,6 +100,7 @@ func run(ctx context.Context, l *loaded, logTo io.Writer) error {
 	watching.Go(func() { r.tap.Run(looking, r.agent) })
 	watching.Go(func() { r.observe(ctx) })
 	if program, err := os.Executable(); err == nil {
+		settle(program)
 		watching.Go(func() { rest(ctx, program) })
 	}
 	watching.Go(func() { r.manager.watch(ctx, r.agent.MeterSelf) })

@@ -90,9 +90,7 @@ outputs:
 	if n := a.metric("mysql_global_status_threads_connected"); n != 0 {
 		t.Errorf("a database that is down has %v threads", n)
 	}
-	if n := a.metric("redis_up"); n != 1 {
-		t.Error("the database's end has taken Redis along")
-	}
+	prom.Await(`redis_up{target="cache"} == 1`, waitLong) // the database's end has not taken it along
 	db.Start()
 	healthy.Store(true)
 	prom.Await(`mysql_up{target="db"} == 1`, waitLong)
@@ -100,11 +98,13 @@ outputs:
 	a.stop()
 	log, _ := os.ReadFile(a.stderr)
 	for _, sampler := range []string{"mysql/db", "http/page"} {
-		if n := strings.Count(string(log), `msg="cannot be sampled" sampler=`+sampler); n < 1 || n > 3 {
-			t.Errorf("that %s fails was said %d times", sampler, n)
-		}
-		if n := strings.Count(string(log), `msg="is sampled again" sampler=`+sampler); n < 1 {
+		// A machine that is slow lets a snapshot fail before and after it, too.
+		again := strings.Count(string(log), `msg="is sampled again" sampler=`+sampler)
+		if again < 1 {
 			t.Errorf("that %s works again was not said", sampler)
+		}
+		if n := strings.Count(string(log), `msg="cannot be sampled" sampler=`+sampler); n < 1 || n > 3*(again+1) {
+			t.Errorf("that %s fails was said %d times, and that it works again %d times", sampler, n, again)
 		}
 	}
 	if bytes.Contains(log, []byte("hunter2")) {

@@ -142,8 +142,8 @@ func TestSchemasHoldOfWhatIsShipped(t *testing.T) {
 			}
 		}
 	}
-	hold(agent, "../../agent.yaml", "../../deploy/agent.yaml", "../../deploy/invoiceninja/agent.yaml")
-	hold(ruleFile, "../../rules/packs/*.yaml", "../../deploy/invoiceninja/rules/*.yaml")
+	hold(agent, "../../agent.yaml", "../../deploy/logkeel/agent.yaml", "../../deploy/invoiceninja/logkeel/agent.yaml")
+	hold(ruleFile, "../../rules/packs/*.yaml", "../../deploy/invoiceninja/logkeel/rules/*.yaml")
 	docs, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)

@@ -51,6 +51,7 @@ func TestSendTest(t *testing.T) {
 		t.Errorf("it left\n%s\nwhere there was\n%s", now, before)
 	}
 	a.start()
+	a.awaitUp()
 	said := run(exitFailed)
 	for _, want := range []string{
 		"a test through email others, by " + smtp.Addr + "\n", "  sent    ops@shop.example: ", "  sent    oncall@shop.example: ",

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/webgrip/logkeel/agent/testenv"
 )
@@ -58,7 +57,7 @@ func TestStateFolderIsFull(t *testing.T) {
 	}
 	receiver.Start()
 	written := logs[0].n + logs[1].n
-	receiver.Await(written, time.Minute)
+	receiver.Await(written, waitLong)
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ rules: {packs: [operations]}
 outputs:
   prometheus: {listen: METRICS}
   fluentd:
-    - {name: main, address: "%s", spool: {after: 100ms}}
+    - {name: main, address: "%s", ack_timeout: 5m, spool: {after: 100ms}}
   email:
     - {name: ops, server: "127.0.0.1:9", security: none, from: a@shop.example, to: ops@shop.example, group_wait: 0, report: {}}
   webhook:

@@ -315,7 +315,7 @@ func TestTapUnread(t *testing.T) {
 		}
 		start := time.Now()
 		app.write(lines)
-		eventually(t, "all is read", time.Minute, func() bool { return a.metric("logkeel_source_lines_total") == lines+10 })
+		eventually(t, "all is read", waitLong, func() bool { return a.metric("logkeel_source_lines_total") == lines+10 })
 		took[i], memory[i] = time.Since(start), a.metric("process_resident_memory_bytes")
 		if n := a.metric("logkeel_findings_total", `rule="ApplicationError"`); n != lines/100 {
 			t.Errorf("%v findings, want %d", n, lines/100)

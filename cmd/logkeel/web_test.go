@@ -76,6 +76,7 @@ outputs:
 		_, _, code := logkeel(t, "", "health", "-c", a.config)
 		return code == 0
 	})
+	eventually(t, "it listens for jobs", waitShort, func() bool { _, err := asked(t, ping, first, "", ""); return err == nil })
 	for _, url := range []string{metrics, ping} {
 		for _, tt := range []struct {
 			user, password string

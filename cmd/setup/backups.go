@@ -71,6 +71,9 @@ func lookAtBackups(root fs.FS, folder string) BackupSet {
 		}
 		return s
 	}
+	if s.Path != folder { // which a glob stands for, and not the folders in it
+		s.Path += "/*"
+	}
 	entries, _ = fs.ReadDir(root, path.Join(base, sets))
 	for _, e := range entries {
 		if e.Type().IsRegular() && dumpForm.MatchString(e.Name()) && len(s.Files) < 20 {

@@ -24,6 +24,7 @@ const (
 type composeFile struct {
 	*Found
 	root  *conf.Tree
+	also  *conf.Tree                   // of the override, or what it overrides; nil for none
 	dir   string                       // that its paths begin at
 	own   map[string]string            // .env beside it
 	env   func(string) (string, bool)  // of this process
@@ -55,7 +56,11 @@ func inspectCompose(file, project string, env func(string) (string, bool)) (*Fou
 	if !services.IsSection() {
 		return nil, &conf.Error{File: file, Line: max(1, lineOf(services)), Field: "services", Msg: "there are no services", Hint: "name a Compose file; its services stand under services:"}
 	}
-	c.Project = cmp.Or(c.Project, c.text(root.Get("name")), c.value("COMPOSE_PROJECT_NAME"), projectOf(filepath.Base(c.Dir)))
+	over := c.override()
+	c.Project = c.project(over)
+	if over != nil {
+		over.Project = c.Project
+	}
 	for _, name := range services.Keys() {
 		s := services.Get(name)
 		if !s.IsSection() {
@@ -64,6 +69,8 @@ func inspectCompose(file, project string, env func(string) (string, bool)) (*Fou
 		c.service(name, s)
 	}
 	c.include(1)
+	c.merge(over)
+	c.finish()
 	return c.Found, nil
 }
 
@@ -144,12 +151,7 @@ func (c *composeFile) service(name string, t *conf.Tree) {
 		}
 	}
 	s := Service{Name: name, Project: c.Project}
-	if alone := c.fill(&s, t, 1); !alone && !s.HostNet {
-		if len(s.Networks) == 0 {
-			s.Networks = []Network{{Key: "default"}}
-		}
-		s.Host = hostOf(name)
-	}
+	s.Alone = c.fill(&s, t, 1)
 	c.Services = append(c.Services, s)
 }
 
@@ -168,6 +170,9 @@ func (c *composeFile) fill(s *Service, t *conf.Tree, depth int) (alone bool) {
 	c.volumes(s, t.Get("volumes"))
 	if t.Get("network_mode") != nil || t.Get("networks") != nil {
 		alone = c.networks(s, t)
+	}
+	for _, p := range t.Get("profiles").List() {
+		s.Profiles = append(s.Profiles, c.text(p))
 	}
 	c.health(s, t.Get("healthcheck").Get("test"))
 	var command []string

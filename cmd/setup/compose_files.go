@@ -74,11 +74,10 @@ func (c *composeFile) include(depth int) {
 			if o == nil {
 				continue
 			}
-			o.own = o.dotenv()
-			if o.own == nil {
-				o.own = map[string]string{}
+			if dir := c.text(item.Get("project_directory")); dir != "" {
+				o.dir = c.path(dir)
 			}
-			maps.Copy(o.own, c.own)
+			o.own = c.included(o, item.Get("env_file").List())
 			services := o.root.Get("services")
 			for _, name := range services.Keys() {
 				if s := services.Get(name); s.IsSection() {
@@ -88,6 +87,26 @@ func (c *composeFile) include(depth int) {
 			o.include(depth + 1)
 		}
 	}
+}
+
+// included are the variables of a file that is included: of its .env or of the files that
+// are named for it, unless the file that includes it has others.
+func (c *composeFile) included(o *composeFile, files []*conf.Tree) map[string]string {
+	own := map[string]string{}
+	if len(files) == 0 {
+		maps.Copy(own, o.dotenv())
+	}
+	for _, f := range files {
+		path := c.path(c.text(f))
+		data, err := c.read(path)
+		if err != nil {
+			c.note("the env_file %s of include could not be read: %v", path, errors.Unwrap(err))
+			continue
+		}
+		maps.Copy(own, dotenv(string(data)))
+	}
+	maps.Copy(own, c.own)
+	return own
 }
 
 // extends fills in what a service takes over: "extends: NAME", or service and file.

@@ -3,6 +3,7 @@ package setup
 import (
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/webgrip/logkeel/agent/conf"
@@ -77,21 +78,27 @@ func (c *composeFile) volumes(s *Service, t *conf.Tree) {
 			m.Volume = source
 			m.Source = filepath.Join(c.Root, "volumes", c.volumeName(source), "_data")
 		}
+		if i := slices.IndexFunc(s.Mounts, func(have Mount) bool { return have.Target == m.Target }); i >= 0 {
+			s.Mounts[i] = m // of what it extends, or overrides
+			continue
+		}
 		s.Mounts = append(s.Mounts, m)
 	}
 }
 
 // volumeName is how the engine calls a volume that the file calls key.
 func (c *composeFile) volumeName(key string) string {
-	v := c.root.Get("volumes").Get(key)
-	if name := c.text(v.Get("name")); name != "" {
-		return name
-	}
-	if e := v.Get("external"); e != nil && e.String() != "false" {
-		if name := c.text(e.Get("name")); name != "" { // of version 2
+	for _, root := range []*conf.Tree{c.root, c.also} {
+		v := root.Get("volumes").Get(key)
+		if name := c.text(v.Get("name")); name != "" {
 			return name
 		}
-		return key
+		if e := v.Get("external"); e != nil && e.String() != "false" {
+			if name := c.text(e.Get("name")); name != "" { // of version 2
+				return name
+			}
+			return key
+		}
 	}
 	return c.Project + "_" + key
 }
@@ -106,11 +113,14 @@ func (c *composeFile) networks(s *Service, t *conf.Tree) (alone bool) {
 		return true
 	}
 	n := t.Get("networks")
-	for _, key := range n.Keys() {
-		s.Networks = append(s.Networks, Network{Key: key})
-	}
+	keys := n.Keys()
 	for _, item := range n.List() {
-		s.Networks = append(s.Networks, Network{Key: item.String()})
+		keys = append(keys, item.String())
+	}
+	for _, key := range keys {
+		if !slices.Contains(s.Networks, Network{Key: key}) {
+			s.Networks = append(s.Networks, Network{Key: key})
+		}
 	}
 	return false
 }
@@ -122,6 +132,12 @@ func (c *composeFile) build(s *Service, t *conf.Tree) {
 		return
 	}
 	context, file := c.text(t), "Dockerfile"
+	if inline := t.Get("dockerfile_inline").String(); inline != "" {
+		if image := baseOf(inline, c.text(t.Get("target"))); image != "" {
+			s.Image, s.Built = image, true
+		}
+		return
+	}
 	if t.IsSection() {
 		context = c.text(t.Get("context"))
 		if name := c.text(t.Get("dockerfile")); name != "" {

@@ -52,7 +52,8 @@ func fromEngine(all []docker.Deployed, root, project, dir string) *Found {
 			continue
 		}
 		if f.Project != "" && f.Dir == "" {
-			f.Dir, f.Compose = c.Labels[dirLabel], composeFileOf(c.Labels)
+			f.Dir = c.Labels[dirLabel]
+			f.Compose, f.More = composeFilesOf(c.Labels)
 		}
 		s := fromContainer(c, f.Project)
 		if key := [2]string{of, s.Name}; of != "" && seen[key] { // another replica
@@ -68,13 +69,23 @@ func fromEngine(all []docker.Deployed, root, project, dir string) *Found {
 	return f
 }
 
-// composeFileOf is the project's first Compose file.
-func composeFileOf(labels map[string]string) string {
-	first, _, _ := strings.Cut(labels[filesLabel], ",")
-	if first != "" && !filepath.IsAbs(first) { // of Compose 1
-		first = filepath.Join(labels[dirLabel], first)
+// composeFilesOf are the project's first Compose file and the others that it was
+// started with, but for the one that was made here before.
+func composeFilesOf(labels map[string]string) (first string, more []string) {
+	for file := range strings.SplitSeq(labels[filesLabel], ",") {
+		switch {
+		case file == "" || filepath.Base(file) == composeName:
+			continue
+		case !filepath.IsAbs(file): // of Compose 1
+			file = filepath.Join(labels[dirLabel], file)
+		}
+		if first == "" {
+			first = file
+		} else {
+			more = append(more, file)
+		}
 	}
-	return first
+	return first, more
 }
 
 // chooseProject is the project that a configuration is for; "" for all there is.
@@ -133,6 +144,9 @@ func fromContainer(c *docker.Deployed, project string) Service {
 		s.Ports = append(s.Ports, Port(p))
 	}
 	for _, m := range c.Mounts {
+		if m.Source == "" { // in memory
+			continue
+		}
 		mount := Mount{Source: m.Source, Target: m.Destination}
 		if m.Volume != "" {
 			mount.Volume, mount.External = ownName(m.Volume, project)

@@ -9,17 +9,20 @@ package setup
 import (
 	"regexp"
 	"strings"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // Found is what there is.
 type Found struct {
-	Origin   string // "the engine", or the Compose file
-	Engine   bool   // an engine was asked
-	Project  string // of Compose; "" where services are of several, or of none
-	Dir      string // the project's folder; "" where it is not known
-	Compose  string // its Compose file; "" where it is not known
-	Root     string // the engine's data folder
-	Host     string // of the engine's API
+	Origin   string   // "the engine", or the Compose file
+	Engine   bool     // an engine was asked
+	Project  string   // of Compose; "" where services are of several, or of none
+	Dir      string   // the project's folder; "" where it is not known
+	Compose  string   // its Compose file; "" where it is not known
+	More     []string // further ones that it is made of
+	Root     string   // the engine's data folder
+	Host     string   // of the engine's API
 	Services []Service
 	Notes    []string // what could not be looked at
 }
@@ -38,10 +41,12 @@ type Service struct {
 	Ports     []Port
 	Mounts    []Mount
 	Networks  []Network
-	HostNet   bool   // it has the host's network
-	Port      int    // at which its command says that it listens; 0 where it says nothing
-	Measured  bool   // MariaDB's command has performance_schema on
-	Health    string // path that its health check asks for, of HealthPort
+	HostNet   bool     // it has the host's network
+	Alone     bool     // it is in no network of its own
+	Profiles  []string // of a Compose file: it starts with one of them only
+	Port      int      // at which its command says that it listens; 0 where it says nothing
+	Measured  bool     // its command has MariaDB or PostgreSQL measure single statements
+	Health    string   // path that its health check asks for, of HealthPort
 	HealthOn  int
 	Policy    string // maxmemory-policy that Redis is started with
 	Protected bool   // Redis asks for a password
@@ -103,7 +108,7 @@ func (s *Service) has(names ...string) string {
 	return ""
 }
 
-var hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$`)
+var hostForm = conf.NewForm(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$`)
 
 // hostOf is the name if it can be one of a host.
 func hostOf(name string) string {
@@ -115,7 +120,7 @@ func hostOf(name string) string {
 
 var (
 	urlForm  = regexp.MustCompile(`https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(:\d{1,5})?(/[^\s"'|;&)<>\\]*)?`)
-	pathForm = regexp.MustCompile(`^/[A-Za-z0-9/_.-]{0,100}$`)
+	pathForm = conf.NewForm(`^/[A-Za-z0-9/_.-]{0,100}$`)
 )
 
 // setHealth takes from a health check's command which page it asks for. What has a
@@ -133,9 +138,10 @@ func (s *Service) setHealth(command string) {
 
 var (
 	policyForm    = regexp.MustCompile(`--maxmemory-policy[ =]+((?:allkeys|volatile)-[a-z]+|noeviction)\b`)
-	protectedForm = regexp.MustCompile(`--(?:requirepass|aclfile)\b`)
+	protectedForm = conf.NewForm(`--(?:requirepass|aclfile)\b`)
 	portForm      = regexp.MustCompile(`(?:^|\s)--port[ =]+(\d{1,5})(?:\s|$)`)
-	measuredForm  = regexp.MustCompile(`--performance[-_]schema(?:[ =]+(?i:on|1|true)\b|\s|$)`)
+	measuredForm  = conf.NewForm(`--performance[-_]schema(?:[ =]+(?i:on|1|true)\b|\s|$)`)
+	preloadForm   = conf.NewForm(`\bshared_preload_libraries[ =]+\S*\bpg_stat_statements\b`)
 )
 
 // setCommand takes from a command what matters of a server: its port, Redis' policy,
@@ -148,7 +154,7 @@ func (s *Service) setCommand(args []string) {
 	if m := portForm.FindStringSubmatch(command); m != nil {
 		s.Port = number(m[1])
 	}
-	s.Measured = measuredForm.MatchString(command)
+	s.Measured = measuredForm.MatchString(command) || preloadForm.MatchString(command)
 	s.Protected = protectedForm.MatchString(command)
 }
 

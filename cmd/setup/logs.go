@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // Bounds of a look into a volume.
@@ -93,8 +95,8 @@ func logFolder(target string) bool {
 }
 
 var (
-	logName   = regexp.MustCompile(`(?i)\.log$|^(access|error|debug)[_-]log$`)
-	notLog    = regexp.MustCompile(`^(?:tc|ddl[_-]recovery(?:-backup)?|aria_log_control)\.log$`) // MariaDB's own data
+	logName   = conf.NewForm(`(?i)\.log$|^(access|error|debug)[_-]log$`)
+	notLog    = conf.NewForm(`^(?:tc|ddl[_-]recovery(?:-backup)?|aria_log_control)\.log$`) // MariaDB's own data
 	globSigns = regexp.MustCompile(`[\\*?\[\]]`)
 )
 

@@ -44,18 +44,42 @@ func TestHostNetwork(t *testing.T) {
 }
 
 func TestFindBackups(t *testing.T) {
-	f := &Found{Dir: "/srv/shop", Services: []Service{{Name: "dump", Mounts: []Mount{{Source: "/mnt/nas", Target: "/backup"}, {Source: "/srv/x", Target: "/y"}}}}}
+	f := &Found{Dir: "/srv/shop", Services: []Service{{Name: "dump", Mounts: []Mount{{Source: "/mnt/nas", Target: "/backup"}, {Source: "/srv/x", Target: "/y"}, {Source: "/srv/[x]/backups", Target: "/z"}}}}}
 	root := fstest.MapFS{
 		"srv/shop/backups/20260101_020000/old.sql": {}, "srv/shop/backups/20260102_020000/database.sql.gz": {}, "srv/shop/backups/20260102_020000/files-2026-01-02.tar.gz": {},
 		"srv/shop/backups/20260102_020000/manifest.txt": {}, "srv/shop/backups/.tmp/a.sql": {}, "mnt/nas/shop-2026-01-02_0200.sql.zst": {}, "mnt/nas/shop[1]-2026-01-03_0200.sql.zst": {},
-		"srv/shop/dumps": {}, // a file
+		"srv/shop/dumps":                        {}, // a file
+		"srv/[x]/backups/20260102/database.sql": {},
 	}
 	var got []string
 	for _, b := range findBackups(root, f) {
 		got = append(got, strings.Join(append([]string{b.Folder, b.Path}, b.Files...), " "))
 	}
-	const want = `/mnt/nas /mnt/nas/shop\[*\]-*.sql.zst|/srv/shop/backups /srv/shop/backups database.sql.gz files-*.tar.gz`
+	const want = `/mnt/nas /mnt/nas/shop\[*\]-*.sql.zst|/srv/[x]/backups /srv/\[x\]/backups/* database.sql|/srv/shop/backups /srv/shop/backups database.sql.gz files-*.tar.gz`
 	if g := strings.Join(got, "|"); g != want {
 		t.Errorf("got  %s\nwant %s", g, want)
+	}
+}
+
+// What a database does not measure is said before the agent says that it misses it.
+func TestUnmeasuredIsSaid(t *testing.T) {
+	for _, c := range []struct {
+		image, command string
+		want           string // "" where it is measured
+	}{
+		{"mariadb", "mariadbd", "MariaDB measures no single statements"},
+		{"mariadb", "--performance-schema=ON", ""},
+		{"postgres", "", "PostgreSQL measures no single statements"},
+		{"postgres", "postgres -c max_connections=20", "PostgreSQL measures no single statements"},
+		{"postgres", "postgres -c shared_preload_libraries=auto_explain,pg_stat_statements", ""},
+		{"postgres", "-c shared_preload_libraries='pg_stat_statements'", ""},
+	} {
+		s := Service{Name: "db", Image: c.image, Host: "db"}
+		s.setCommand(strings.Fields(c.command))
+		p := makePlan(&Found{Services: []Service{s}}, noFiles{}, nil)
+		said := strings.Join(p.Missing, "\n")
+		if c.want == "" && strings.Contains(said, "single statements") || !strings.Contains(said, c.want) {
+			t.Errorf("%s %s: %s", c.image, c.command, said)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 const ownService = "logkeel"
@@ -144,6 +145,9 @@ func (p *Plan) store(s *Service, k Kind, taken names, queues bool, prefix string
 	if k == MariaDB && !s.Measured {
 		p.Missing = append(p.Missing, fmt.Sprintf("%s: MariaDB measures no single statements unless it is told to: command: [\"--performance-schema=ON\"], or performance_schema=ON in its my.cnf", s.Name))
 	}
+	if k == Postgres && !s.Measured {
+		p.Missing = append(p.Missing, fmt.Sprintf("%s: PostgreSQL measures no single statements unless it is told to: command: [postgres, -c, shared_preload_libraries=pg_stat_statements], and as a superuser CREATE EXTENSION pg_stat_statements in its database postgres; or write statements: {limit: 0} in agent.yaml", s.Name))
+	}
 	t := Target{Service: s, Kind: k, Name: taken.name(s.Name), Address: fmt.Sprintf("%s:%d", host, port)}
 	if k.redis() {
 		t.Queues, t.Prefix = queues, prefix
@@ -178,10 +182,20 @@ func laravelQueues(f *Found) (queues bool, prefix string) {
 			return true, s.Env["REDIS_PREFIX"]
 		}
 		if name := s.Env["APP_NAME"]; name != "" {
-			prefix = strings.Trim(otherThanSlug.ReplaceAllString(strings.ToLower(name), "_"), "_") + "_database_"
+			prefix = slug(name)
 		}
 	}
 	return queues, prefix
+}
+
+// slug is the prefix that Laravel makes of an application's name: signs go, blanks
+// and hyphens become _. "" where letters are to be written in others first.
+func slug(name string) string {
+	name = strings.ReplaceAll(strings.ReplaceAll(strings.ToLower(name), "-", "_"), "@", "_at_")
+	if strings.ContainsFunc(name, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return ""
+	}
+	return strings.Trim(betweenWords.ReplaceAllString(otherThanSlug.ReplaceAllString(name, ""), "_"), "_") + "_database_"
 }
 
 // log says what is wrong with how a container's log is kept.

@@ -122,7 +122,7 @@ func inspect(ctx context.Context, o *Options) (*Found, error) {
 
 // composeIn is the Compose file of a folder, as Compose looks for it, or "".
 func composeIn(dir string) string {
-	for _, name := range []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"} {
+	for _, name := range composeNames {
 		file := filepath.Join(dir, name)
 		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
 			return file
@@ -211,7 +211,7 @@ func (p *Plan) print(out io.Writer) {
 				fmt.Fprintln(out, " ", g)
 			}
 		} else {
-			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", printable.Line(t.Service.Name), redisACL)
+			fmt.Fprintf(out, "\nIn %s, for a user of its own (else the agent comes as the default user):\n  %s\n", printable.Line(t.Service.Name), t.acl())
 		}
 	}
 	fmt.Fprintln(out)

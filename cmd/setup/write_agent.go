@@ -2,6 +2,7 @@ package setup
 
 import (
 	"net"
+	"regexp"
 	"strings"
 )
 
@@ -131,9 +132,31 @@ func (t *Target) grants() []string {
 
 const redisACL = "ACL SETUSER logkeel on >... resetkeys resetchannels -@all +info +ping +slowlog|len +slowlog|get +config|get +type +llen +zcard +zcount %R~*queues:*"
 
+// beforeRedis7 are images of servers that know no rights to read a key only.
+var beforeRedis7 = regexp.MustCompile(`(?i)keydb|:v?6(?:[.-]|$)`)
+
+// acl is the command that makes the agent's user.
+func (t *Target) acl() string {
+	if beforeRedis7.MatchString(t.Service.Image) {
+		return strings.Replace(redisACL, " %R~", " ~", 1)
+	}
+	return redisACL
+}
+
+var underscored = regexp.MustCompile(`^([a-z0-9_]+)_database_$`)
+
+// newer is what new applications have in place of a prefix that was made of a name.
+func newer(prefix string) string {
+	m := underscored.FindStringSubmatch(prefix)
+	if m == nil {
+		return ""
+	}
+	return "; of newer applications " + strings.ReplaceAll(m[1], "_", "-") + "-database-"
+}
+
 func (t *Target) writeRedis(w *page) {
-	w.line("    %s", "# A user of its own, with no right to read values; then username: logkeel below. Before Redis 7: ~ in place of %R~.")
-	w.line("    #   %s", redisACL)
+	w.line("    # A user of its own, with no right to read values; then username: logkeel below.")
+	w.line("    #   %s", t.acl())
 	w.line("    - name: %s", quote(t.Name))
 	w.line("      address: %s", quote(t.Address))
 	if t.Service.Protected || t.Service.has("REDIS_PASSWORD", "VALKEY_PASSWORD", "REDIS_PASSWORD_FILE") != "" {
@@ -154,7 +177,7 @@ func (t *Target) writeRedis(w *page) {
 		if prefix == "" {
 			prefix = "laravel_database_"
 		}
-		w.line("      %sprefix: %s   # Laravel's: config/database.php, redis.options.prefix", mark, quote(prefix))
+		w.line("      %sprefix: %s   # Laravel's: config/database.php, redis.options.prefix%s", mark, quote(prefix), newer(prefix))
 		w.line(`      %squeues: ["queues:default", "queues:default:delayed", "queues:default:reserved"]`, mark)
 	}
 }

@@ -14,7 +14,11 @@ func (p *Plan) composeYAML(dir string) string {
 	w.comment("", "The service logkeel, made by `logkeel init` of %s.", p.Origin)
 	if p.Project != "" {
 		w.line("# It goes with the project's own file, from its folder:")
-		w.comment("", "  docker compose --file %s --file %s up --detach", agent.ShellWord(p.base()), agent.ShellWord(path.Join(dir, composeName)))
+		command := "  docker compose"
+		for _, file := range append(p.composeFiles(), path.Join(dir, composeName)) {
+			command += " --file " + agent.ShellWord(file)
+		}
+		w.comment("", "%s up --detach", command)
 	} else {
 		w.comment("", "  docker compose --file %s up --detach", agent.ShellWord(path.Join(dir, composeName)))
 	}
@@ -103,13 +107,6 @@ func (p *Plan) composeYAML(dir string) string {
 		w.line("  %s: {external: true, name: %s}", quote(n.Key), quote(n.External))
 	}
 	return w.b.String()
-}
-
-func (p *Plan) base() string {
-	if p.Compose == "" {
-		return "compose.yaml"
-	}
-	return p.Compose
 }
 
 // bind writes a folder or a file of the machine, read-only: in the short form, in

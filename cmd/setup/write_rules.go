@@ -88,14 +88,14 @@ const queryRule = `      # The pack's SlowStatements wants 1.5 s for three minut
       - name: QuerySlow
         class: slow
         severity: warning
-        sample: logkeel_mysql_statement_seconds_avg
+        sample: logkeel_mysql_statement_seconds_recent
 SOURCE
         above: 1s
         for: 20s   # three snapshots in a row
         by: [target, schema]
         summary: statements take longer than a second in the mean
         runbook: |
-          Which: the label digest in the alert; logkeel_mysql_statement_seconds_avg at the page of metrics
+          Which: the label digest in the alert; logkeel_mysql_statement_seconds_recent at the page of metrics
           What runs now: docker compose exec DATABASE mariadb -e 'SHOW FULL PROCESSLIST'
 `
 
@@ -143,7 +143,7 @@ const loginTests = `  - rule: LoginsRefused
 
 const queryTests = `  - name: statements are slow for 20 s
     input:
-      - {sample: logkeel_mysql_statement_seconds_avg, labels: {target: db, schema: SCHEMA, digest: a}, value: 1.5, repeat: 3, every: 15s}
+      - {sample: logkeel_mysql_statement_seconds_recent, labels: {target: db, schema: SCHEMA, digest: a}, value: 1.5, repeat: 3, every: 15s}
     expect:
       alerts: [{rule: QuerySlow, at: 30s}]
 `

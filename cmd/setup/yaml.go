@@ -8,9 +8,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/webgrip/logkeel/agent/printable"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
-var plainForm = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./-]*(:[0-9]+)?$`)
+var plainForm = conf.NewForm(`^[A-Za-z/][A-Za-z0-9_./-]*(:[0-9]+)?$`)
 
 // quote writes a text as a YAML scalar that is this text, whatever is in it, also
 // where variables are replaced: in agent.yaml and by Compose $$ is a $.
@@ -70,7 +72,8 @@ func (p *page) comment(indent, format string, args ...any) {
 
 var (
 	otherThanName = regexp.MustCompile(`[^A-Za-z0-9_-]+`)
-	otherThanSlug = regexp.MustCompile(`[^a-z0-9]+`)
+	otherThanSlug = regexp.MustCompile(`[^a-z0-9_\s]+`)
+	betweenWords  = regexp.MustCompile(`[_\s]+`)
 )
 
 // names gives each thing a name of its own that a configuration takes.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
@@ -69,7 +68,7 @@ func (c *Config) SetDefaults() {
 func (r *RestoreTest) SetDefaults() { *r = RestoreTest{MaxAge: conf.Duration(35 * 24 * time.Hour)} }
 
 // nameForm is what a name may be: a file in state_dir is called by it.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+var nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 const maxFiles = 20
 

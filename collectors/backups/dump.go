@@ -2,8 +2,9 @@ package backups
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // tailSize is how much of a file's end is kept.
@@ -41,7 +42,7 @@ func trailers() []string {
 
 // complaint is how the programs that dump begin what they say of their errors.
 // Such a line has no data of the dump, so it may be shown.
-var complaint = regexp.MustCompile(`^(mysqldump|mariadb-dump|mariadb|mysql|pg_dump|pg_dumpall|docker|docker-compose|OCI runtime exec failed)(:| \[| failed)`)
+var complaint = conf.NewForm(`^(mysqldump|mariadb-dump|mariadb|mysql|pg_dump|pg_dumpall|docker|docker-compose|OCI runtime exec failed)(:| \[| failed)`)
 
 // checkDump looks at the end of a dump. own is the trailer that is expected; ""
 // is those of the usual programs. No data of the dump gets into the error.

@@ -109,6 +109,7 @@ func TestLogsMany(t *testing.T) {
 	w.run(led, c)
 	within(t, "all are followed", func() bool { return e.follows.Load() == n })
 	within(t, "all lines", func() bool { w.a.mu.Lock(); defer w.a.mu.Unlock(); return len(w.a.got) >= n })
+	within(t, "no connection is left of what was read before", func() bool { return e.conns.Load() <= n+10 })
 	goroutines, used, calls, cpu := runtime.NumGoroutine()-before, heapInUse()-heap, e.calls.Load(), cpuTime()
 	time.Sleep(500 * time.Millisecond)
 	idle := e.calls.Load() - calls

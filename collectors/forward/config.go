@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,8 +56,8 @@ func (c *Config) SetDefaults() {
 }
 
 var (
-	nameForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-	labelForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
+	nameForm  = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	labelForm = conf.NewForm(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}$`)
 )
 
 const (

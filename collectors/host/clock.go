@@ -54,23 +54,57 @@ func (s *Sampler) machine(e emitter) error {
 // conntrack counts the connections that the kernel follows: where its table is full,
 // new ones are refused. It is not there without a firewall or an engine's networks.
 func (s *Sampler) conntrack(e emitter) error {
-	for _, f := range [...]struct{ file, name, help string }{
-		{"nf_conntrack_count", "node_nf_conntrack_entries", "Number of currently allocated flow entries for connection tracking."},
-		{"nf_conntrack_max", "node_nf_conntrack_entries_limit", "Maximum size of connection tracking table."},
-	} {
-		path := filepath.Join(s.proc, "sys/net/netfilter", f.file)
-		b, err := os.ReadFile(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		v, err := strconv.ParseFloat(strings.TrimSpace(string(b)), 64)
-		if err != nil {
-			return fmt.Errorf("%s has %q, which is no number", path, b)
-		}
-		e.gauge(f.name, f.help, v)
+	const net = "sys/net/netfilter/nf_conntrack_"
+	most, err := s.integer(net + "max")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
+	if err != nil {
+		return err
+	}
+	n, err := s.connections()
+	if errors.Is(err, fs.ErrNotExist) && filepath.Clean(s.c.Root) == "/" {
+		n, err = s.integer(net + "count")
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	e.gauge("node_nf_conntrack_entries", "Number of currently allocated flow entries for connection tracking.", n)
+	e.gauge("node_nf_conntrack_entries_limit", "Maximum size of connection tracking table.", most)
 	return nil
+}
+
+// connections are those of the machine's first process. What is under sys/net, whoever's
+// /proc it is, is of the network of whoever reads: in a container of that.
+func (s *Sampler) connections() (n float64, err error) {
+	known := errors.New("it has no line with entries")
+	err = s.lines("1/net/stat/nf_conntrack", func(fields []string) error {
+		if known == nil || len(fields) == 0 || fields[0] == "entries" {
+			return nil // a line for each CPU, all with the same number
+		}
+		v, err := strconv.ParseUint(fields[0], 16, 64)
+		n, known = float64(v), nil
+		return err
+	})
+	if err == nil {
+		err = known
+	}
+	return n, err
+}
+
+// integer is the number that a file of /proc has.
+func (s *Sampler) integer(name string) (float64, error) {
+	path := filepath.Join(s.proc, name)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(string(b)), 64)
+	if err != nil {
+		return 0, fmt.Errorf("%s has %q, which is no number", path, b)
+	}
+	return v, nil
 }

@@ -4,7 +4,6 @@ package host
 
 import (
 	"path"
-	"regexp"
 	"strings"
 
 	"github.com/webgrip/logkeel/agent/conf"
@@ -21,7 +20,7 @@ type Config struct {
 // SetDefaults fills in what a configuration may leave out.
 func (c *Config) SetDefaults() { *c = Config{Name: "host", Root: "/"} }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 // Check says what is wrong with the section at path.
 func (c *Config) Check(d *conf.Doc, at string) error {

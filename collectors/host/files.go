@@ -7,22 +7,23 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 var (
 	// Partitions, memory and loops are left out, as node_exporter does.
-	leftOutDisk = regexp.MustCompile(`^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`)
+	leftOutDisk = conf.NewForm(`^(z?ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`)
 	// The other ends of containers' interfaces come and go with them, under names
 	// that nobody knows.
-	leftOutInterface = regexp.MustCompile(`^veth`)
+	leftOutInterface = conf.NewForm(`^veth`)
 	// vmstatFields are those that node_exporter has.
-	vmstatFields = regexp.MustCompile(`^(oom_kill|pgpg|pswp|pg.*fault)`)
+	vmstatFields = conf.NewForm(`^(oom_kill|pgpg|pswp|pg.*fault)`)
 )
 
 // isNotSupported: a kernel that has pressure switched off has its files, and does not

@@ -143,12 +143,13 @@ func machine(t *testing.T, files map[string]string) string {
 		"proc/meminfo":        "MemTotal:  1000 kB\nHugePages_Total:   3\n",
 		"proc/vmstat":         "oom_kill 7\nnr_free_pages 1\n",
 		"proc/sys/fs/file-nr": "100\t0\t2000\n",
-		"proc/sys/net/netfilter/nf_conntrack_count": "17\n",
+		"proc/sys/net/netfilter/nf_conntrack_count": "3\n", // of the agent's container
+		"proc/1/net/stat/nf_conntrack":              "entries  clashres found\n00000011  00000000 00000002\n00000011  00000000 00000000\n",
 		"proc/sys/net/netfilter/nf_conntrack_max":   "100\n",
-		"proc/diskstats":   " 8 0 sda 10 1 20 3000 40 5 60 7000 8 9000 10000\n 8 1 sda1 1 1 1 1 1 1 1 1 1 1 1\n",
-		"proc/1/net/dev":   "Inter-|   Receive |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed\n  eth0: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\nveth12: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n",
-		"proc/1/mountinfo": "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:2 / /my\\040disk ro - xfs /dev/sdb1 ro\n24 22 0:5 / /proc rw - proc proc rw\n25 22 0:6 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw\n",
-		"sys/x":            "",
+		"proc/diskstats":                            " 8 0 sda 10 1 20 3000 40 5 60 7000 8 9000 10000\n 8 1 sda1 1 1 1 1 1 1 1 1 1 1 1\n",
+		"proc/1/net/dev":                            "Inter-|   Receive |  Transmit\n face |bytes packets errs drop fifo frame compressed multicast|bytes packets errs drop fifo colls carrier compressed\n  eth0: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\nveth12: 1 2 3 4 0 0 0 0 5 6 7 8 0 0 0 0\n",
+		"proc/1/mountinfo":                          "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n23 22 8:2 / /my\\040disk ro - xfs /dev/sdb1 ro\n24 22 0:5 / /proc rw - proc proc rw\n25 22 0:6 / /var/lib/docker/overlay2/x/merged rw - overlay overlay rw\n",
+		"sys/x":                                     "",
 	}
 	maps.Copy(all, files)
 	root := t.TempDir()
@@ -300,7 +301,8 @@ func TestWhatCannotBeRead(t *testing.T) {
 		{"memory", map[string]string{"proc/meminfo": "MemTotal: x kB\n"}, `memory: ROOT/proc/meminfo: MemTotal is "x", which is no number`},
 		{"vmstat", map[string]string{"proc/vmstat": "oom_kill -x\n"}, `vmstat: ROOT/proc/vmstat: oom_kill is "-x", which is no number`},
 		{"files", map[string]string{"proc/sys/fs/file-nr": "1 2\n"}, "open files: ROOT/proc/sys/fs/file-nr: it has 2 fields"},
-		{"conntrack", map[string]string{"proc/sys/net/netfilter/nf_conntrack_count": "x\n"}, `conntrack: ROOT/proc/sys/net/netfilter/nf_conntrack_count has "x\n", which is no number`},
+		{"conntrack", map[string]string{"proc/sys/net/netfilter/nf_conntrack_max": "x\n"}, `conntrack: ROOT/proc/sys/net/netfilter/nf_conntrack_max has "x\n", which is no number`},
+		{"conntrack's entries", map[string]string{"proc/1/net/stat/nf_conntrack": "entries\nx\n"}, `conntrack: ROOT/proc/1/net/stat/nf_conntrack: strconv.ParseUint: parsing "x": invalid syntax`},
 		{"load", map[string]string{"proc/loadavg": ""}, "load and processors: "},
 		{"mounts", map[string]string{"proc/1/mountinfo": "nonsense\n"}, "file systems: "},
 	} {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/webgrip/logkeel/agent/testenv"
 )
 
 func secure(t *testing.T, config *tls.Config, http2 bool) (url, ca string) {
@@ -68,16 +70,15 @@ func TestMismatch(t *testing.T) {
 func TestProxyThatRefuses(t *testing.T) {
 	t.Parallel()
 	refuses := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "not that way", http.StatusForbidden) })
-	closed := httptest.NewServer(nil)
-	closed.Close()
+	closed := testenv.Addr(t)
 	for _, c := range []struct {
 		url, proxy, says string
 		status           float64
 	}{
 		{"https://shop.example/", refuses, "the proxy " + refuses + " refuses: 403 Forbidden", 0},
 		{"http://shop.example/", refuses, "the status is 403, want 2xx", 403},
-		{"https://shop.example/", closed.URL, "the proxy " + closed.URL + ": dial tcp", 0},
-		{"http://shop.example/", strings.Replace(closed.URL, "http:", "socks5:", 1), "the proxy socks5://", 0},
+		{"https://shop.example/", "http://" + closed, "the proxy http://" + closed + ": dial tcp", 0},
+		{"http://shop.example/", "socks5://" + closed, "the proxy socks5://", 0},
 	} {
 		got, err := sample(t, t.Context(), sampler(t, "url: "+c.url+"\nproxy: "+c.proxy))
 		says(t, err, c.says)

@@ -61,7 +61,7 @@ func (c *Config) SetDefaults() {
 }
 
 // tokenForm is what a method and a header's name may be.
-var tokenForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
+var tokenForm = conf.NewForm("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 
 // Check says what is wrong with the item at path.
 func (c *Config) Check(d *conf.Doc, path string) error {

@@ -119,14 +119,17 @@ func (s *Sampler) value(p *path, doc any, r *Result) (bad string) {
 		if b, is := v.(bool); is {
 			f, ok = number(b), true
 		}
+		where := clean(place(at))
 		switch {
 		case !ok:
 			bad = fmt.Sprintf("%s is %s, want a number", place(at), show(v))
+		case slices.ContainsFunc(r.Values, func(v Value) bool { return v.Path == where }):
+			// Two paths may lead to it, or two names be the same once they are cut.
 		case len(r.Values) >= maxValues:
 			r.Omitted++
 			return true
 		default:
-			r.Values = append(r.Values, Value{clean(place(at)), f})
+			r.Values = append(r.Values, Value{where, f})
 		}
 		return ok
 	}, func(text string) bool {

@@ -116,3 +116,16 @@ func TestRecords(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// A place is one series, however many paths lead to it: of two Prometheus would have none.
+func TestNumbersOnceEach(t *testing.T) {
+	var got []string
+	s := sampler(t, "url: "+serve(t, text(200, "", `{"a":{"b":1},"a.b":2,"c":3}`))+"\nvalues: [a.b, a\\.b, c, c]")
+	if err := s.Sample(t.Context(), func(s agent.Sample) {
+		if s.Name == "logkeel_http_json_value" {
+			got = append(got, fmt.Sprint(s.Labels[0].Value, s.Value))
+		}
+	}); err != nil || strings.Join(got, " ") != "a.b1 c3" {
+		t.Errorf("%q, %v", got, err)
+	}
+}

@@ -4,7 +4,6 @@ package integrity
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -130,7 +129,7 @@ const (
 	looseBits     = worldWritable | setIDs
 )
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 const (
 	mostFiles = 5_000_000

@@ -64,8 +64,8 @@ const (
 )
 
 var (
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
-	envForm  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+	envForm  = conf.NewForm(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 // Check says what is wrong with the section at path.

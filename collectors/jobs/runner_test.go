@@ -82,9 +82,9 @@ func TestCommandThatHangs(t *testing.T) {
 	t.Parallel()
 	pids := filepath.Join(t.TempDir(), "pids")
 	c := commandOf(t, `trap '' TERM; (trap '' TERM; echo $$ >>`+pids+`; sleep 300) & echo begun; while :; do sleep 0.1; done`, nil)
-	c.most, c.term = 2*time.Second, 300*time.Millisecond // time enough to begin, on any machine
+	c.most, c.term = 5*time.Second, 300*time.Millisecond // time enough to begin, on any machine
 	e := runCommand(t.Context(), c)
-	if e.Result != timeout || e.Exit != 137 || e.Why != "it took longer than 2s and was ended" {
+	if e.Result != timeout || e.Exit != 137 || e.Why != "it took longer than 5s and was ended" {
 		t.Errorf("it ends as %+v", e)
 	}
 	if got := texts(c.out); got != "stdout begun" {

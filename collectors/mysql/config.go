@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 	"unicode"
@@ -50,7 +49,7 @@ func (c *Config) SetDefaults() {
 	c.SlowLog = SlowLog{Read: Auto, Limit: 20, Interval: conf.Duration(time.Minute)}
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 const maxStatements = 500
 

@@ -5,6 +5,7 @@ import (
 	"regexp"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // answered finds the number that explain has put into an error's text.
@@ -50,4 +51,4 @@ func causeOf(err error) string {
 	return ""
 }
 
-var performanceSchemaOff = regexp.MustCompile(`^performance_schema is off`)
+var performanceSchemaOff = conf.NewForm(`^performance_schema is off`)

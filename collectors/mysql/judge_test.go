@@ -103,8 +103,8 @@ func TestCheckTakesTooLong(t *testing.T) {
 	for _, limit := range []string{"max_statement_time", "no_statement_limit"} {
 		p := newProxy(t, srv.Addr, nil)
 		p.from, p.to = "'max_statement_time'", "'"+limit+"'"
-		s := checking(t, p.addr, "checker", func(c *TableCheck) { c.Timeout = second })
-		s.audit.lockWait = 5 * time.Minute // so that it is the time of the check that ends it
+		s := checking(t, p.addr, "checker", func(c *TableCheck) { c.Timeout = 5 * second })
+		s.audit.lockWait = 5 * time.Minute // so that it is the time of the check that ends it, and that is enough for the other table
 		audited(t, s)
 		got, err := audited(t, s) // it may take a second connection
 		if err != nil {

@@ -34,6 +34,7 @@ type Sampler struct {
 	binlog, replication, locks, slow part
 	slowLog                          slowLog
 	others                           others // statements of performance_schema
+	recent                           agent.RecentMeans
 	recorded                         recording
 }
 

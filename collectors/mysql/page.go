@@ -71,13 +71,18 @@ func value(text string) (v float64, ok bool) {
 	case "no", "off", "disabled", "connecting", "non-primary", "disconnected":
 		return 0, true
 	}
+	if v, err := strconv.ParseFloat(text, 64); err == nil {
+		return v, !math.IsNaN(v) && !math.IsInf(v, 0)
+	}
+	if !strings.Contains(text, ":") {
+		return 0, false // most texts: what cannot be parsed is an error with a copy of it
+	}
 	for _, form := range []string{"Jan _2 15:04:05 2006 MST", time.DateTime} {
 		if t, err := time.Parse(form, text); err == nil {
 			return float64(t.Unix()), true
 		}
 	}
-	v, err := strconv.ParseFloat(text, 64)
-	return v, err == nil && !math.IsNaN(v) && !math.IsInf(v, 0)
+	return 0, false
 }
 
 // metricName makes a part of a metric's name of a variable's.

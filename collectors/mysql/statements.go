@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"strings"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -61,8 +62,10 @@ func (s *Sampler) writeStatements(ctx context.Context, conn *sql.Conn, out *page
 	}
 	defer rows.Close()
 	shown := map[string]counts{}
+	now := time.Now()
+	s.recent.Begin(now)
 	for rows.Next() {
-		if err := writeStatement(rows, s.c.Statements.Text, shown, out); err != nil {
+		if err := s.writeStatement(rows, now, shown, out); err != nil {
 			return err
 		}
 	}
@@ -83,7 +86,7 @@ const (
 	helpTook     = "Time that the statement took."
 )
 
-func writeStatement(rows *sql.Rows, label bool, shown map[string]counts, out *page) error {
+func (s *Sampler) writeStatement(rows *sql.Rows, now time.Time, shown map[string]counts, out *page) error {
 	const prefix = digestPrefix
 	columns := [...]column{
 		{prefix + "total", helpExecuted, 0, 1},
@@ -112,14 +115,16 @@ func writeStatement(rows *sql.Rows, label bool, shown map[string]counts, out *pa
 		return err
 	}
 	out.records.text(schema, digest, text.String)
-	if !label {
+	if !s.c.Statements.Text {
 		text.String = ""
 	}
-	shown[schema+"\x00"+digest] = counts{columns[0].value, columns[1].value / picoseconds}
+	key, took := schema+"\x00"+digest, counts{columns[0].value, columns[1].value / picoseconds}
+	shown[key] = took
 	which := []agent.Label{{Name: "schema", Value: schema}, {Name: "digest", Value: digest}}
 	// Without the text the label is there and empty, which is for Prometheus as
 	// if it were not: all servers' series have the same labels.
 	full := append(which[:2:2], agent.Label{Name: "digest_text", Value: cut(text.String, maxText)})
+	out.gauge("logkeel_mysql_statement_seconds_recent", "Mean time of the statement since the snapshot before, for two minutes after it was executed; then 0.", s.recent.Mean(key, took.n, took.seconds, now), which...)
 	for _, c := range columns {
 		if strings.HasPrefix(c.metric, prefix) {
 			out.counter(c.metric, c.help, c.value/c.unit, full...)

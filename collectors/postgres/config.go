@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/webgrip/logkeel/agent/conf"
@@ -40,7 +39,7 @@ func (c *Config) SetDefaults() {
 	*c = Config{Database: "postgres", Statements: Statements{Limit: 20}, Sizes: Sizes{Interval: conf.Duration(5 * time.Minute)}}
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 const maxStatements = 500
 

@@ -35,8 +35,9 @@ func TestStatements(t *testing.T) {
 				srv.SQL("DROP EXTENSION pg_stat_statements; CREATE EXTENSION pg_stat_statements VERSION '" + version + "'")
 				total, longest = "total_time", "max_time"
 			}
-			srv.SQLIn("shop", strings.Repeat("SELECT pg_sleep(0.02), total FROM orders WHERE id < 11 AND 'secret' <> '';", 2)+
-				"SELECT pg_sleep(0.3); CREATE USER x PASSWORD 'hunter2hunter2';"+strings.Repeat("SELECT count(*) FROM orders WHERE id = 1;", 60))
+			srv.SQL("SELECT pg_stat_statements_reset()") // what was before may have taken longer than these
+			srv.SQLIn("shop", strings.Repeat("SELECT pg_sleep(0.1), total FROM orders WHERE id < 11 AND 'secret' <> '';", 2)+
+				"SELECT pg_sleep(1.2); CREATE USER x PASSWORD 'hunter2hunter2';"+strings.Repeat("SELECT count(*) FROM orders WHERE id = 1;", 60))
 			c := as(srv.Addr, "logkeel")
 			c.Statements = Statements{Limit: 2, Text: true}
 			s := newSampler(t, c)
@@ -63,6 +64,17 @@ func TestStatements(t *testing.T) {
 			}
 			if n := len(statementsOf(got)); n < 2 || n > 4 {
 				t.Errorf("%d statements, want two to four", n)
+			}
+
+			if v := got["logkeel_postgres_statement_seconds_recent"+of]; v != 0 {
+				t.Errorf("before it was executed once more it took %v of late", v)
+			}
+			srv.SQLIn("shop", "SELECT pg_sleep(0.1), total FROM orders WHERE id < 3 AND 'secret' <> '';")
+			if got, err = take(t, s); err != nil {
+				t.Fatal(err)
+			}
+			if v := got["logkeel_postgres_statement_seconds_recent"+of]; v < 0.2 || v > 0.9 {
+				t.Errorf("two times 0.1 s are %v, once 1 s", v)
 			}
 
 			// No text unless asked for; none of the agent's own statements.

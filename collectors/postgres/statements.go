@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/webgrip/logkeel/agent"
 )
@@ -21,7 +22,8 @@ const insufficient = "<insufficient privilege>"
 // statements are those that take the most time.
 type statements struct {
 	Statements
-	texts map[string]string // by queryid, of those that were among them last
+	texts  map[string]string // by queryid, of those that were among them last
+	recent agent.RecentMeans
 }
 
 // A statement is a row: user, database and queryid, and then numbers.
@@ -104,13 +106,15 @@ func (s *statements) measure(ctx context.Context, l *link, c *Config, out *page)
 		return c.explain(ctx, statementView, err)
 	}
 	out.texts = s.texts
+	now := time.Now()
+	s.recent.Begin(now)
 	for _, t := range all {
-		s.tell(t, out)
+		s.tell(t, now, out)
 	}
 	return nil
 }
 
-func (s *statements) tell(t statement, out *page) {
+func (s *statements) tell(t statement, now time.Time, out *page) {
 	const milli = 1e-3
 	out.counter("pg_stat_statements_calls_total", "How often the statement was executed.", t.numbers[0], t.labels...)
 	out.counter("pg_stat_statements_seconds_total", "Time that the statement took.", t.numbers[1]*milli, t.labels...)
@@ -119,6 +123,8 @@ func (s *statements) tell(t statement, out *page) {
 	out.counter("pg_stat_statements_block_write_seconds_total", "Time in which the statement wrote blocks, with track_io_timing.", t.numbers[5]*milli, t.labels...)
 	out.most("logkeel_postgres_statement_seconds_avg", "Mean time of the statement since its statistics were reset.", t.numbers[1]*milli/t.numbers[0], t.labels...)
 	out.most("logkeel_postgres_statement_seconds_max", "Longest time of the statement since then.", t.numbers[2]*milli, t.labels...)
+	key := t.labels[0].Value + "\x00" + t.labels[1].Value + "\x00" + t.id
+	out.most("logkeel_postgres_statement_seconds_recent", "Mean time of the statement since the snapshot before, for two minutes after it was executed; then 0.", s.recent.Mean(key, t.numbers[0], t.numbers[1]*milli, now), t.labels...)
 	if text, ok := s.texts[t.id]; ok && s.Text {
 		out.most("pg_stat_statements_query_id", "The text of the statement; always 1.", 1, agent.Label{Name: "queryid", Value: t.id}, agent.Label{Name: "query", Value: text})
 	}

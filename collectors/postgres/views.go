@@ -2,14 +2,14 @@ package postgres
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
-var plainName = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+var plainName = conf.NewForm(`^[a-z_][a-z0-9_]*$`)
 
 // A kind is how a column of a view is to be read.
 type kind uint8

@@ -3,7 +3,6 @@ package redis
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -50,7 +49,7 @@ func (c *Config) SetDefaults() {
 	}}
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
+var nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$`)
 
 const (
 	maxDB     = 1 << 20 // the number of a database; Redis has 16, unless told otherwise
@@ -117,7 +116,7 @@ func (c *Config) checkQueues(bad func(field, hint, format string, args ...any)) 
 	}
 }
 
-var settingForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
+var settingForm = conf.NewForm(`^[a-z][a-z0-9_-]{0,63}$`)
 
 func (c *Config) checkExpect(bad func(field, hint, format string, args ...any)) {
 	if len(c.Expect) > maxExpect {

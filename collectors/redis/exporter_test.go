@@ -70,12 +70,12 @@ func scrape(t *testing.T, url string) map[string]float64 {
 // sampled just before and just after.
 func TestSeriesAreThoseOfTheExporter(t *testing.T) {
 	t.Parallel()
-	srv := testenv.Redis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru", "--slowlog-log-slower-than", "5000")
+	srv := testenv.Redis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru", "--slowlog-log-slower-than", "5000", "--enable-debug-command", "yes")
 	laravel(srv, "")
 	srv.CLI("-n", "3", "SET", "c", "1", "EX", "1000")
 	srv.CLI("GET", "nothing")
 	srv.CLI("LPUSH", "other", "1") // WRONGTYPE
-	srv.CLI("EVAL", slowSet, "0")
+	slow(srv)
 	srv.CLI("CONFIG", "SET", "slowlog-log-slower-than", "10000000") // nothing more
 	srv.CLI("CONFIG", "SET", "save", "900 1")
 	keys := []string{"queues:default", "queues:default:delayed", "queues:default:reserved", "queues:events", "queues:mail"}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/testenv"
 )
 
@@ -15,6 +16,7 @@ func withQueues(c Config, names ...string) Config {
 	var defaults Config
 	defaults.SetDefaults()
 	c.Queues, c.Scan = names, defaults.Scan
+	c.Scan.Timeout = conf.Duration(time.Minute) // a busy machine gets to the end of a search as well
 	return c
 }
 

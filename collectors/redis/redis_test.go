@@ -34,6 +34,7 @@ func infoOf(s *testenv.RedisServer) map[string]string {
 // memory of a client more or less.
 func TestSamplesAreWhatTheServerSays(t *testing.T) {
 	t.Parallel()
+	began := float64(time.Now().Unix())
 	srv := testenv.Redis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
 	s := newSampler(t, Config{Name: "r", Socket: srv.Socket})
 	if _, err := take(t, s); err != nil { // it connects
@@ -102,11 +103,11 @@ func TestSamplesAreWhatTheServerSays(t *testing.T) {
 	if got["redis_slowlog_length"] < 1 {
 		t.Error("an empty slow log, though all is slow")
 	}
-	if v := got["logkeel_redis_ping_seconds"]; v <= 0 || v > 5 {
+	if v := got["logkeel_redis_ping_seconds"]; v <= 0 || v > 60 {
 		t.Errorf("PING took %v s", v)
 	}
-	if d := got["redis_start_time_seconds"] - float64(time.Now().Unix()); d > 1 || d < -60 {
-		t.Errorf("started %v s from now", d)
+	if at := got["redis_start_time_seconds"]; at < began-2 || at > float64(time.Now().Unix()+1) {
+		t.Errorf("started at %v, and not since %v", at, began)
 	}
 }
 
@@ -304,7 +305,8 @@ func TestLoading(t *testing.T) {
 	if !testenv.Redis(t).Since(6, 2) {
 		t.Skip("Redis 6.0 answers only after 2 MiB, while it loads its data")
 	}
-	srv := testenv.Redis(t, "--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024")
+	// It takes more than 40 s, unless it is told to be quick.
+	srv := testenv.Redis(t, "--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
 	srv.CLI("EVAL", "for i=1,2000 do redis.call('SET', 'key'..i, string.rep('x', 200)) end", "0")
 	srv.CLI("SAVE")
 	srv.Stop()
@@ -315,6 +317,7 @@ func TestLoading(t *testing.T) {
 	if v, ok := got["redis_up"]; !ok || v != 0 || got["redis_loading_dump_file"] != 1 || len(got) != 2 {
 		t.Errorf("got %v", got)
 	}
+	srv.CLI("CONFIG", "SET", "key-load-delay", "0")
 	await(t, func() bool { return infoOf(srv)["loading"] == "0" })
 	if got, err := take(t, s); err != nil || got[`redis_db_keys{db="db0"}`] != 2000 {
 		t.Errorf("%v keys, %v", got[`redis_db_keys{db="db0"}`], err)
@@ -381,8 +384,11 @@ func TestHostileServer(t *testing.T) {
 			t.Parallel()
 			addr := testenv.Serve(t, func(c net.Conn) {
 				go io.WriteString(c, answer)
-				c.SetReadDeadline(time.Now().Add(2 * time.Second))
-				io.Copy(io.Discard, c)
+				if answer == "" {
+					_, _ = c.Read(make([]byte, 4096)) // and it is closed at once
+				} else {
+					io.Copy(io.Discard, c) // until the client goes
+				}
 			})
 			_, err := take(t, newSampler(t, user(addr, "u")))
 			if err == nil || !strings.Contains(err.Error(), say) {

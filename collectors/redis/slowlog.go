@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gomodule/redigo/redis"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/printable"
 )
 
@@ -130,7 +130,7 @@ func entriesOf(r reply) ([]entry, error) {
 	return all, nil
 }
 
-var commandForm = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,31}$`)
+var commandForm = conf.NewForm(`^[a-z][a-z0-9_.-]{0,31}$`)
 
 // report counts what is new, and makes a record of each entry.
 func (s *slowlog) report(entries []entry, out *page) {

@@ -206,7 +206,7 @@ func (r *reader) bridge(ctx context.Context) (how crossing, again bool, err erro
 // next one begins at seam, after a line end.
 func (r *reader) readBoth(b *agent.Batch, left, n int64) (seam int, err error) {
 	if need := int(left + 1 + n); cap(b.Buf) < need {
-		b.Buf = make([]byte, max(need, blockSize))
+		b.Buf = make([]byte, bufSize(need))
 	}
 	buf := b.Buf[:left+1+n]
 	if got, err := r.file.ReadAt(buf[:left], r.pos.Offset); int64(got) < left {

@@ -114,7 +114,7 @@ func (r *reader) read(ctx context.Context, m mode, keep bool) (more bool, err er
 		bound = 0
 	}
 	if cap(b.Buf) < n {
-		b.Buf = make([]byte, max(n, blockSize))
+		b.Buf = make([]byte, bufSize(n))
 	}
 	got, err := r.file.ReadAt(b.Buf[:n], r.pos.Offset)
 	if err != nil && !errors.Is(err, io.EOF) {

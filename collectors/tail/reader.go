@@ -16,6 +16,22 @@ import (
 
 const blockSize = 256 << 10
 
+// leastBuf is the smallest memory for a block: quiet logs need no more.
+const leastBuf = 16 << 10
+
+// bufSize is the memory to take for n bytes: a power of two, so that a log that
+// gets busy has a whole block's after a few reads, and quiet ones do not.
+func bufSize(n int) int {
+	if n > blockSize {
+		return n
+	}
+	size := leastBuf
+	for size < n {
+		size *= 2
+	}
+	return size
+}
+
 // timing is what a reader waits for.
 type timing struct {
 	pause   time.Duration // for a long line that does not go on

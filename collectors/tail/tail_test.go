@@ -229,10 +229,7 @@ func TestManyLogs(t *testing.T) {
 	}
 	w.stop()
 	runtime.ReadMemStats(&after)
-	if n := goroutines(); n != 0 {
-		buf := make([]byte, 1<<16)
-		t.Errorf("%d goroutines are left\n%s", n, buf[:runtime.Stack(buf, true)])
-	}
+	w.until("no goroutine is left", func() bool { return goroutines() == 0 })
 	if n := openFiles(t, w.dir); n != 0 {
 		t.Errorf("%d files are open still", n)
 	}

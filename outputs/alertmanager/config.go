@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -36,8 +35,8 @@ func (c *Config) SetDefaults() {
 }
 
 var (
-	nameForm  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-	labelForm = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`)
+	nameForm  = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	labelForm = conf.NewForm(`^[a-zA-Z_][a-zA-Z0-9_]{0,63}$`)
 )
 
 // severities are the names from the worst to the least.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -28,7 +29,8 @@ type instance struct {
 	host    string
 	url     string
 	user    string
-	secret  string // the password, or the token where there is no user
+	secret  string            // the password, or the token where there is no user
+	hides   *strings.Replacer // takes it out of a text
 	timeout time.Duration
 	client  *http.Client
 	woken   chan struct{}
@@ -70,6 +72,10 @@ func newInstance(c *Config, text string, log *slog.Logger) (*instance, error) {
 	}
 	if !c.BearerToken.IsZero() {
 		in.secret = c.BearerToken.Value()
+	}
+	in.hides = strings.NewReplacer()
+	if in.secret != "" {
+		in.hides = strings.NewReplacer(in.secret, "…", base64.StdEncoding.EncodeToString([]byte(in.user+":"+in.secret)), "…")
 	}
 	return in, nil
 }
@@ -116,12 +122,10 @@ func (in *instance) post(ctx context.Context, batch []payload) error {
 	if res.StatusCode/100 == 2 {
 		return nil
 	}
-	says := "it answers " + res.Status
-	if s := strings.TrimSpace(clip(string(answer), 300)); s != "" {
+	says := "it answers " + in.hides.Replace(res.Status)
+	// A proxy may show what it was sent.
+	if s := strings.TrimSpace(clip(in.hides.Replace(string(answer)), 300)); s != "" {
 		says += fmt.Sprintf(": %q", s)
-	}
-	if in.secret != "" { // a proxy may have shown what it was sent
-		says = strings.ReplaceAll(says, in.secret, "…")
 	}
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:

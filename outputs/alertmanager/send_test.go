@@ -204,6 +204,28 @@ func TestBacksOff(t *testing.T) {
 	})
 }
 
+// A proxy may show what it was sent, in the form in which it was.
+func TestSecretsAreHidden(t *testing.T) {
+	const word = "s3\"cr\\3t"
+	for name, c := range map[string]Config{
+		"basic": {Username: "agent", Password: conf.NewSecret(word)}, "bearer": {BearerToken: conf.NewSecret(word)},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.Header.Get("Authorization"), http.StatusBadGateway)
+		}))
+		defer server.Close()
+		c.URLs, c.Timeout = conf.Strings{server.URL}, conf.Duration(time.Minute)
+		o, err := newOutput(c, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = o.instances[0].post(t.Context(), []payload{})
+		if err == nil || !strings.HasPrefix(err.Error(), "it answers 502 Bad Gateway: \"B") || !strings.HasSuffix(err.Error(), " …\"") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What was taken outlives a kill; what the agent knows nothing of is over.
 func TestOutlivesKill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/mail"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -51,10 +50,10 @@ const (
 )
 
 var (
-	nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-	hostForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9.])?$`)
-	userForm = regexp.MustCompile("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}$") // of an address, before the @
-	heloForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\])$`)
+	nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	hostForm = conf.NewForm(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9.])?$`)
+	userForm = conf.NewForm("^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}$") // of an address, before the @
+	heloForm = conf.NewForm(`^([A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Za-z.:]{2,60}\])$`)
 )
 
 // SetDefaults fills in what a configuration may leave out.

@@ -32,6 +32,14 @@ func Diagnose(ctx context.Context, c Config, report func(agent.Diagnosis)) {
 		return
 	}
 	for _, f := range d.failed {
+		if f.later { // as servers do that put off whom they do not know
+			put := agent.Explained(agent.Warned, "smtp_put_off", f.to.Address+" is put off: mail for it would be tried again", f.err)
+			if put.Do == "" {
+				put.Do = "ask once more in some minutes; if it stays so the server's log says why"
+			}
+			report(put)
+			continue
+		}
 		cause := "smtp_recipient_refused"
 		if strings.Contains(strings.ToLower(f.err.Error()), "relay") {
 			cause = "smtp_relay_denied"

@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"net"
 	"net/textproto"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // A step is how far a try came.
@@ -165,9 +166,9 @@ func (s *sender) hintForTLS(err error) string {
 }
 
 var (
-	authWanted  = regexp.MustCompile(`(?i)authenticat|\b5\.7\.0\b|relay`)
-	fullMailbox = regexp.MustCompile(`\b5\.2\.2\b`)
-	tooLarge    = regexp.MustCompile(`\b5\.(2\.3|3\.4)\b`)
+	authWanted  = conf.NewForm(`(?i)authenticat|\b5\.7\.0\b|relay`)
+	fullMailbox = conf.NewForm(`\b5\.2\.2\b`)
+	tooLarge    = conf.NewForm(`\b5\.(2\.3|3\.4)\b`)
 )
 
 // full reports whether there is no room now, whatever the code's first digit.

@@ -19,7 +19,7 @@ import (
 	"github.com/webgrip/logkeel/agent/testenv"
 )
 
-var deferred = flag.Duration("deferred", 15*time.Second, "for how long the server of TestRealDeferred answers 451")
+var deferred = flag.Duration("deferred", 5*time.Second, "for how long the server of TestRealDeferred answers 451")
 
 // running runs the output as the agent does. notify hands an alert on.
 func running(t *testing.T, c Config, log io.Writer) (notify func(agent.Alert), measured func(name string) float64) {
@@ -86,6 +86,9 @@ func TestRealDeferred(t *testing.T) {
 		count++
 		notify(happening(count))
 	}
+	before := measured("failed")
+	// After a try there is time until the next one, which then tells of all.
+	soon(t, "a try fails", *deferred+7*time.Minute, func() bool { return measured("failed") > before })
 	tries := measured("failed")
 	s.Defer(false)
 	mails := s.Await(1, *deferred+7*time.Minute) // it waits twice as long after each try, five minutes at most
@@ -96,7 +99,7 @@ func TestRealDeferred(t *testing.T) {
 	if want := number(count, "time"); !strings.Contains(mails[0].Subject(), strings.TrimSuffix(strings.TrimSuffix(want, "s"), " time")) {
 		t.Errorf("the mail does not say %s: %s", want, mails[0].Subject())
 	}
-	if tries < 1 || tries > 3+deferred.Minutes() {
+	if tries < 1 || tries > 4+deferred.Minutes() {
 		t.Errorf("%v tries in %v", tries, *deferred)
 	}
 	if n := strings.Count(log.String(), "level=WARN"); n != 1 {

@@ -214,7 +214,7 @@ func TestRealOutput(t *testing.T) {
 		t.Errorf("came: %s", got.Subject())
 	}
 	sent := map[string]float64{}
-	for range 1000 { // the server delivers before it says so
+	for range 6000 { // the server delivers before it says so
 		o.Meter(func(s agent.Sample) {
 			if s.Labels[0] != (agent.Label{Name: "output", Value: "ops"}) {
 				t.Errorf("%s has %v", s.Name, s.Labels)

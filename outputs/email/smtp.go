@@ -41,6 +41,7 @@ type rcptError struct {
 	to    *mail.Address
 	err   error
 	final bool // another try would end the same
+	later bool // the server says itself that another try may not
 }
 
 // send gives the mail to the server. The error is nil when the server took it
@@ -88,7 +89,7 @@ func (s *sender) envelope(ctx context.Context, c *smtp.Client, from *mail.Addres
 		case err == nil:
 			d.taken = append(d.taken, a)
 		case errors.As(err, &reply) && reply.Code != 421:
-			d.failed = append(d.failed, rcptError{to: a, err: s.explain(ctx, *at, err), final: final(reply)})
+			d.failed = append(d.failed, rcptError{to: a, err: s.explain(ctx, *at, err), final: final(reply), later: reply.Code/100 == 4})
 		default:
 			return delivery{}, err
 		}

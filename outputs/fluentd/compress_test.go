@@ -89,7 +89,7 @@ func TestCompressed(t *testing.T) {
 
 func TestCompressedOnTheWire(t *testing.T) {
 	f := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
-	o, _ := newState(t).open(config(func(c *Config) { c.Address, c.Compress = f.Addr, gzipped }))
+	o, _ := newState(t).open(patient(func(c *Config) { c.Address, c.Compress = f.Addr, gzipped }))
 	running(t, o)
 	src := container("a")
 	for n := 0; n < 2000; n += 100 {

@@ -67,7 +67,7 @@ func (c *Config) SetDefaults() {
 }
 
 var (
-	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	nameForm   = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 	minBuffer  = conf.Size(64 << 10)
 	maxBuffer  = conf.Size(1 << 30)
 	minSpool   = conf.Size(32 << 20) // room for the longest record

@@ -46,8 +46,21 @@ type deadLetter struct {
 	Why    string         `json:"why"`
 	Tag    string         `json:"tag"`
 	Time   time.Time      `json:"time"`
-	Record map[string]any `json:"record"`
-	Log    []byte         `json:"log_base64,omitempty"` // where it is not UTF-8
+	Record map[string]any `json:"record"`                  // null where it cannot be JSON
+	Log    []byte         `json:"log_base64,omitempty"`    // where it is not UTF-8
+	Raw    []byte         `json:"record_base64,omitempty"` // the record's MessagePack, where it cannot be JSON
+	raw    []byte
+}
+
+// line is the letter as JSON. A record that came as a map may have what JSON has
+// not, NaN or names that are numbers: that must not keep it from being put aside.
+func (l *deadLetter) line() ([]byte, error) {
+	b, err := json.Marshal(l)
+	if err == nil {
+		return b, nil
+	}
+	l.Record, l.Raw = nil, l.raw
+	return json.Marshal(l)
 }
 
 func newDeadLetters(stateDir, name string, log *slog.Logger) *deadLetters {
@@ -70,7 +83,7 @@ func (d *deadLetters) add(chunks []*chunk) error {
 		}
 		for _, l := range letters {
 			l.At, l.Why = now, unwanted
-			line, err := json.Marshal(l)
+			line, err := l.line()
 			if err != nil {
 				return fmt.Errorf("write what is to be given up: %w", err)
 			}
@@ -121,8 +134,13 @@ func lettersOf(frame []byte) (letters []deadLetter, err error) {
 		if b, err = msgp.ReadExtensionBytes(b, &at); err != nil {
 			return nil, err
 		}
-		if l.Record, b, err = msgp.ReadMapStrIntfBytes(b, nil); err != nil {
+		record := b
+		if b, err = msgp.Skip(b); err != nil {
 			return nil, err
+		}
+		l.raw = record[:len(record)-len(b)]
+		if l.Record, _, err = msgp.ReadMapStrIntfBytes(l.raw, nil); err != nil {
+			l.Record, l.Raw, err = nil, l.raw, nil
 		}
 		l.Time = time.Time(at).UTC()
 		if text, ok := l.Record["log"].(string); ok && !utf8.ValidString(text) {

@@ -208,7 +208,7 @@ func TestRepeatsAreRecognised(t *testing.T) {
 
 func TestIdentityOnTheWire(t *testing.T) {
 	f := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
-	o, _ := newState(t).open(config(func(c *Config) { c.Address, c.Identity = f.Addr, true }))
+	o, _ := newState(t).open(patient(func(c *Config) { c.Address, c.Identity = f.Addr, true }))
 	running(t, o)
 	if err := o.Write(t.Context(), newBatch(container("a"), 0, 200, 10, nil), 0); err != nil {
 		t.Fatal(err)

@@ -37,6 +37,15 @@ func running(t *testing.T, o *Output) (stop func()) {
 	return stop
 }
 
+// patient is config for receivers that are real: the machine may have other things
+// to do, and what is not acknowledged in time is sent again.
+func patient(change func(*Config)) Config {
+	return config(func(c *Config) {
+		c.AckTimeout, c.ConnectTimeout = conf.Duration(time.Minute), conf.Duration(time.Minute)
+		change(c)
+	})
+}
+
 // TestRealReceiver sends to a receiver that is not ours, stops it meanwhile, and
 // wants everything in order once.
 func TestRealReceiver(t *testing.T) {
@@ -61,7 +70,7 @@ func TestRealReceiver(t *testing.T) {
 			t.Parallel()
 			f := testenv.ForwardReceiver(t, tt.server)
 			st := newState(t)
-			o, _ := st.open(config(func(c *Config) {
+			o, _ := st.open(patient(func(c *Config) {
 				c.Address = f.Addr
 				tt.client(c, f)
 			}))
@@ -120,7 +129,7 @@ func TestRealReceiver(t *testing.T) {
 func TestFieldsOnTheWire(t *testing.T) {
 	f := testenv.ForwardReceiver(t, testenv.ForwardOptions{})
 	st := newState(t)
-	o, _ := st.open(config(func(c *Config) {
+	o, _ := st.open(patient(func(c *Config) {
 		c.Address = f.Addr
 		c.Labels = conf.Strings{"team", "log", "absent"}
 		c.Tag = "logs.{{.Project}}.{{.Service}}.{{.ID}}"

@@ -278,7 +278,7 @@ func TestUnixSocket(t *testing.T) {
 			c.Close()
 		}
 	})
-	o, _ := st.open(config(func(c *Config) { c.Address = "unix://" + path }))
+	o, _ := st.open(patient(func(c *Config) { c.Address = "unix://" + path }))
 	r := &rig{t: t, state: st, o: o, rx: rx}
 	for i := range r.sources {
 		r.sources[i] = container(string(rune('a' + i)))

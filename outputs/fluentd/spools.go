@@ -6,13 +6,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/webgrip/logkeel/agent"
+	"github.com/webgrip/logkeel/agent/conf"
 	"github.com/webgrip/logkeel/agent/spool"
 )
 
@@ -51,7 +51,7 @@ func folderFor(name, address string) string {
 	return fmt.Sprintf("%s@%016x", name, xxhash.Sum64String(address))
 }
 
-var hashForm = regexp.MustCompile(`^[0-9a-f]{16}$`)
+var hashForm = conf.NewForm(`^[0-9a-f]{16}$`)
 
 func (o *Output) findStrays(root string, used map[string]bool) error {
 	entries, err := os.ReadDir(root)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ func (c *Config) SetDefaults() {
 	*c = Config{Every: conf.Duration(time.Minute), Method: "GET", Timeout: conf.Duration(10 * time.Second), Patience: conf.Duration(10 * time.Minute)}
 }
 
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+var nameForm = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func methods() []string { return []string{"GET", "POST", "HEAD"} }
 

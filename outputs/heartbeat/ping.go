@@ -3,6 +3,7 @@ package heartbeat
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -16,7 +17,8 @@ import (
 const (
 	maxRedirects = 3
 	maxAnswer    = 64 << 10
-	pieceAtLeast = 6 // a shorter part of a URL would blot out half of any message
+	maxRead      = 4 << 10 // bytes of an answer that says no, of which 200 characters are shown
+	pieceAtLeast = 6       // a shorter part of a URL would blot out half of any message
 )
 
 // newClient makes a client that keeps no connection: pings are far apart, and a
@@ -70,9 +72,12 @@ func (o *Output) ping(ctx context.Context, to *url.URL, text string) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode/100 != 2 {
-		answer, _ := io.ReadAll(io.LimitReader(res.Body, 200)) // what there is says enough
-		if s := strings.TrimSpace(string(answer)); s != "" {
-			return o.plain(fmt.Errorf("it answers %s: %q", res.Status, s))
+		answer, _ := io.ReadAll(io.LimitReader(res.Body, maxRead)) // what there is says enough
+		if len(answer) == maxRead && len(o.pieces) > 0 {
+			answer = answer[:max(0, maxRead-len(o.pieces[0]))] // a secret may be cut there, and is not known any more
+		}
+		if s := strings.TrimSpace(o.hide(string(answer))); s != "" {
+			return o.plain(fmt.Errorf("it answers %s: %.200q", res.Status, s))
 		}
 		return o.plain(fmt.Errorf("it answers %s", res.Status))
 	}
@@ -85,11 +90,15 @@ func (o *Output) plain(err error) error {
 	for errors.As(err, &at) {
 		err = at.Err
 	}
-	s := err.Error()
+	return errors.New(o.hide(err.Error()))
+}
+
+// hide is the text without parts of the URLs.
+func (o *Output) hide(s string) string {
 	for _, p := range o.pieces {
 		s = strings.ReplaceAll(s, p, "…")
 	}
-	return errors.New(s)
+	return s
 }
 
 // secrets are the parts of the URLs that nobody may see, the longest first.
@@ -111,6 +120,7 @@ func secrets(all ...*url.URL) (pieces []string) {
 			password, _ := u.User.Password()
 			add(password)
 			add(u.User.Username())
+			add(base64.StdEncoding.EncodeToString([]byte(u.User.Username() + ":" + password))) // as it is sent
 		}
 		for _, s := range strings.Split(u.Path, "/") {
 			add(s)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/webgrip/logkeel/agent"
 	"github.com/webgrip/logkeel/agent/conf"
+	"github.com/webgrip/logkeel/agent/testenv"
 	"github.com/webgrip/logkeel/agent/tlsconf"
 )
 
@@ -109,11 +109,7 @@ func TestPing(t *testing.T) {
 // reads the log gets to know the URL.
 func TestWhatIsNotTaken(t *testing.T) {
 	elsewhere, _ := serve(t, false, ok)
-	closed, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
+	closed := testenv.Addr(t)
 	loop := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.RequestURI+"x", http.StatusFound) }
 	for _, c := range []struct {
 		name   string
@@ -123,6 +119,15 @@ func TestWhatIsNotTaken(t *testing.T) {
 		want   string
 	}{
 		{"not found", false, false, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no "+r.RequestURI, http.StatusNotFound) }, `it answers 404 Not Found: \"no …\"`},
+		{"a login", false, false, func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, r.Header.Get("Authorization"), http.StatusForbidden)
+		}, `it answers 403 Forbidden: \"Basic …\"`},
+		{"a secret across the end of what is shown", false, false, func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, strings.Repeat("x", 190)+r.RequestURI, http.StatusForbidden)
+		}, strings.Repeat("x", 190) + `…\"`},
+		{"a secret across the end of what is read", false, false, func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, strings.Repeat(" ", maxRead-10)+r.RequestURI, http.StatusForbidden)
+		}, `it answers 403 Forbidden"`},
 		{"hangs", false, false, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "no answer within 1s"},
 		{"redirects without an end", false, false, loop, "more than 3 redirects"},
 		{"redirects nowhere", false, false, func(w http.ResponseWriter, r *http.Request) {
@@ -137,7 +142,7 @@ func TestWhatIsNotTaken(t *testing.T) {
 		{"nobody listens", false, false, nil, "connection refused"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			to := "http://" + closed.Addr().String()
+			to := "http://" + closed
 			conf := config("")
 			if c.answer != nil {
 				s, ca := serve(t, c.secure, c.answer)
@@ -145,6 +150,7 @@ func TestWhatIsNotTaken(t *testing.T) {
 					conf.TLS = &tlsconf.Config{CAFile: ca}
 				}
 			}
+			to = strings.Replace(to, "://", "://agent:"+token+"@", 1)
 			conf.URL = config(to + "/api/" + token + "?key=another-secret").URL
 			conf.Timeout = 60e9
 			if c.name == "hangs" { // all others answer, however slow this machine is
@@ -154,7 +160,7 @@ func TestWhatIsNotTaken(t *testing.T) {
 			if heard || strings.Count(logged, "\n") != 1 || !strings.Contains(logged, c.want) {
 				t.Errorf("heard is %v; logged %s, want %s", heard, logged, c.want)
 			}
-			if strings.Contains(logged, token) || strings.Contains(logged, "another-secret") {
+			if strings.Contains(logged, token[:6]) || strings.Contains(logged, "another-secret") || strings.Contains(logged, "YWdlbnQ6") {
 				t.Errorf("the log gives it away: %s", logged)
 			}
 			got := samples(o)

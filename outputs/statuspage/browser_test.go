@@ -139,7 +139,8 @@ func (l *look) test(t *testing.T, ctx context.Context) {
 	if want := pick(l.dark, "rgb(18, 21, 26)", "rgb(244, 245, 247)"); background != want {
 		t.Errorf("background %s, want %s", background, want)
 	}
-	if got := asked.all(); len(got) != 1 || got[0] != "/" {
+	// On a slow machine it has renewed itself by now.
+	if got := asked.all(); len(got) == 0 || slices.ContainsFunc(got, func(path string) bool { return path != "/" }) {
 		t.Errorf("the page asks for %q", got)
 	}
 	if got := complaints(); len(got) > 0 {
@@ -192,7 +193,7 @@ func testClicks(t *testing.T, ctx context.Context) {
 	awaited := func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }
 	run := func(what string, actions ...chromedp.Action) {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+		ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
 		if err := chromedp.Run(ctx, actions...); err != nil {
 			t.Fatalf("%s: %v; the browser says %q", what, err, complaints())

@@ -150,7 +150,7 @@ func scanned(t *testing.T) string {
 	}
 	defer log.Close()
 	cmd := exec.CommandContext(t.Context(), "go", "run", "../../cmd/logkeel", "scan", "--rules", "testdata/pictures/shop.yaml", "-")
-	cmd.Stdin, cmd.Env = log, append(os.Environ(), "TZ=UTC")
+	cmd.Stdin, cmd.Env = log, append(os.Environ(), "TZ=UTC", "CGO_ENABLED=0")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)

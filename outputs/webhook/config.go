@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 	"time"
 
@@ -51,8 +50,8 @@ const (
 )
 
 var (
-	nameForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
-	headerForm = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
+	nameForm   = conf.NewForm(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+	headerForm = conf.NewForm("^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")
 )
 
 // SetDefaults fills in what a configuration may leave out.

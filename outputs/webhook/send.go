@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -87,6 +88,10 @@ func hiding(c *Config) (r *strings.Replacer, longest int) {
 		hide(url.QueryEscape(s))
 		hide(url.PathEscape(s))
 	}
+	basic := func(user, password string) { hide(base64.StdEncoding.EncodeToString([]byte(user + ":" + password))) } // as it is sent
+	if c.Username != "" {
+		basic(c.Username, c.Password.Value())
+	}
 	for _, h := range c.Headers {
 		hide(h.Value.Value())
 		if _, token, ok := strings.Cut(h.Value.Value(), " "); ok {
@@ -96,6 +101,7 @@ func hiding(c *Config) (r *strings.Replacer, longest int) {
 	if u, err := parseURL(c.URL); err == nil {
 		if password, ok := u.User.Password(); ok {
 			hide(password)
+			basic(u.User.Username(), password)
 		}
 		hide(u.User.Username())
 		hide(u.RequestURI())

@@ -110,6 +110,24 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// A proxy may show what it was sent, in the form in which it was.
+func TestBasicIsHidden(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, r.Header.Get("Authorization"), 400)
+	}))
+	defer server.Close()
+	for _, section := range []string{
+		"url: " + server.URL + "\nusername: agent\npassword: s3cr3t-word\n",
+		"url: " + strings.Replace(server.URL, "://", "://agent:s3cr3t-word@", 1) + "\n",
+	} {
+		n := samples()[0]
+		err := made(t, "name: chat\n"+section).tell(t.Context(), &n)
+		if want := server.URL + ": 400 Bad Request: Basic <secret>"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for header, want := range map[string]time.Duration{

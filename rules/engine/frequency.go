@@ -26,17 +26,19 @@ I0109 14:30:13.004201       1 worker.go:212] processed 128 items from the queue,
 INFO  2025-01-09 14:30:14,120 [http-nio-8080-exec-3] com.example.orders.OrderService - Order 88213 stored for customer 4410
 `
 
-// A byteModel says how often bytes and pairs of bytes are in a log.
+// A byteModel says how often bytes and pairs of bytes are in a log. It is kept as
+// counts of pairs: their shares would be 512 KiB for as long as the agent runs.
 type byteModel struct {
-	one [256]float64 // sums to 1
-	two [256][256]float64
+	one    [256]float64 // sums to 1
+	counts [256][256]uint8
 }
 
+const (
+	unseen  = 0.1 // times that a byte is taken to have been seen before
+	trusted = 0.7 // how far a pair's own count is trusted
+)
+
 var logModel = sync.OnceValue(func() *byteModel {
-	const (
-		unseen  = 0.1 // times that a byte is taken to have been seen before
-		trusted = 0.7 // how far a pair's own count is trusted
-	)
 	m := &byteModel{}
 	for c := range m.one {
 		m.one[c] = unseen
@@ -47,16 +49,18 @@ var logModel = sync.OnceValue(func() *byteModel {
 	for c := range m.one {
 		m.one[c] /= float64(len(sample)) + 256*unseen
 	}
-	for x := range m.two {
-		for y := range m.two[x] {
-			m.two[x][y] = (1 - trusted) * m.one[x] * m.one[y]
-		}
-	}
 	for i := range len(sample) - 1 {
-		m.two[sample[i]][sample[i+1]] += trusted / float64(len(sample)-1)
+		if n := &m.counts[sample[i]][sample[i+1]]; *n < math.MaxUint8 {
+			*n++
+		}
 	}
 	return m
 })
+
+// two is the share of exactly x followed by y.
+func (m *byteModel) two(x, y byte) float64 {
+	return (1-trusted)*m.one[x]*m.one[y] + trusted/float64(len(sample)-1)*float64(m.counts[x][y])
+}
 
 // char is the share of c, in either case with fold.
 func (m *byteModel) char(c byte, fold bool) float64 {
@@ -71,7 +75,7 @@ func (m *byteModel) pair(x, y byte, fold bool) float64 {
 	p := 0.0
 	for _, x := range Cases(x, fold) {
 		for _, y := range Cases(y, fold) {
-			p += m.two[x][y]
+			p += m.two(x, y)
 		}
 	}
 	return p

@@ -251,7 +251,7 @@ func (t *table) step() float64 {
 	m := logModel()
 	sum := 0.0
 	for k, shift := range t.shift {
-		sum += m.two[k&0xff][k>>8] * float64(shift)
+		sum += m.two(byte(k), byte(k>>8)) * float64(shift)
 	}
 	return sum
 }
