@@ -55,14 +55,18 @@ func TestSamplesAreWhatTheServerSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	checked := 0
+	old := !srv.Since(6, 2)
 	for field, metric := range gauges {
+		if old && field == "used_memory_dataset" {
+			continue // it moves by what clients are sent
+		}
 		checked += compare(t, got, "redis_"+metric, before[field], after[field], 0.2)
 	}
 	for field, metric := range counters {
 		checked += compare(t, got, "redis_"+metric, before[field], after[field], 0)
 	}
 	least := 120
-	if !srv.Since(6, 2) {
+	if old {
 		least = 90
 	}
 	if checked < least {
