@@ -33,7 +33,7 @@ func dbSnapshot(mean float64) []agent.Sample {
 		of := []string{"target", "db", "schema", "shop", "digest", digest}
 		return []agent.Sample{
 			value("mysql_perf_schema_events_statements_total", 9, append(of, "digest_text", text)...),
-			value("logkeel_mysql_statement_seconds_avg", mean, of...), value("logkeel_mysql_statement_seconds_max", most, of...),
+			value("logkeel_mysql_statement_seconds_avg", mean, of...), value("logkeel_mysql_statement_seconds_recent", 0, of...), value("logkeel_mysql_statement_seconds_max", most, of...),
 		}
 	}
 	s := []agent.Sample{
@@ -160,6 +160,17 @@ func TestOnlyWhatWasMeasuredThen(t *testing.T) {
 		if a.Source == "web-1" && len(a.Around) > 0 {
 			t.Errorf("what is measured now stands beside what was ten minutes ago: %v", a.Around)
 		}
+	}
+}
+
+// Statements that are slow now come before those that were slow once.
+func TestStatementsOfLate(t *testing.T) {
+	b := newBench(t, ruleOf(measure{sample: "redis_up", equals: number(0)}, eachSeries))
+	b.Samples("mysql/db", append(dbSnapshot(2), value("logkeel_mysql_statement_seconds_recent", 0.5, "target", "db", "schema", "shop", "digest", "dd")))
+	b.Samples("redis/cache", []agent.Sample{value("redis_up", 0, "target", "cache")})
+	b.tick()
+	if got := factsOf(b.told.one(t)); !strings.Contains(got, "db: slowest statement = 500 ms of late, 1.0 ms in the mean, BEGIN (shop)\n") {
+		t.Error(got)
 	}
 }
 

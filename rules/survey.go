@@ -28,9 +28,9 @@ type survey struct {
 }
 
 type statement struct {
-	labels    []agent.Label
-	text      string
-	mean, max float64
+	labels            []agent.Label
+	text              string
+	recent, mean, max float64
 }
 
 type container struct {
@@ -42,6 +42,7 @@ type container struct {
 // takers are the metrics of which something is told, beside all that end in _up.
 var takers = map[string]func(*survey, *agent.Sample){
 	"logkeel_mysql_statement_seconds_avg":       (*survey).mean,
+	"logkeel_mysql_statement_seconds_recent":    func(v *survey, s *agent.Sample) { v.statement(s).recent = s.Value },
 	"logkeel_mysql_statement_seconds_max":       func(v *survey, s *agent.Sample) { v.statement(s).max = s.Value },
 	"mysql_perf_schema_events_statements_total": func(v *survey, s *agent.Sample) { v.statement(s).text = sampleLabel(s, "digest_text") },
 	"mysql_global_status_threads_connected":     (*survey).value,
@@ -187,7 +188,7 @@ func (v *survey) addStatements() {
 		}
 	}
 	slices.SortFunc(all, func(a, b *statement) int {
-		return cmp.Or(cmp.Compare(b.mean, a.mean), strings.Compare(keyText(a.labels), keyText(b.labels)))
+		return cmp.Or(cmp.Compare(b.recent, a.recent), cmp.Compare(b.mean, a.mean), strings.Compare(keyText(a.labels), keyText(b.labels)))
 	})
 	for i, t := range all[:min(len(all), shownStatements)] {
 		of := agent.Sample{Labels: t.labels}
@@ -202,6 +203,9 @@ func (v *survey) addStatements() {
 			name = "slowest statement"
 		}
 		parts := []part{{inTime(t.mean) + " in the mean", []string{"logkeel_mysql_statement_seconds_avg"}}}
+		if t.recent > 0 {
+			parts = append([]part{{inTime(t.recent) + " of late", []string{"logkeel_mysql_statement_seconds_recent"}}}, parts...)
+		}
 		if t.max > t.mean {
 			parts = append(parts, part{inTime(t.max) + " at most", []string{"logkeel_mysql_statement_seconds_max"}})
 		}

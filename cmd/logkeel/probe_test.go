@@ -126,10 +126,10 @@ func unlike(ours, theirs, but string) string {
 	}
 	for _, at := range []map[string]float64{a, b} {
 		delay := pageDelay.Seconds()
-		if first := at["time_starttransfer"]; first > 0 && first-at["time_pretransfer"] < delay {
+		if first := at["time_starttransfer"]; first > 0 && first-at["time_pretransfer"] < delay/2 {
 			return "what the server takes is not between request and answer"
 		}
-		if redirect := at["time_redirect"]; redirect > 0 && redirect < delay {
+		if redirect := at["time_redirect"]; redirect > 0 && redirect < delay/2 {
 			return "what the server takes for a redirect is not in time_redirect"
 		}
 		for name, x := range at {

@@ -57,7 +57,7 @@ func TestDatabaseDown(t *testing.T) {
 				}
 				r.Samples(start.Add(at), "mysql", []agent.Sample{
 					{Name: "mysql_up", Value: up, Labels: []agent.Label{{Name: "target", Value: "main"}}},
-					{Name: "logkeel_mysql_statement_seconds_avg", Value: slow, Labels: []agent.Label{{Name: "target", Value: c.slowTarget}, {Name: "schema", Value: "shop"}}},
+					{Name: "logkeel_mysql_statement_seconds_recent", Value: slow, Labels: []agent.Label{{Name: "target", Value: c.slowTarget}, {Name: "schema", Value: "shop"}}},
 				})
 			}
 			r.Settle(24 * time.Hour)
