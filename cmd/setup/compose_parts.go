@@ -88,7 +88,7 @@ func (c *composeFile) volumes(s *Service, t *conf.Tree) {
 
 // volumeName is how the engine calls a volume that the file calls key.
 func (c *composeFile) volumeName(key string) string {
-	for _, root := range []*conf.Tree{c.root, c.also} {
+	for _, root := range append(slices.Clip(c.all), c.root) {
 		v := root.Get("volumes").Get(key)
 		if name := c.text(v.Get("name")); name != "" {
 			return name
