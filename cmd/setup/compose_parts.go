@@ -77,6 +77,7 @@ func (c *composeFile) volumes(s *Service, t *conf.Tree) {
 		} else {
 			m.Volume = source
 			m.Source = filepath.Join(c.Root, "volumes", c.volumeName(source), "_data")
+			m.part(c.text(item.Get("volume").Get("subpath")))
 		}
 		if i := slices.IndexFunc(s.Mounts, func(have Mount) bool { return have.Target == m.Target }); i >= 0 {
 			s.Mounts[i] = m // of what it extends, or overrides
