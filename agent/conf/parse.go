@@ -162,9 +162,6 @@ func (r *resolver) copy(n *yaml.Node, depth int, aliased bool) *yaml.Node {
 		c.Tag = "!!str"
 	default:
 		if r.lenient {
-			if c.Tag = "!!str"; n.Kind == yaml.ScalarNode && (n.Value == "" || n.Value == "null") {
-				c.Tag = "!!null"
-			}
 			break
 		}
 		r.fail(n.Line, nil, "a value has a tag (!) that is not known here", "put quotes round the value if it is plain text, or remove the tag")

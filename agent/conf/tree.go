@@ -2,6 +2,7 @@ package conf
 
 import (
 	"crypto/sha256"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -12,6 +13,7 @@ type Tree struct {
 	Line   int
 	Text   string // of a scalar; "" of all else, and of null
 	Quoted bool   // the scalar stood in quotes, or in a block
+	Tag    string // of the file's own, as !reset; "" for none
 
 	keys  []string // of a section, in the order of the file
 	items []*Tree  // of a section, as keys, or of a list
@@ -36,9 +38,12 @@ func ParseTree(file string, data []byte) (*Tree, error) {
 
 func treeOf(n *yaml.Node) *Tree {
 	t := &Tree{Line: n.Line}
+	if !strings.HasPrefix(n.Tag, "!!") {
+		t.Tag = n.Tag
+	}
 	switch n.Kind {
 	case yaml.ScalarNode:
-		if !isNull(n) {
+		if !isNull(n) && (t.Tag == "" || n.Value != "null") {
 			t.Text = n.Value
 		}
 		t.Quoted = n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) != 0
@@ -95,4 +100,22 @@ func (t *Tree) String() string {
 		return ""
 	}
 	return t.Text
+}
+
+// Without is t, but for those parts whose place in other has something of which drop
+// says that they are to go. What stays is not copied.
+func (t *Tree) Without(other *Tree, drop func(*Tree) bool) *Tree {
+	switch {
+	case t == nil || other != nil && drop(other):
+		return nil
+	case !t.IsSection() || !other.IsSection():
+		return t
+	}
+	left := &Tree{Line: t.Line, Tag: t.Tag}
+	for i, k := range t.keys {
+		if item := t.items[i].Without(other.Get(k), drop); item != nil {
+			left.keys, left.items = append(left.keys, k), append(left.items, item)
+		}
+	}
+	return left
 }

@@ -94,3 +94,42 @@ func FuzzParseTree(f *testing.F) {
 		}
 	})
 }
+
+func TestTreeWithout(t *testing.T) {
+	parsed := func(text string) *Tree {
+		root, err := ParseTree("c.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return root
+	}
+	a := parsed("app: {image: shop, ports: [80], env: {A: 1, B: 2}}\ndb: {image: db}\n")
+	for text, want := range map[string]string{
+		"":                              `app{image,ports,env{A,B}},db{image}`,
+		"app: {ports: !reset [81]}":     `app{image,env{A,B}},db{image}`,
+		"app: {ports: !reset null}":     `app{image,env{A,B}},db{image}`,
+		"app: {ports: !other [81]}":     `app{image,ports,env{A,B}},db{image}`,
+		"app: {env: {A: !reset }}":      `app{image,ports,env{B}},db{image}`,
+		"app: {image: {A: !reset }}":    `app{image,ports,env{A,B}},db{image}`,
+		"app: !reset {}\nx: !reset {}":  `db{image}`,
+		"db: {image: !reset x}\napp: 1": `app{image,ports,env{A,B}},db`,
+	} {
+		if got := keysOf(a.Without(parsed(text), func(t *Tree) bool { return t.Tag == "!reset" })); got != want {
+			t.Errorf("%s: %s; want %s", text, got, want)
+		}
+	}
+	if n := parsed("a: !reset null").Get("a"); n.Tag != "!reset" || n.Text != "" || parsed("a: !!str 1").Get("a").Tag != "" {
+		t.Errorf("%+v", n)
+	}
+}
+
+func keysOf(t *Tree) string {
+	var all []string
+	for _, k := range t.Keys() {
+		if of := keysOf(t.Get(k)); of != "" {
+			k += "{" + of + "}"
+		}
+		all = append(all, k)
+	}
+	return strings.Join(all, ",")
+}

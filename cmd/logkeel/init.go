@@ -36,8 +36,8 @@ compose.logkeel.yaml, an addition to the Compose file with the service logkeel.
 It says what it found and what not, which rights the agent needs, and what the
 rules find in last week's logs. It asks nothing, and changes nothing else.
 
-Where no engine answers, and no --host is given, the Compose file in --dir is
-looked at in its place, and that is said.
+Where no engine answers, and no --host is given, the Compose file in --dir, or the
+files in COMPOSE_FILE, are looked at in its place, and that is said.
 
 Secrets are not read into it: where one is needed ${NAME} stands, for .env. Files
 that are there are not replaced without --force; then none is written.

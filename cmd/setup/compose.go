@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -24,7 +25,8 @@ const (
 type composeFile struct {
 	*Found
 	root  *conf.Tree
-	also  *conf.Tree                   // of the override, or what it overrides; nil for none
+	all   []*conf.Tree                 // of the project's own files, the last one first
+	later []*conf.Tree                 // of those that come after this one
 	dir   string                       // that its paths begin at
 	own   map[string]string            // .env beside it
 	env   func(string) (string, bool)  // of this process
@@ -35,6 +37,12 @@ type composeFile struct {
 
 // inspectCompose reads a Compose file, and what it names: env_file and Dockerfiles.
 func inspectCompose(file, project string, env func(string) (string, bool)) (*Found, error) {
+	return inspectFiles(chosen{files: []string{file}}, project, env)
+}
+
+// inspectFiles reads the first of the files, and what the others say beside it.
+func inspectFiles(which chosen, project string, env func(string) (string, bool)) (*Found, error) {
+	file := which.files[0]
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
@@ -51,16 +59,13 @@ func inspectCompose(file, project string, env func(string) (string, bool)) (*Fou
 		Found: &Found{Origin: file, Project: project, Dir: filepath.Dir(abs), Compose: abs, Root: defaultRoot},
 		root:  root, dir: filepath.Dir(abs), env: env, read: readFile, said: map[string]bool{}, files: map[string]bool{"include " + abs: true},
 	}
-	c.own = c.dotenv()
+	c.own = c.variables(which.own)
+	more := c.others(which)
 	services := root.Get("services")
-	if !services.IsSection() {
+	if !services.IsSection() && !slices.ContainsFunc(more, func(o *composeFile) bool { return o.root.Get("services").IsSection() }) {
 		return nil, &conf.Error{File: file, Line: max(1, lineOf(services)), Field: "services", Msg: "there are no services", Hint: "name a Compose file; its services stand under services:"}
 	}
-	over := c.override()
-	c.Project = c.project(over)
-	if over != nil {
-		over.Project = c.Project
-	}
+	c.Project = c.project()
 	for _, name := range services.Keys() {
 		s := services.Get(name)
 		if !s.IsSection() {
@@ -69,7 +74,9 @@ func inspectCompose(file, project string, env func(string) (string, bool)) (*Fou
 		c.service(name, s)
 	}
 	c.include(1)
-	c.merge(over)
+	for _, o := range more {
+		c.merge(o)
+	}
 	c.finish()
 	return c.Found, nil
 }
@@ -142,7 +149,7 @@ func (c *composeFile) text(t *conf.Tree) string {
 
 func (c *composeFile) service(name string, t *conf.Tree) {
 	labels := c.pairs(t.Get("labels"))
-	if labels[ignoreLabel] == "true" || name == ownService {
+	if labels[ignoreLabel] == "true" || name == ownService || c.overridden(name, t) == nil {
 		return
 	}
 	for i := range c.Services {
@@ -158,7 +165,8 @@ func (c *composeFile) service(name string, t *conf.Tree) {
 // fill adds what the file says of a service to what is known of it. alone says that it
 // is in no network of its own.
 func (c *composeFile) fill(s *Service, t *conf.Tree, depth int) (alone bool) {
-	alone = c.extends(s, t.Get("extends"), depth)
+	alone = c.extends(s, t, depth)
+	t = c.overridden(s.Name, t)
 	if image := c.text(t.Get("image")); image != "" {
 		s.Image, s.Built = image, false
 	}

@@ -110,7 +110,8 @@ func (c *composeFile) included(o *composeFile, files []*conf.Tree) map[string]st
 }
 
 // extends fills in what a service takes over: "extends: NAME", or service and file.
-func (c *composeFile) extends(s *Service, t *conf.Tree, depth int) (alone bool) {
+func (c *composeFile) extends(s *Service, own *conf.Tree, depth int) (alone bool) {
+	t := c.overridden(s.Name, own).Get("extends")
 	if t == nil {
 		return false
 	}
@@ -129,5 +130,5 @@ func (c *composeFile) extends(s *Service, t *conf.Tree, depth int) (alone bool) 
 		c.note("%s: what it extends, %s, was not found", s.Name, name)
 		return false
 	}
-	return from.fill(s, base, depth+1)
+	return from.fill(s, base.Without(own, replaced), depth+1)
 }

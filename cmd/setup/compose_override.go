@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/webgrip/logkeel/agent/conf"
 )
 
 // What Compose looks for in a folder, the first that there is. To a file that it has
@@ -16,31 +18,62 @@ var (
 	overrideNames = []string{"compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"}
 )
 
-// override is the file that Compose adds to this one; nil where there is none.
-func (c *composeFile) override() *composeFile {
-	if !slices.Contains(composeNames, filepath.Base(c.Compose)) {
-		return nil
+// others are the files that come after this one: those that were chosen, or, where
+// Compose has found the first by itself, the override beside it.
+func (c *composeFile) others(which chosen) (more []*composeFile) {
+	names := which.files[1:]
+	if !which.given && slices.Contains(composeNames, filepath.Base(c.Compose)) {
+		for _, name := range overrideNames {
+			path := filepath.Join(c.dir, name)
+			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+				names = []string{path}
+				break
+			}
+		}
 	}
-	for _, name := range overrideNames {
-		path := filepath.Join(c.dir, name)
-		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+	c.all = []*conf.Tree{c.root}
+	for _, name := range names {
+		o := c.other(name)
+		if o == nil {
 			continue
 		}
-		o := c.other(path)
-		if o != nil {
-			c.More = append(c.More, path)
-			c.also, o.also = o.root, c.root
-		}
-		return o
+		c.More = append(c.More, c.path(name))
+		o.dir = c.dir // all of their paths begin at the first one's folder
+		c.all = slices.Insert(c.all, 0, o.root)
+		more = append(more, o)
 	}
-	return nil
+	for i, o := range append([]*composeFile{c}, more...) {
+		o.all = c.all
+		for _, after := range more[i:] {
+			o.later = append(o.later, after.root)
+		}
+	}
+	return more
 }
 
-// merge adds what an override says of services, and services that only it has.
-func (c *composeFile) merge(over *composeFile) {
-	if over == nil {
-		return
+// Tags of Compose's: what stands in files before is taken away, or taken away and
+// replaced.
+const (
+	resetTag   = "!reset"
+	replaceTag = "!override"
+)
+
+func reset(t *conf.Tree) bool    { return t.Tag == resetTag }
+func replaced(t *conf.Tree) bool { return t.Tag == resetTag || t.Tag == replaceTag }
+
+// overridden is what is left of a service, or of what it extends, by the tags in it and
+// in later files; nil for nothing.
+func (c *composeFile) overridden(name string, t *conf.Tree) *conf.Tree {
+	t = t.Without(t, reset)
+	for _, root := range c.later {
+		t = t.Without(root.Get("services").Get(name), replaced)
 	}
+	return t
+}
+
+// merge adds what a later file says of services, and services that only it has.
+func (c *composeFile) merge(over *composeFile) {
+	over.Project = c.Project
 	services := over.root.Get("services")
 	for _, name := range services.Keys() {
 		t := services.Get(name)
@@ -57,6 +90,7 @@ func (c *composeFile) merge(over *composeFile) {
 			}
 		}
 	}
+	over.include(1)
 }
 
 // finish decides what needs the whole of the files: which services start, and by
@@ -83,10 +117,10 @@ func (c *composeFile) finish() {
 }
 
 // project is how Compose calls the project of these files.
-func (c *composeFile) project(over *composeFile) string {
-	name := c.text(c.root.Get("name"))
-	if over != nil {
-		name = cmp.Or(c.text(over.root.Get("name")), name)
+func (c *composeFile) project() string {
+	name := ""
+	for _, root := range c.all {
+		name = cmp.Or(name, c.text(root.Get("name")))
 	}
 	return cmp.Or(c.Project, c.value("COMPOSE_PROJECT_NAME"), name, projectOf(filepath.Base(c.Dir)))
 }

@@ -166,3 +166,29 @@ func TestNewerPrefix(t *testing.T) {
 		}
 	}
 }
+
+// Of a volume a part may be mounted, and only that is looked into and given on.
+func TestSubpath(t *testing.T) {
+	t.Parallel()
+	f, dir := foundIn(t, map[string]string{"compose.yaml": `services:
+  app:
+    image: nginx
+    volumes:
+      - {type: volume, source: data, target: /var/log/nginx, volume: {subpath: logs/web}}
+      - {type: volume, source: data, target: /other, volume: {subpath: ../../etc}}
+volumes: {data: {name: shop-data}}
+`})
+	const root = "/var/lib/docker/volumes/shop-data/_data"
+	want := []Mount{{Volume: "data", Subpath: "logs/web", Source: root + "/logs/web", Target: "/var/log/nginx"}, {Volume: "data", Source: root, Target: "/other"}}
+	if app := f.service("app"); len(app.Mounts) != 2 || app.Mounts[0] != want[0] || app.Mounts[1] != want[1] {
+		t.Errorf("%+v", app.Mounts)
+	}
+	text := makePlan(f, noFiles{}, nil).composeYAML(dir)
+	if line := "{type: volume, source: data, target: " + root + "/logs/web, read_only: true, volume: {subpath: logs/web}}"; !strings.Contains(text, line) {
+		t.Errorf("%s is not in\n%s", line, text)
+	}
+	s := fromContainer(&docker.Deployed{Name: "app", Mounts: []docker.Mount{{Volume: "shop-data", Source: root, Destination: "/l", Subpath: "logs"}}}, "")
+	if len(s.Mounts) != 1 || s.Mounts[0].Source != root+"/logs" || s.Mounts[0].Subpath != "logs" {
+		t.Errorf("%+v", s.Mounts)
+	}
+}

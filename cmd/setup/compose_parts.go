@@ -77,6 +77,7 @@ func (c *composeFile) volumes(s *Service, t *conf.Tree) {
 		} else {
 			m.Volume = source
 			m.Source = filepath.Join(c.Root, "volumes", c.volumeName(source), "_data")
+			m.part(c.text(item.Get("volume").Get("subpath")))
 		}
 		if i := slices.IndexFunc(s.Mounts, func(have Mount) bool { return have.Target == m.Target }); i >= 0 {
 			s.Mounts[i] = m // of what it extends, or overrides
@@ -88,7 +89,7 @@ func (c *composeFile) volumes(s *Service, t *conf.Tree) {
 
 // volumeName is how the engine calls a volume that the file calls key.
 func (c *composeFile) volumeName(key string) string {
-	for _, root := range []*conf.Tree{c.root, c.also} {
+	for _, root := range append(slices.Clip(c.all), c.root) {
 		v := root.Get("volumes").Get(key)
 		if name := c.text(v.Get("name")); name != "" {
 			return name

@@ -151,6 +151,7 @@ func fromContainer(c *docker.Deployed, project string) Service {
 		if m.Volume != "" {
 			mount.Volume, mount.External = ownName(m.Volume, project)
 		}
+		mount.part(m.Subpath)
 		s.Mounts = append(s.Mounts, mount)
 	}
 	for _, n := range c.Networks {

@@ -7,6 +7,8 @@
 package setup
 
 import (
+	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -64,8 +66,17 @@ type Port struct {
 type Mount struct {
 	Volume   string // how a Compose file calls it; "" where it is no named volume
 	External string // the volume's own name, where no Compose file declares it
-	Source   string // on the host
+	Subpath  string // the part of the volume that is mounted; "" for all of it
+	Source   string // on the host, with Subpath
 	Target   string // in the container
+}
+
+// part takes what of the volume is mounted, if it is within it.
+func (m *Mount) part(subpath string) {
+	if m.Volume != "" && subpath != "" && filepath.IsLocal(subpath) && path.Clean(subpath) != "." {
+		m.Subpath = path.Clean(subpath)
+		m.Source = path.Join(m.Source, m.Subpath)
+	}
 }
 
 // A Network is one that a container is in.

@@ -66,7 +66,18 @@ var kinds = map[string]Kind{
 }
 
 // helpers are words of images that have to do with a server and are none.
-var helpers = []string{"exporter", "backup", "backups", "admin", "insight", "commander", "operator", "sentinel", "mongodb", "dump", "browser"}
+var helpers = []string{
+	"exporter", "backup", "backups", "admin", "insight", "commander", "operator", "sentinel", "mongodb", "dump", "browser",
+	"xtrabackup", "mariabackup", "mydumper", "pgbackrest", "barman", "toolkit",
+}
+
+// besides are words of images that speak to a database server; that an image is of a
+// web server or an application they do not rule out.
+var besides = []string{
+	"router", "proxy", "balancer", "client", "cli", "shell", "tools", "ui", "gui", "webui", "web", "manager", "migrate", "migrations",
+	"pgbouncer", "pgpool", "pgcat", "odyssey", "supavisor", "proxysql", "maxscale", "twemproxy", "predixy",
+	"phpmyadmin", "phppgadmin", "phpredisadmin", "pgadmin", "adminer", "adminerevo", "redisinsight", "pgweb", "pghero", "cloudbeaver", "dbeaver", "dbgate", "metabase",
+}
 
 // withApache are images that have an Apache in them unless their tag says otherwise.
 var withApache = []string{"wordpress", "nextcloud", "drupal", "joomla", "matomo", "moodle", "phpmyadmin", "mediawiki", "prestashop"}
@@ -112,7 +123,8 @@ func recognise(s *Service) []Role {
 type recogniser struct {
 	s      *Service
 	roles  []Role
-	helper bool
+	helper bool // it is none of the kinds
+	beside bool // it is no database server
 }
 
 // add notes a kind, unless it is known, or a nearer one of the same sort.
@@ -122,7 +134,7 @@ func (r *recogniser) add(k Kind, how string) {
 			return
 		}
 	}
-	if k.store() && r.helper {
+	if k.store() && (r.helper || r.beside) {
 		return
 	}
 	r.roles = slices.DeleteFunc(r.roles, func(have Role) bool { return have.Kind == PHP && k == Laravel })
@@ -153,10 +165,15 @@ func (r *recogniser) image(image, by string) {
 func (r *recogniser) words(name, how string) {
 	words := wordsOf(name)
 	for _, w := range words {
-		r.helper = r.helper || slices.Contains(helpers, w)
+		bare := strings.TrimRight(w, "0123456789")
+		r.helper = r.helper || slices.Contains(helpers, bare) || strings.HasSuffix(bare, "exporter")
+		r.beside = r.beside || slices.Contains(besides, bare)
 	}
 	if r.helper {
 		return
+	}
+	if i := slices.Index(words, "percona"); i >= 0 { // also makes others than MySQL
+		words = append(slices.Delete(words, i, i+1), "percona")
 	}
 	for _, w := range append(words, strings.Join(words, "")) {
 		if k, ok := kinds[w]; ok {

@@ -51,6 +51,38 @@ func TestRecognise(t *testing.T) {
 	}
 }
 
+// What stands before a database server, looks into one, measures it or saves it is none,
+// though it has its name, its port, its folder and its variables.
+func TestRecogniseNoDatabase(t *testing.T) {
+	t.Parallel()
+	for image, want := range map[string]string{
+		"percona/percona-xtrabackup:8.0": "", "mysql/mysql-router:8.0": "", "container-registry.oracle.com/mysql/community-router": "", "percona/percona-toolkit": "",
+		"edoburu/pgbouncer:1.23": "", "bitnami/pgbouncer": "", "percona/percona-pgbouncer": "", "bitnami/pgpool:4": "", "proxysql/proxysql": "", "mariadb/maxscale:24": "",
+		"prom/mysqld-exporter": "", "quay.io/prometheuscommunity/postgres-exporter": "", "oliver006/redis_exporter:alpine": "", "own/redisexporter": "", "ghcr.io/x/php-fpm-exporter": "",
+		"phpmyadmin:5": "PHP Apache", "phpmyadmin/phpmyadmin": "PHP Apache", "phpmyadmin:fpm": "PHP", "adminer:4": "", "dpage/pgadmin4:8": "", "sosedoff/pgweb": "",
+		"rediscommander/redis-commander": "", "redis/redisinsight:2": "", "redislabs/redis-insight": "", "patrikx3/p3x-redis-ui": "", "erikdubbelboer/phpredisadmin": "",
+		"prodrigestivill/postgres-backup-local:16": "", "databack/mysql-backup": "", "own/mysql-client": "", "own/redis-proxy": "", "gcr.io/x/cloud-sql-proxy": "",
+		// And these are what they are called.
+		"percona:8": "MySQL", "percona/percona-server:8.4": "MySQL", "percona/percona-xtradb-cluster": "MySQL", "percona/percona-distribution-postgresql:16": "PostgreSQL",
+		"mysql/mysql-server": "MySQL", "bitnami/mariadb-galera": "MariaDB", "timescale/timescaledb-ha:pg16": "PostgreSQL", "supabase/postgres": "PostgreSQL", "redis/redis-stack-server": "Redis",
+		"jwilder/nginx-proxy": "nginx", "own/php-web": "PHP",
+	} {
+		s := Service{Name: "db", Image: image}
+		if want == "" { // as such a service may have them
+			s.Ports = []Port{{3306, 0, ""}, {5432, 0, ""}, {6379, 0, ""}}
+			s.Mounts = []Mount{{Source: "/x", Target: "/var/lib/mysql"}, {Source: "/y", Target: "/var/lib/postgresql/data"}}
+			s.Env = map[string]string{"MYSQL_ROOT_PASSWORD": "", "MARIADB_ROOT_PASSWORD": "", "POSTGRES_PASSWORD": "", "REDIS_VERSION": "", "MYSQL_MAJOR": "", "PG_MAJOR": ""}
+		}
+		var got []string
+		for _, r := range recognise(&s) {
+			got = append(got, string(r.Kind))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v, want %s", image, got, want)
+		}
+	}
+}
+
 func TestInterpolate(t *testing.T) {
 	env := func(n string) (string, bool) { v, ok := map[string]string{"A": "1", "E": ""}[n]; return v, ok }
 	for in, want := range map[string]string{

@@ -101,12 +101,15 @@ func inspect(ctx context.Context, o *Options) (*Found, error) {
 	}
 	f, err := inspectEngine(ctx, o.Host, o.Project, o.Dir)
 	if err != nil && o.Host == "" {
-		if file := composeIn(o.Dir); file != "" {
-			f, other := inspectCompose(file, o.Project, o.Env)
+		if which := chooseFiles(o.Dir, o.Env); len(which.files) > 0 {
+			f, other := inspectFiles(which, o.Project, o.Env)
 			if other != nil {
+				if which.given {
+					other = fmt.Errorf("COMPOSE_FILE: %w", other)
+				}
 				return nil, &ComposeError{fmt.Errorf("%w\nit was looked at for the engine does not answer (%w)", other, err)}
 			}
-			f.Notes = append(f.Notes, fmt.Sprintf("the engine does not answer (%v): this is of %s alone; run it again where the engine can be asked", err, file))
+			f.Notes = append(f.Notes, fmt.Sprintf("the engine does not answer (%v): this is of %s alone; run it again where the engine can be asked", err, strings.Join(append([]string{which.files[0]}, f.More...), ", ")))
 			return f, nil
 		}
 	}

@@ -71,7 +71,11 @@ func (p *Plan) composeYAML(dir string) string {
 			key = "v-" + otherThanName.ReplaceAllString(key, "-")
 			external[key] = m.External
 		}
-		w.line("      - {type: volume, source: %s, target: %s, read_only: true}", quote(key), quote(m.Source))
+		part := ""
+		if m.Subpath != "" {
+			part = ", volume: {subpath: " + quote(m.Subpath) + "}"
+		}
+		w.line("      - {type: volume, source: %s, target: %s, read_only: true%s}", quote(key), quote(m.Source), part)
 	}
 	for _, b := range p.Backups {
 		if !slices.Contains(done, b.Folder) {

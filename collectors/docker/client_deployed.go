@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,8 +40,9 @@ type Port struct {
 // A Mount is a folder or a file of the host in a container.
 type Mount struct {
 	Volume      string // its name, "" of what is none
-	Source      string // on the host
+	Source      string // on the host: of a volume its whole folder
 	Destination string
+	Subpath     string // the part of a volume that is mounted; "" for all of it
 }
 
 // maxDeployed bounds how many containers are asked about.
@@ -96,6 +98,19 @@ func (a apiClient) root(ctx context.Context) string {
 	return info.DockerRootDir
 }
 
+// subpath is the part of a volume that is mounted at target.
+func subpath(h *container.HostConfig, target string) string {
+	if h == nil {
+		return ""
+	}
+	for _, m := range h.Mounts {
+		if m.VolumeOptions != nil && path.Clean(m.Target) == path.Clean(target) {
+			return m.VolumeOptions.Subpath
+		}
+	}
+	return ""
+}
+
 func (a apiClient) deployed(ctx context.Context, id string) (Deployed, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -117,7 +132,7 @@ func (a apiClient) deployed(ctx context.Context, id string) (Deployed, error) {
 		d.Health = h.Test
 	}
 	for _, m := range r.Mounts {
-		d.Mounts = append(d.Mounts, Mount{m.Name, m.Source, m.Destination})
+		d.Mounts = append(d.Mounts, Mount{m.Name, m.Source, m.Destination, subpath(r.HostConfig, m.Destination)})
 	}
 	slices.SortFunc(d.Mounts, func(a, b Mount) int { return strings.Compare(a.Destination, b.Destination) })
 	if h := r.HostConfig; h != nil {

@@ -113,7 +113,7 @@ func (c *Config) checkHeaders(bad func(field, hint, format string, args ...any))
 		if !tokenForm.MatchString(name) {
 			bad(".headers", "write the name alone, as X-Api-Token", "%q is no header", name)
 		} else if !printable(c.Headers[name].Value()) {
-			bad(".headers."+name, "write it on one line", "the value has control characters")
+			bad(".headers."+name, "write it on one line", "the value has control characters, as the end of a line")
 		}
 		if strings.EqualFold(name, "Authorization") && (c.Username != "" || !c.BearerToken.IsZero()) {
 			bad(".headers."+name, "remove one of them", "authorization is given twice")
@@ -124,8 +124,11 @@ func (c *Config) checkHeaders(bad func(field, hint, format string, args ...any))
 		bad(".bearer_token", "remove one of them", "a token and a user are both given")
 	case c.Username == "" && !c.Password.IsZero():
 		bad(".password", "set username as well, or leave the password out", "a password without a user")
-	case !printable(c.BearerToken.Value()):
-		bad(".bearer_token", "write it on one line", "the value has control characters")
+	}
+	for _, of := range []struct{ field, text string }{{".username", c.Username}, {".password", c.Password.Value()}, {".bearer_token", c.BearerToken.Value()}} {
+		if !printable(of.text) {
+			bad(of.field, "write it on one line", "the value has control characters, as the end of a line")
+		}
 	}
 }
 

@@ -232,6 +232,9 @@ func TestNoServer(t *testing.T) {
 	c.Socket = t.TempDir() + "/none.sock"
 	got, err = take(t, newSampler(t, c))
 	wantDown(t, got, err, "no such file")
+	if strings.HasPrefix(err.Error(), c.Socket+": 127.0.0.1") {
+		t.Errorf("an address stands in for the socket: %v", err)
+	}
 }
 
 func TestSilentServer(t *testing.T) {
@@ -280,12 +283,16 @@ func TestServerThatHangs(t *testing.T) {
 	testenv.WantGoroutines(t, before+1)
 }
 
+const notPostgres = "what answers there is no PostgreSQL server"
+
 func TestOtherServers(t *testing.T) {
 	tooLong := welcome() + message('C', "SET\x00") + message('Z', "I") + message('T', "\x00\x01x\x00"+strings.Repeat("\x00", 18)) + message('D', "\x00\x01\x7f\xff\xff\xff")
 	for answer, say := range map[string]string{
-		"":                                     "closed the connection",
-		"HTTP/1.1 400 Bad Request\r\n\r\n":     "",
-		message('E', "C53300\x00Mtoo\x00\x00"): "max_connections",
+		"":                                 "closed the connection",
+		"HTTP/1.1 400 Bad Request\r\n\r\n": notPostgres,
+		"-ERR unknown command\r\n":         notPostgres, // of Redis
+		"J\x00\x00\x00\x0a8.0.36\x00" + strings.Repeat("x", 60):               notPostgres, // of MySQL
+		message('E', "C53300\x00Mtoo\x00\x00"):                                "max_connections",
 		message('E', "C28P01\x00Mno "+password+"\x1b[31m\x00\x00"):            `no <secret>\x1b[31m`,
 		message('E', "C57P03\x00Mthe database system is starting up\x00\x00"): "wait, or look at its log",
 		tooLong:             "",
@@ -300,7 +307,20 @@ func TestOtherServers(t *testing.T) {
 			})
 			got, err := take(t, newSampler(t, as(addr, "logkeel")))
 			wantDown(t, got, err, say)
+			if strings.Count(err.Error(), addr) != 1 {
+				t.Errorf("the address is not there once: %v", err)
+			}
 		})
+	}
+}
+
+// Doctor asks for the port, and not whether the server is started.
+func TestDiagnoseOfOtherServer(t *testing.T) {
+	addr := testenv.Serve(t, func(c net.Conn) { io.WriteString(c, "-ERR unknown command\r\n"); io.Copy(io.Discard, c) })
+	var all []agent.Diagnosis
+	agent.DiagnoseSampler(t.Context(), newSampler(t, as(addr, "logkeel")), nil, func(d agent.Diagnosis) { all = append(all, d) })
+	if len(all) != 1 || !strings.HasPrefix(all[0].Why, addr+": "+notPostgres) || !strings.HasPrefix(all[0].Do, "compare the address") {
+		t.Errorf("%+v", all)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -70,13 +71,35 @@ func (c *Config) explain(ctx context.Context, what string, err error) error {
 	}
 	var failed *pgconn.ConnectError
 	if errors.As(err, &failed) {
-		err = failed.Unwrap()
+		if err = failed.Unwrap(); foreign(err) {
+			return fmt.Errorf("%s: what answers there is no PostgreSQL server (%s); compare the address with the server's own settings, a port of another server may be meant", c.where(what), c.bare(err))
+		}
 	}
 	hint := ""
 	if strings.Contains(err.Error(), "refused TLS") {
 		hint = "; the server has no TLS: remove tls, or set ssl = on there"
 	}
-	return fmt.Errorf("%s: %s%s", c.where(what), c.clean(err), hint)
+	return fmt.Errorf("%s: %s%s", c.where(what), c.bare(err), hint)
+}
+
+// foreign reports whether something was received that is none of the protocol's. The
+// driver has no type for that: what else fails at this point is the network.
+func foreign(err error) bool {
+	return strings.Contains(err.Error(), received) && !errors.As(err, new(net.Error)) && !errors.Is(err, net.ErrClosed)
+}
+
+const received = "failed to receive message: "
+
+// bare is clean without what was said already: the address, which the driver puts before
+// each error, and how it calls its steps.
+func (c *Config) bare(err error) string {
+	text := err.Error()
+	if host, _, err := net.SplitHostPort(c.Address); err == nil {
+		text = strings.TrimPrefix(text, fmt.Sprintf("%s (%s): ", c.Address, host))
+	} else if _, after, ok := strings.Cut(text, " (localhost): "); ok && c.Socket != "" { // which stands in for the socket
+		text = after
+	}
+	return c.clean(errors.New(strings.Replace(text, received, "", 1)))
 }
 
 func (c *Config) where(what string) string {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -87,6 +88,11 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	if c.Username != "" && !c.BearerToken.IsZero() {
 		bad(".bearer_token", "give username and password, or bearer_token", "there can be one of them only")
 	}
+	for _, of := range []struct{ field, text string }{{".username", c.Username}, {".password", c.Password.Value()}, {".bearer_token", c.BearerToken.Value()}} {
+		if !plain(of.text) {
+			bad(of.field, "write it on one line", "it has what no header can have, as the end of a line")
+		}
+	}
 	within(".timeout", c.Timeout, time.Second, 5*time.Minute)
 	within(".resend_interval", c.ResendInterval, time.Second, time.Hour)
 	if !slices.Contains(severities(), c.MinSeverity) {
@@ -100,6 +106,11 @@ func (c *Config) Check(d *conf.Doc, path string) error {
 	c.checkLabels(bad)
 	errs = append(errs, c.TLS.Check(d, path+".tls", "host"))
 	return conf.Join(errs...)
+}
+
+// plain reports whether the text can stand in a header.
+func plain(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f })
 }
 
 func (c *Config) checkLabels(bad func(field, hint, format string, args ...any)) {

@@ -107,6 +107,9 @@ func (c *Config) failURL() (*url.URL, error) {
 	case '/':
 		return u.JoinPath(text), nil
 	case '?':
+		if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+			return nil, errors.New("a space or the end of a line is in the query; write %20 and %0A")
+		}
 		u.RawQuery = text[1:]
 		return u, nil
 	}

@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"cmp"
 	"html/template"
 	"strings"
 	"time"
@@ -31,6 +32,7 @@ type page struct {
 	Host, Version, Up, At, Zone string
 	State                       state
 	Verdict                     string
+	Wrong                       int // how many problems there are, or else alerts: for the title
 	Troubles                    []trouble
 	TroublesMore                int
 
@@ -147,6 +149,7 @@ func (b *builder) config() {
 func (b *builder) verdict() {
 	p := b.page
 	n := len(p.Troubles) + p.TroublesMore
+	p.Wrong = cmp.Or(n, p.FiringAll)
 	var says []string
 	if p.FiringAll > 0 {
 		verb := " fires"

@@ -2,6 +2,7 @@ package statuspage
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/webgrip/logkeel/agent"
@@ -125,5 +126,31 @@ func TestWorst(t *testing.T) {
 	}
 	if p := build(busy().options(), ""); len(p.Worst) != 0 || p.State != warn {
 		t.Errorf("%s: %+v", p.State, p.Worst)
+	}
+}
+
+// The title says how many problems there are, and not how many of them are named.
+func TestTitle(t *testing.T) {
+	down := func(n int) *world {
+		w := &world{empty: true, minutes: 2}
+		for i := range n {
+			w.extra = append(w.extra, gaugeOf(upMetric, 0, "kind", "mysql", "target", fmt.Sprint("db", i)))
+		}
+		return w
+	}
+	for name, c := range map[string]struct {
+		w             *world
+		title, within string
+	}{
+		"three":              {down(3), "(3) logkeel", "3 problems"},
+		"more than are told": {down(maxTroubles + 5), "(25) logkeel", "…and 5 more"},
+		"alerts alone":       {busy(), fmt.Sprintf("(%d) logkeel", len(busy().firing)), "alert"},
+		"nothing is read":    {&world{empty: true, minutes: 2}, "logkeel", "Nothing is read or measured yet"},
+	} {
+		page := render(t, New(c.w.options()), "/")
+		if !strings.Contains(page, "<title>"+c.title) || !strings.Contains(page, c.within) {
+			title, _, _ := strings.Cut(page[strings.Index(page, "<title>"):], "\n")
+			t.Errorf("%s: %s", name, title)
+		}
 	}
 }

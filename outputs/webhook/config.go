@@ -128,8 +128,10 @@ func (c *Config) checkLogin(target *url.URL, bad complain) {
 	if target.User != nil && (c.Username != "" || !c.BearerToken.IsZero()) {
 		bad(".url", "leave user and password out of it", "it has a user, and there is username or bearer_token too")
 	}
-	if !plain(c.BearerToken.Value()) {
-		bad(".bearer_token", "write the token on one line", "it has what no header can have")
+	for _, of := range []struct{ field, text string }{{".username", c.Username}, {".password", c.Password.Value()}, {".bearer_token", c.BearerToken.Value()}} {
+		if !plain(of.text) {
+			bad(of.field, "write it on one line", "it has what no header can have, as the end of a line")
+		}
 	}
 }
 
@@ -152,7 +154,7 @@ func (c *Config) checkHeaders(bad complain) {
 			bad(field+".name", "leave it out, or username and bearer_token", "Authorization is there already")
 		}
 		if !plain(h.Value.Value()) {
-			bad(field+".value", "write it on one line", "it has what no header can have")
+			bad(field+".value", "write it on one line", "it has what no header can have, as the end of a line")
 		}
 		had[name] = true
 	}
