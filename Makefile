@@ -10,8 +10,9 @@ COST        ?= 5m
 QUERIES     ?=
 CADVISOR    ?=
 BENCHFLAGS  ?=
+VERSIONS    ?=
 
-.PHONY: help build image release release-check run demo test lint bench exporters microbench fuzz faults alertfaults
+.PHONY: help build image release release-check run demo test lint bench exporters microbench fuzz faults alertfaults versions
 
 help: ## print the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -81,6 +82,9 @@ exporters: ## compare with the exporters that the agent stands in for: series, w
 alertfaults: ## as long as they are meant to be: kills while it mails, a storm of a million lines, a server that answers 451; half an hour
 	go test -count 1 -timeout 0 -parallel 1 -run 'TestKilledWhileItMails|TestStorm' -v ./cmd/logkeel -mailkills 100 -stormlines 1000000
 	go test -count 1 -timeout 0 -run TestRealDeferred -v ./outputs/email -deferred 10m
+
+versions: ## run the tests of the samplers with other MariaDB, MySQL, PostgreSQL, Redis and Valkey, in chroots, as root; VERSIONS=names
+	agent/testenv/versions.sh $(VERSIONS)
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@set -e; grep -rn --include='*_test.go' '^func Fuzz' . | sed 's|^\(.*\)/[^/]*:[0-9]*:func \(Fuzz[A-Za-z0-9_]*\).*|\1 \2|' | sort | \

@@ -3,7 +3,9 @@ package testenv
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -79,12 +81,16 @@ func MariaDB(t testing.TB, args ...string) *MariaDBServer {
 		"--ssl-ca=" + s.CAFile, "--ssl-cert=" + filepath.Join(s.dir, "server.pem"), "--ssl-key=" + filepath.Join(s.dir, "server.key"),
 	}
 	if s.MySQL {
-		s.args = append(s.args, "--innodb-redo-log-capacity=8M", "--innodb-doublewrite=OFF", "--loose-mysqlx=OFF", "--secure-file-priv=NULL")
+		s.args = append(s.args, "--innodb-redo-log-capacity=8M", "--innodb-doublewrite=OFF", "--loose-mysqlx=OFF", "--secure-file-priv=NULL",
+			"--cte-max-recursion-depth=100000") // it makes the numbers of tests by one that is recursive
 	} else {
 		s.args = append(s.args, "--innodb-log-file-size=8M", "--skip-innodb-doublewrite", "--aria-pagecache-buffer-size=8M")
 	}
 	for _, arg := range args {
 		if s.MySQL { // it does not know all that MariaDB does
+			if arg == "--skip-ssl" {
+				arg = "--tls-version="
+			}
 			arg = strings.Replace(arg, "--", "--loose-", 1)
 		}
 		s.args = append(s.args, arg)
@@ -119,7 +125,14 @@ func (s *MariaDBServer) install() error {
 		}
 		return os.Rename(made+".new", made)
 	}
-	return copyTree(made, filepath.Join(s.dir, "data"))
+	if err := copyTree(made, filepath.Join(s.dir, "data")); err != nil {
+		return err
+	}
+	// The UUID of a MySQL, which is to differ from one to the next.
+	if err := os.Remove(filepath.Join(s.dir, "data", "auto.cnf")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // copyTree copies a folder with owners and modes.

@@ -102,6 +102,18 @@ func (s *RedisServer) Stop() {
 	s.server = nil
 }
 
+// Since reports whether it is of this version or a later one; Valkey is one of
+// Redis 7.2.
+func (s *RedisServer) Since(major, minor int) bool {
+	s.t.Helper()
+	_, version, _ := strings.Cut(s.CLI("INFO", "server"), "redis_version:")
+	var is [2]int
+	if _, err := fmt.Sscanf(version, "%d.%d", &is[0], &is[1]); err != nil {
+		s.t.Fatalf("testenv: redis_version %.20q: %v", version, err)
+	}
+	return is[0] > major || is[0] == major && is[1] >= minor
+}
+
 // CLI is redis-cli with these arguments. It returns what that prints, without
 // the last line end.
 func (s *RedisServer) CLI(args ...string) string {

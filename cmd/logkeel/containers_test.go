@@ -96,7 +96,7 @@ func composeUp(t *testing.T, e *testenv.Engine) func(image string) {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(tool, "--file", file, "up", "--detach")
-		cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.Host, "DOCKER_TLS_VERIFY=", "COMPOSE_PROJECT_NAME=shop", "HOME="+dir)
+		cmd.Env = append(os.Environ(), "DOCKER_HOST="+e.Host, "DOCKER_TLS_VERIFY=", "COMPOSE_PROJECT_NAME=shop", "COMPOSE_COMPATIBILITY=true", "HOME="+dir)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("docker-compose: %v\n%s", err, out)
 		}

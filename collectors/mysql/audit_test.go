@@ -76,8 +76,8 @@ func TestTablesAreWhatTheServerSays(t *testing.T) {
 	srv.SQL(auditGrants("auditor", "shop") + oddTables("shop") + `
 		CREATE SCHEMA hidden; CREATE TABLE hidden.t (id INT);
 		CREATE TABLE shop.part (id INT PRIMARY KEY) ENGINE=MyISAM; CREATE TABLE shop.all_null (id INT, x INT, PRIMARY KEY (id)) ENGINE=MERGE UNION=(shop.part);
-		CREATE VIEW shop.v AS SELECT 1; CREATE SEQUENCE shop.s;
-		USE shop; INSERT INTO orders SELECT seq, seq FROM seq_3_to_3000; ANALYZE TABLE shop.orders;`)
+		CREATE VIEW shop.v AS SELECT 1; ` + sequence(srv, "shop.s") + `
+		USE shop; INSERT INTO orders SELECT seq + 2, seq + 2 FROM ` + numbers(srv, 2998) + `; ANALYZE TABLE shop.orders;`)
 	got, err := audited(t, newSampler(t, auditing(srv.Addr, "auditor")))
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +95,10 @@ func TestTablesAreWhatTheServerSays(t *testing.T) {
 	}
 	rows := strings.Split(srv.SQL(`SET NAMES utf8mb4; SELECT TABLE_NAME, ENGINE, ROW_FORMAT, CREATE_OPTIONS, VERSION, TABLE_ROWS, DATA_LENGTH, INDEX_LENGTH, DATA_FREE, AUTO_INCREMENT
 		FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop' AND TABLE_TYPE = 'BASE TABLE'`), "\n")
-	nulls := 0
+	nulls, wantNulls := 0, 3
+	if srv.MySQL { // which says something of each
+		wantNulls = 0
+	}
 	for _, row := range rows {
 		f := strings.Split(row, "\t")
 		for i := range f[:4] {
@@ -110,16 +113,16 @@ func TestTablesAreWhatTheServerSays(t *testing.T) {
 		want("mysql_info_schema_table_size"+name+`,component="data_length"}`, f[6])
 		want("mysql_info_schema_table_size"+name+`,component="index_length"}`, f[7])
 		want("mysql_info_schema_table_size"+name+`,component="data_free"}`, f[8])
-		if f[9] != "NULL" {
+		if f[9] != "NULL" && f[0] != "part" { // MySQL has one of a MyISAM table that counts nothing
 			want("mysql_info_schema_auto_increment_column"+name+`,column="id"}`, f[9])
 		}
 	}
-	for line := range strings.Lines(srv.SQL("SET NAMES utf8mb4; SELECT TABLE_NAME, INDEX_NAME, MAX(CARDINALITY) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = 'shop' GROUP BY CAST(TABLE_NAME AS BINARY), CAST(INDEX_NAME AS BINARY)")) {
+	for line := range strings.Lines(srv.SQL("SET NAMES utf8mb4; SELECT MAX(TABLE_NAME), MAX(INDEX_NAME), MAX(CARDINALITY) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = 'shop' GROUP BY CAST(TABLE_NAME AS BINARY), CAST(INDEX_NAME AS BINARY)")) {
 		f := strings.Split(strings.TrimSpace(line), "\t")
 		want(fmt.Sprintf(`logkeel_mysql_index_cardinality{schema="shop",table=%q,index=%q}`, unescape(f[0]), unescape(f[1])), f[2])
 	}
-	if v := got[`mysql_info_schema_table_rows{schema="shop",table="orders"}`]; len(rows) != len(odd)+3 || nulls != 3 || v < 2900 || v > 3100 || checked < 60 {
-		t.Errorf("%d tables, %v rows in shop.orders, %d values were compared", len(rows), v, checked)
+	if v := got[`mysql_info_schema_table_rows{schema="shop",table="orders"}`]; len(rows) != len(odd)+3 || nulls != wantNulls || v < 2900 || v > 3100 || checked < 60 {
+		t.Errorf("%d tables, %d of their texts are NULL, %v rows in shop.orders, %d values were compared", len(rows), nulls, v, checked)
 	}
 	for series, v := range map[string]float64{
 		"logkeel_mysql_tables{schema=\"shop\"}": float64(len(rows)), "logkeel_mysql_tables_omitted": 0, "logkeel_mysql_indexes_omitted": 0,
@@ -143,7 +146,7 @@ func unescape(s string) string { return strings.ReplaceAll(s, `\\`, `\`) }
 func TestAuditNeedsRights(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	srv.SQL(auditGrants("auditor", "shop") + "CREATE SCHEMA empty; CREATE SCHEMA crm; CREATE TABLE crm.t (id INT PRIMARY KEY); GRANT SHOW DATABASES ON *.* TO auditor@'127.0.0.1';")
+	srv.SQL(auditGrants("auditor", "shop") + "CREATE SCHEMA `empty`; CREATE SCHEMA crm; CREATE TABLE crm.t (id INT PRIMARY KEY); GRANT SHOW DATABASES ON *.* TO auditor@'127.0.0.1';")
 	for name, c := range map[string]struct {
 		user      string
 		databases []string
@@ -160,12 +163,12 @@ func TestAuditNeedsRights(t *testing.T) {
 			got, err := audited(t, newSampler(t, cfg))
 			testenv.WantError(t, err, c.says...)
 			_, shop := got[`mysql_info_schema_table_rows{schema="shop",table="orders"}`]
-			if shop != (c.user == "auditor") || got["mysql_up"] != 1 || got[`logkeel_mysql_audit_ok{audit="tables"}`] != 0 || len(got) < 900 {
+			if shop != (c.user == "auditor") || got["mysql_up"] != 1 || got[`logkeel_mysql_audit_ok{audit="tables"}`] != 0 || len(got) < fewest(srv) {
 				t.Errorf("shop %v, up %v, audit %v, %d series", shop, got["mysql_up"], got[`logkeel_mysql_audit_ok{audit="tables"}`], len(got))
 			}
 		})
 	}
-	srv.SQL("GRANT REFERENCES ON crm.* TO auditor@'127.0.0.1'; GRANT REFERENCES ON empty.* TO auditor@'127.0.0.1';")
+	srv.SQL("GRANT REFERENCES ON crm.* TO auditor@'127.0.0.1'; GRANT REFERENCES ON `empty`.* TO auditor@'127.0.0.1';")
 	if got, err := audited(t, newSampler(t, auditing(srv.Addr, "auditor"))); err != nil || got[`logkeel_mysql_tables{schema="crm"}`] != 1 {
 		t.Errorf("with all rights: %v", err)
 	}

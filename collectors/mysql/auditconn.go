@@ -45,6 +45,7 @@ var sessionVariables = []string{
 	"lc_messages",
 	"lock_wait_timeout",
 	"performance_schema",
+	"version", "version_comment",
 }
 
 // open connects, and asks what the server can do.

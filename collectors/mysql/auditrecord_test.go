@@ -9,7 +9,7 @@ import (
 func TestAuditRecords(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
-	srv.SQL(auditGrants("auditor", "crm") + problemTables + "GRANT SELECT ON crm.* TO auditor@'127.0.0.1'; USE crm; CREATE TABLE lost (id INT); ALTER TABLE lost DISCARD TABLESPACE;")
+	srv.SQL(auditGrants("auditor", "crm") + problemTables(srv) + "GRANT SELECT ON crm.* TO auditor@'127.0.0.1'; USE crm; CREATE TABLE lost (id INT); ALTER TABLE lost DISCARD TABLESPACE;")
 	c := auditing(srv.Addr, "auditor")
 	c.TableCheck = &TableCheck{Interval: 24 * hour, Timeout: minute}
 	s := newSampler(t, c)

@@ -55,7 +55,10 @@ func writeRecovery(variables map[string]string, out *page) {
 	possible := agent.Sample{
 		Name: "logkeel_mysql_point_in_time_recovery", Help: "Whether the server can be brought back to any moment since the last backup: it has a binary log, and keeps its files for a day at least.", Value: 1,
 	}
+	on := productOf(variables)
 	switch {
+	case r.off && !on.maria && on.major >= 8: // it is on, unless somebody says otherwise
+		possible.Value, possible.Note = 0, "log_bin is off: remove skip_log_bin or disable_log_bin from the server's configuration and options, and restart it; it cannot be set while the server runs"
 	case r.off:
 		possible.Value, possible.Note = 0, "log_bin is off: write log_bin and binlog_format=ROW under [mysqld] in the server's configuration and restart it; it cannot be set while the server runs"
 	case r.short:

@@ -139,7 +139,7 @@ func (a *auditor) toCheck(ctx context.Context, s *auditConn) ([]tableName, error
 	if len(k.Tables) > 0 && len(k.Databases) == 0 {
 		return list, nil
 	}
-	names, err := a.databases(ctx, s, k.Databases, checkRight)
+	names, err := a.databases(ctx, s, k.Databases, s.checkRight)
 	if names == nil {
 		return list, err
 	}
@@ -156,7 +156,7 @@ func (a *auditor) toCheck(ctx context.Context, s *auditConn) ([]tableName, error
 		}, `SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES
 		WHERE TABLE_SCHEMA = ? AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') ORDER BY CAST(TABLE_NAME AS BINARY)`, name)
 		if err != nil {
-			errs = append(errs, a.because(ctx, s, "information_schema.TABLES of "+a.name(name), checkRight(name), err))
+			errs = append(errs, a.because(ctx, s, "information_schema.TABLES of "+a.name(name), s.checkRight(name), err))
 		}
 		if isLost(err) {
 			return nil, errors.Join(few(errs)...)
@@ -223,7 +223,7 @@ func (a *auditor) note(t tableName, last bool, s *auditConn, said []message, err
 		r.errs = append(r.errs, fmt.Errorf("the connection was lost while %s was checked: look at the server's log; no other table is checked before the next time", a.name(t.String())))
 		a.state.skipped[t] = outcome
 	case isDeniedCheck:
-		r.errs = append(r.errs, fmt.Errorf("CHECK TABLE %s: the server answers %d; as an administrator: GRANT %s TO %s", a.name(t.String()), errNumber(err), a.name(checkRight(t.schema)), s.user))
+		r.errs = append(r.errs, fmt.Errorf("CHECK TABLE %s: the server answers %d; as an administrator: GRANT %s TO %s", a.name(t.String()), errNumber(err), a.name(s.checkRight(t.schema)), s.user))
 		a.state.skipped[t] = outcome
 	default:
 		a.state.skipped[t] = outcome

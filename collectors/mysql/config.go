@@ -92,6 +92,14 @@ const (
 	errNoSuchTable       = 1146
 	errMaxStatementTime  = 1969 // MariaDB
 	errMaxExecutionTime  = 3024 // MySQL
+	errNoSuchPlugin      = 1524
+	errMustChange        = 1820
+	errExpired           = 1862
+	errOffline           = 3032
+	errLocked            = 3118 // MySQL
+	errLockedMaria       = 4151
+	errNeedsTLS          = 3159
+	errBlocked           = 3955 // MySQL
 )
 
 // explain says what to do about an error of what was asked.
@@ -112,24 +120,48 @@ func (c *Config) explainDenied(ctx context.Context, what, denied string, err err
 		if errors.Is(err, mysql.ErrNoTLS) {
 			return fmt.Errorf("%s: the server offers no TLS; remove tls from the configuration, or give the server a certificate (ssl_cert and ssl_key)", c.where(what))
 		}
+		if errors.Is(err, mysql.ErrUnknownPlugin) {
+			return fmt.Errorf("%s: the user logs in by a plugin that the agent does not know; as an administrator: ALTER USER … with mysql_native_password, ed25519 (MariaDB) or caching_sha2_password (MySQL)", c.where(what))
+		}
 		return fmt.Errorf("%s: %s", c.where(what), c.clean(err))
 	}
+	hint := c.hint(e.Number, denied)
+	return fmt.Errorf("%s: the server answers %d: %s; %s", c.where(what), e.Number, c.clean(errors.New(e.Message)), hint)
+}
+
+// hint is what to do about an error of the server's.
+func (c *Config) hint(number uint16, denied string) string {
 	hint := "look at the server's log"
-	switch e.Number {
+	switch number {
 	case errAccessDenied:
 		hint = "compare user and password, and the host that the user may come from (SELECT user, host FROM mysql.user)"
+		if c.TLS == nil && c.Socket == "" {
+			hint += "; a user that has to use TLS is refused with the same words"
+		}
+	case errMustChange, errExpired:
+		hint = "as an administrator: ALTER USER … IDENTIFIED BY … PASSWORD EXPIRE NEVER, and the same password here"
+	case errLocked, errLockedMaria, errBlocked:
+		hint = "look for a wrong password in the configuration; then, as an administrator: ALTER USER … ACCOUNT UNLOCK"
+	case errNeedsTLS:
+		hint = "add tls: {} to the configuration, or use the server's socket"
+	case errNoSuchPlugin:
+		hint = "the server has no longer what this user logs in with; as an administrator: ALTER USER … IDENTIFIED WITH caching_sha2_password BY …"
+	case errOffline:
+		hint = "an administrator has set offline_mode"
 	case errDatabaseDenied, errUnknownDatabase:
 		hint = "remove database from the configuration, for none is needed"
-	case errTooManyConns, errUserLimit:
+	case errUserLimit:
+		hint = "raise the user's limit, as MAX_USER_CONNECTIONS, or look at who is connected as it (SHOW PROCESSLIST)"
+	case errTooManyConns:
 		hint = "look at max_connections and at who is connected (SHOW PROCESSLIST)"
 	case errTableDenied, errColumnDenied, errPrivilegeMissing:
 		hint = denied
 	case errHostBlocked:
-		hint = "run FLUSH HOSTS there, and look at what cannot connect"
+		hint = "run FLUSH HOSTS there (MySQL: TRUNCATE TABLE performance_schema.host_cache), and look at what cannot connect"
 	case errHostNotPrivileged:
 		hint = "make a user that may come from this host"
 	}
-	return fmt.Errorf("%s: the server answers %d: %s; %s", c.where(what), e.Number, c.clean(errors.New(e.Message)), hint)
+	return hint
 }
 
 func (c *Config) where(what string) string {

@@ -41,7 +41,7 @@ func causeOf(err error) string {
 		return ""
 	}
 	switch m[1] {
-	case "1045", "1130":
+	case "1045", "1130", "1524", "1820", "1862", "3118", "3159", "3955", "4151":
 		return "mysql_login"
 	case "1044", "1142", "1143", "1227":
 		return "mysql_grant"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -139,11 +140,15 @@ func TestManyDatabases(t *testing.T) {
 	t.Parallel()
 	srv := start(t)
 	const odd = `o"d' {d}\n=☃`
-	srv.SQL(`CREATE DATABASE "` + strings.ReplaceAll(odd, `"`, `""`) + `" STRATEGY file_copy`)
+	strategy := " STRATEGY file_copy" // which is faster, and has no name before 15
+	if v, _ := strconv.Atoi(srv.SQL("SHOW server_version_num")); v < 150000 {
+		strategy = ""
+	}
+	srv.SQL(`CREATE DATABASE "` + strings.ReplaceAll(odd, `"`, `""`) + `"` + strategy)
 	const n, own = 4, 6
 	var sql strings.Builder
 	for i := range n {
-		fmt.Fprintf(&sql, "CREATE DATABASE tenant%d STRATEGY file_copy;\n", i)
+		fmt.Fprintf(&sql, "CREATE DATABASE tenant%d%s;\n", i, strategy)
 	}
 	srv.SQL(sql.String())
 	s := newSampler(t, as(srv.Addr, "logkeel"))

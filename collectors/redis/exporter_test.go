@@ -25,6 +25,8 @@ var explained = []struct{ series, why string }{
 	{`redis_instance_info\{.*`, "here with master_replid, as newer exporters have it"},
 	{`redis_latency_percentiles_usec\{.*`, "of commands that both send; a percentile goes up and down"},
 	{`redis_(connected_clients|mem_clients_normal|client_recent_max_\w+|memory_used_\w+|mem_fragmentation_\w+|allocator_\w+)`, "each sees its own connection as well"},
+	{`redis_db\d_distrib_\w+`, "the exporter 1.44 takes the section keysizes of Redis 8 for a database"},
+	{`redis_db_keys_cached\{.*`, "it takes Redis 8's subexpiry for it"},
 }
 
 var labelPair = regexp.MustCompile(`(\w+)="((?:[^"\\]|\\.)*)"`)

@@ -55,22 +55,36 @@ func TestSamplesAreWhatTheServerSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	checked := 0
+	old := !srv.Since(6, 2)
 	for field, metric := range gauges {
+		if old && field == "used_memory_dataset" {
+			continue // it moves by what clients are sent
+		}
 		checked += compare(t, got, "redis_"+metric, before[field], after[field], 0.2)
 	}
 	for field, metric := range counters {
 		checked += compare(t, got, "redis_"+metric, before[field], after[field], 0)
 	}
-	if checked < 120 {
+	least := 120
+	if old {
+		least = 90
+	}
+	if checked < least {
 		t.Errorf("only %d fields were compared", checked)
 	}
-	for want, value := range map[string]float64{
+	series := map[string]float64{
 		"redis_up": 1, `redis_db_keys{db="db0"}`: 2, `redis_db_keys_expiring{db="db0"}`: 1, `redis_db_keys{db="db3"}`: 1,
-		`redis_commands_total{cmd="set"}`: 3, `redis_commands_failed_calls_total{cmd="lpush"}`: 1, `redis_commands_total{cmd="config|set"}`: 1,
-		`redis_errors_total{err="WRONGTYPE"}`: 1, "redis_keyspace_hits_total": 1, "redis_keyspace_misses_total": 1,
+		`redis_commands_total{cmd="set"}`: 3,
+		"redis_keyspace_hits_total":       1, "redis_keyspace_misses_total": 1,
 		"redis_memory_max_bytes": 100 << 20, "redis_rdb_last_bgsave_status": 1, "logkeel_redis_info_unreadable": 0,
-		`redis_latency_percentiles_usec_count{cmd="set"}`: 3,
-	} {
+	}
+	if srv.Since(6, 2) {
+		series[`redis_commands_failed_calls_total{cmd="lpush"}`], series[`redis_errors_total{err="WRONGTYPE"}`] = 1, 1
+	}
+	if srv.Since(7, 0) {
+		series[`redis_latency_percentiles_usec_count{cmd="set"}`], series[`redis_commands_total{cmd="config|set"}`] = 3, 1
+	}
+	for want, value := range series {
 		if v, ok := got[want]; !ok || v != value {
 			t.Errorf("%s is %v (%v), want %v", want, v, ok, value)
 		}
@@ -81,7 +95,7 @@ func TestSamplesAreWhatTheServerSays(t *testing.T) {
 		t.Errorf("SET took %v s, want %v us", v, us)
 	}
 	p99, _ := part(after["latency_percentiles_usec_set"], "p99")
-	if v, _ := strconv.ParseFloat(p99, 64); v == 0 || got[`redis_latency_percentiles_usec{cmd="set",quantile="99"}`] != v {
+	if v, _ := strconv.ParseFloat(p99, 64); v == 0 && srv.Since(7, 0) || got[`redis_latency_percentiles_usec{cmd="set",quantile="99"}`] != v {
 		t.Errorf("p99 of SET is %v, want %v", got[`redis_latency_percentiles_usec{cmd="set",quantile="99"}`], v)
 	}
 	instance := `redis_instance_info{role="master",redis_version="` + after["redis_version"] + `",redis_build_id="` + after["redis_build_id"] +
@@ -184,10 +198,10 @@ func await(t *testing.T, done func() bool) {
 func TestLeastPrivilege(t *testing.T) {
 	t.Parallel()
 	srv := testenv.Redis(t)
-	srv.CLI("ACL", "SETUSER", "logkeel", "on", ">"+password, "resetkeys", "resetchannels", "-@all", "+info", "+ping", "+slowlog|len")
+	srv.CLI(append(noRights(srv, "logkeel"), "+info", "+ping", "+slowlog|len")...)
 	for range 2 {
 		got, err := take(t, newSampler(t, user(srv.Addr, "logkeel")))
-		if err != nil || got["redis_up"] != 1 || len(got) < 120 {
+		if err != nil || got["redis_up"] != 1 || len(got) < 110 {
 			t.Errorf("up %v, %d series, %v", got["redis_up"], len(got), err)
 		}
 	}
@@ -212,7 +226,7 @@ func TestMissingRights(t *testing.T) {
 		srv.CLI(append([]string{"ACL", "SETUSER", c.name, "on", ">" + password, "-@all"}, c.rights...)...)
 		got, err := take(t, newSampler(t, user(srv.Addr, c.name)))
 		testenv.WantError(t, err, c.say)
-		if got["redis_up"] != c.up || c.up == 0 && len(got) != 1 || c.up == 1 && len(got) < 120 {
+		if got["redis_up"] != c.up || c.up == 0 && len(got) != 1 || c.up == 1 && len(got) < 110 {
 			t.Errorf("%s: up %v and %d series", c.name, got["redis_up"], len(got))
 		}
 	}
@@ -279,18 +293,22 @@ func TestFullServerIsStillMeasured(t *testing.T) {
 	if _, err := take(t, s); err != nil {
 		t.Fatal(err)
 	}
+	saysMost := srv.Since(6, 2)
 	srv.CLI("CONFIG", "SET", "maxclients", "1")
 	got, err := take(t, newSampler(t, Config{Name: "late", Address: srv.Addr}))
 	if got["redis_up"] != 0 || err == nil {
 		t.Errorf("up %v, %v", got["redis_up"], err)
 	}
-	if got, err := take(t, s); err != nil || got["redis_max_clients"] != 1 || got["redis_rejected_connections_total"] != 1 {
+	if got, err := take(t, s); err != nil || got["redis_max_clients"] != 1 && saysMost || got["redis_rejected_connections_total"] != 1 {
 		t.Errorf("%v clients, %v rejected, %v", got["redis_max_clients"], got["redis_rejected_connections_total"], err)
 	}
 }
 
 func TestLoading(t *testing.T) {
 	t.Parallel()
+	if !testenv.Redis(t).Since(6, 2) {
+		t.Skip("Redis 6.0 answers only after 2 MiB, while it loads its data")
+	}
 	// It takes more than 40 s, unless it is told to be quick.
 	srv := testenv.Redis(t, "--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
 	srv.CLI("EVAL", "for i=1,2000 do redis.call('SET', 'key'..i, string.rep('x', 200)) end", "0")
