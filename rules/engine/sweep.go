@@ -24,7 +24,7 @@ const (
 	sweepChunk  = 4096 // bytes that are swept before what was found is looked at
 	// sweepBlind is the share of places at which a look at the text follows, from
 	// which on longer steps are faster.
-	sweepBlind = 1.0 / 55
+	sweepBlind = 1.0 / 60
 	// sweepLeast is the size of a batch from which on a sweep is worth while.
 	sweepLeast = 128
 )
