@@ -22,12 +22,16 @@ func accessLine(client, request string, status int) string {
 func TestFormats(t *testing.T) {
 	get := accessLine("10.0.0.7", `GET /a%2Fb/.env?x=1+2 HTTP/1.1`, 502)
 	tls := accessLine("10.0.0.7", `\x16\x03\x01`, 400)
+	const haproxy = `10.0.0.7:5 [06/Feb/2009:12:14:14.655] fe~ be/s 10/0/30/69/109 502 2750 - - --VN 1/1/1/1/0 0/0 "GET /a#23/login HTTP/1.1"`
 	const j = `{"level":"error","ctx":{"user":{"id":17},"tags":["a","vip"]},"http.status":503,"msg":"it's \"bad\"","none":null,"took":"250ms"}`
 	const l = `ts=2025 level=error msg="job \"x\" failed" took=1.5s n=7`
 	for _, tt := range []struct{ rule, line, want string }{
 		{`format: access, where: status >= 500`, get, "502"},
 		{`format: access, where: status >= 500`, tls, "-"},
 		{`format: access, where: not status < 500`, get, "502"},
+		{`format: access, where: status >= 500`, haproxy, "502"},
+		{`format: access, where: status == 404 or status >= 500 or method == 'POST'`, haproxy, "502"},
+		{`format: access, where: path == '/a#/login' and request_time > 100ms`, haproxy, "/a#23/login"},
 		{`format: access, where: not status < 500`, "no access log", "-"}, // the rule does not hold, not turned round
 		{`format: access, where: status == 502 and method == 'GET'`, get, "502"},
 		{`format: access, where: method == 'POST' or method == 'GET'`, get, "GET"},

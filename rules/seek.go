@@ -2,6 +2,7 @@ package rules
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,7 +12,7 @@ import (
 
 const (
 	minSeek  = 3  // bytes of a text that is worth looking for
-	maxSeeks = 64 // texts that are looked for for one rule
+	maxSeeks = 96 // texts that are looked for for one rule
 )
 
 // literals are texts of which each record has one that the condition on fields
@@ -33,10 +34,17 @@ func (w *where) seek(t *term, f fields.Format) []engine.Literal {
 		var all []engine.Literal
 		for i := range t.terms {
 			set := w.seek(&t.terms[i], f)
-			if set == nil || len(all)+len(set) > maxSeeks {
+			if set == nil {
 				return nil
 			}
-			all = append(all, set...)
+			for _, l := range set {
+				if !slices.Contains(all, l) {
+					all = append(all, l)
+				}
+			}
+			if len(all) > maxSeeks {
+				return nil
+			}
 		}
 		return all
 	case negates:
@@ -78,6 +86,21 @@ func (c *comparison) statuses() (set []engine.Literal) {
 	}
 	if set != nil { // the members that fields.Access knows: only lines in JSON have these
 		set = append(set, engine.Literal{Text: `tatus":`}, engine.Literal{Text: `_code":`}, engine.Literal{Text: `usCode":`})
+		set = append(set, haproxyStates()...)
+	}
+	return set
+}
+
+// haproxyStates are what each of HAProxy's lines has one of: how a request ended
+// ends with what became of the cookie that binds clients to a server, -- without
+// one. Before the status, which is what is asked for, there is a blank and a
+// digit: that is in too many lines of others.
+func haproxyStates() (set []engine.Literal) {
+	set = append(set, engine.Literal{Text: "-- "})
+	for _, given := range "NIDVEOU" {
+		for _, sent := range "NPDIRU" {
+			set = append(set, engine.Literal{Text: string([]rune{given, sent, ' '})})
+		}
 	}
 	return set
 }
@@ -130,7 +153,7 @@ func escapes(f fields.Format, name string) []string {
 // plainRun is the longest part of a text that is either written as it is, or
 // with an escape that escapes has.
 func plainRun(s string) (run string) {
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"\/+%`, r) }) {
+	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"\/+%#`, r) }) {
 		if len(part) > len(run) {
 			run = part
 		}

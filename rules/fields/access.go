@@ -33,13 +33,17 @@ func accessNames() []string {
 // Whatever a client can choose is in quotes that it cannot close, for servers
 // escape them, or before them and, but for the user's name, without blanks.
 //
-// or an object that says the same.
+// or an object that says the same, or as HAProxy writes it.
 func (v *Values) readAccess() bool {
 	b := v.body
 	if len(b) > 0 && b[0] == '{' && v.readAccessObject() {
 		return true
 	}
 	quote := bytes.Index(b, []byte(`] "`)) + 2
+	// HAProxy has more between the time and the request.
+	if bytes.IndexByte(b, ']') != quote-2 && v.readHAProxy(quote >= 2) {
+		return true
+	}
 	if quote < 2 {
 		return false
 	}
@@ -145,17 +149,17 @@ func (v *Values) request(start, end int) {
 	v.access(accessMethod, start, method)
 	v.access(accessTarget, target, last)
 	v.access(accessProtocol, min(last+1, end), end)
-	v.target(target, last)
+	v.target(target, last, decodePath, decodeQuery)
 }
 
 // target reads the path and the query of a target, which may be a whole URL, as
 // those of a proxy are.
-func (v *Values) target(start, end int) {
+func (v *Values) target(start, end int, decode, decodeQuery func([]byte) []byte) {
 	b := v.body
 	path, query := splitTarget(b[start:end])
 	start, query = start+path, start+query
 	if b := b[start:query]; len(b) > 0 && (b[0] == '/' || b[0] == '*') {
-		v.decoded(accessPath, start, query, decodePath)
+		v.decoded(accessPath, start, query, decode)
 	}
 	if query < end {
 		v.decoded(accessQuery, query+1, end, decodeQuery)
@@ -184,7 +188,7 @@ func (v *Values) decoded(field, start, end int, decode func([]byte) []byte) {
 	if i < 0 {
 		return
 	}
-	if bytes.IndexByte(text, '%') >= 0 || bytes.IndexByte(text, '\\') >= 0 || bytes.IndexByte(text, '+') >= 0 {
+	if bytes.IndexByte(text, '%') >= 0 || bytes.IndexByte(text, '\\') >= 0 || bytes.IndexByte(text, '+') >= 0 || bytes.IndexByte(text, '#') >= 0 {
 		at := len(v.buf)
 		v.buf = append(v.buf, text...)
 		text = decode(v.buf[at:])

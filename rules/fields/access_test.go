@@ -124,6 +124,8 @@ func FuzzAccess(f *testing.F) {
 	f.Add(`10.0.0.7 - anna [x] "GET /a?b HTTP/1.1" 200 183 "r" "a" rt=5`, "anna", "/%2561?x+y", "curl")
 	f.Add(`a b - "" [x] "\x16\" 200 5" 400 -`, "- [", "/ HTTP/1.1", `\`)
 	f.Add("] \"\" 200 5", "x] ", "?", "rt=9")
+	f.Add(`h[1]: 10.0.0.7:1 [06/Feb/2009:12:14:14.655] f~ b/s 1/0/3/-1/+9 200 +27 - "a b" ---- 1/1/1/1/+0 0/0 {a|b} {} "GET /a?b HTTP/1.1"`, "x:1 [06/Feb/2009:12:14:14.655] f b/s 1/1/1/1/1 200 5 - - ---- 1/1/1/1/1 0/0 {", "} ", "} ")
+	f.Add(`[::1]:1 [06/Feb/2009:12:14:14.655] f b/<NOSRV> -1/-1/-1/-1/9 -1 0 - - CR-- 1/1/1/1/0 0/0 "<BADREQ>"`, "] 0/0 {}", "#22", `} "`)
 	f.Fuzz(func(t *testing.T, line, user, target, agent string) {
 		names := append(Access.Names(), "none")
 		got, ok := read(Access, &Input{Body: []byte(line), Stream: "stdout"}, names...)

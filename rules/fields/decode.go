@@ -13,6 +13,28 @@ func decodePath(s []byte) []byte { return decodePercent(undoEscapes(s), false) }
 // decodeQuery is decodePath for a query, in which + is a blank.
 func decodeQuery(s []byte) []byte { return decodePercent(undoEscapes(s), true) }
 
+// decodeHashPath is decodePath of HAProxy, which writes #22 for a quote. A
+// backslash is one.
+func decodeHashPath(s []byte) []byte { return decodePercent(undoHashes(s), false) }
+
+func decodeHashQuery(s []byte) []byte { return decodePercent(undoHashes(s), true) }
+
+// undoHashes undoes, in place, what HAProxy writes for what is not printable, for
+// a quote and for #.
+func undoHashes(s []byte) []byte {
+	w := 0
+	for r := 0; r < len(s); r++ {
+		c := s[r]
+		if c == '#' && r+2 < len(s) && isHex(s[r+1]) && isHex(s[r+2]) {
+			c = unhex(s[r+1])<<4 | unhex(s[r+2])
+			r += 2
+		}
+		s[w] = c
+		w++
+	}
+	return s[:w]
+}
+
 func decodePercent(s []byte, plus bool) []byte {
 	for range rounds {
 		w, found := 0, false
