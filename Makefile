@@ -77,7 +77,7 @@ faults: ## run the fault campaign as root: FAULTS (200) runs, as many beyond the
 
 exporters: ## compare with the exporters that the agent stands in for: series, what it costs (COST=5m), and queries of dashboards and rules (QUERIES=folder)
 	go test -tags measure -count 1 -timeout 0 -v ./bench/exporters -run 'Series|Cost$(if $(QUERIES),|Queries)' -cost $(COST) $(if $(QUERIES),-queries $(abspath $(QUERIES))) $(if $(CADVISOR),-cadvisor $(CADVISOR)) | grep -v '^ *ts='
-	go test -tags measure -count 1 -timeout 0 -v ./bench/exporters -run Cost -small -cost $(COST) | grep -v '^ *ts='
+	go test -tags measure -count 1 -timeout 0 -v ./bench/exporters -run Cost -small -cost $(COST) $(if $(CADVISOR),-cadvisor $(CADVISOR)) | grep -v '^ *ts='
 
 alertfaults: ## as long as they are meant to be: kills while it mails, a storm of a million lines, a server that answers 451; half an hour
 	go test -count 1 -timeout 0 -parallel 1 -run 'TestKilledWhileItMails|TestStorm' -v ./cmd/logkeel -mailkills 100 -stormlines 1000000
