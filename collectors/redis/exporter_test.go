@@ -70,7 +70,7 @@ func scrape(t *testing.T, url string) map[string]float64 {
 // sampled just before and just after.
 func TestSeriesAreThoseOfTheExporter(t *testing.T) {
 	t.Parallel()
-	srv := testenv.Redis(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru", "--slowlog-log-slower-than", "5000", "--enable-debug-command", "yes")
+	srv := testenv.Redis(t, append(debugging(t), "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru", "--slowlog-log-slower-than", "5000")...)
 	laravel(srv, "")
 	srv.CLI("-n", "3", "SET", "c", "1", "EX", "1000")
 	srv.CLI("GET", "nothing")

@@ -304,11 +304,17 @@ func TestFullServerIsStillMeasured(t *testing.T) {
 	}
 }
 
+// debugging are the settings with which DEBUG is allowed; before 7.0 it always is.
+func debugging(t *testing.T) []string {
+	if !testenv.Redis(t).Since(7, 0) {
+		return nil
+	}
+	return []string{"--enable-debug-command", "yes"}
+}
+
 func TestLoading(t *testing.T) {
 	t.Parallel()
-	if !testenv.Redis(t).Since(6, 2) {
-		t.Skip("Redis 6.0 answers only after 2 MiB, while it loads its data")
-	}
+	testenv.Need(t, "Redis 6.2 or later: 6.0 answers only after 2 MiB, while it loads its data", testenv.Redis(t).Since(6, 2))
 	// It takes more than 40 s, unless it is told to be quick.
 	srv := testenv.Redis(t, "--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024")
 	srv.CLI("EVAL", "for i=1,2000 do redis.call('SET', 'key'..i, string.rep('x', 200)) end", "0")

@@ -55,7 +55,7 @@ func slow(srv *testenv.RedisServer) { srv.CLI("DEBUG", "SLEEP", "1.1") }
 
 func TestSlowlogEntries(t *testing.T) {
 	t.Parallel()
-	srv := testenv.Redis(t, "--slowlog-log-slower-than", "1000000", "--enable-debug-command", "yes")
+	srv := testenv.Redis(t, append(debugging(t), "--slowlog-log-slower-than", "1000000")...)
 	slow(srv)
 	s, snapshot := slowlogOf(t, srv, false)
 	got := snapshot()
